@@ -1,0 +1,390 @@
+//! Builds one group: plans each transaction against the store and the group so far, gives sequence
+//! numbers, and fills the batch.
+//!
+//! A transaction is planned whole before anything of it enters the batch, so a refused one leaves no
+//! trace and uses no sequence number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::catalog::{Catalog, Collection, IndexKey};
+use crate::codec::{change, envelope, key, meta, positions};
+use crate::commit::decide::decide;
+use crate::commit::op::{Receipt, Transaction};
+use crate::commit::prepare::{Prepared, Target};
+use crate::document::Document;
+use crate::error::{Conflict, Error, Result};
+use crate::feed::cursor::Cursor;
+use crate::feed::{Change, ChangeOp};
+use crate::kv::batch::Batch;
+use crate::kv::families::Family;
+use crate::kv::Kv;
+use crate::queue::{PreparedJob, QueueState};
+use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Seq, Tail};
+
+type Place = (CollectionId, DocId);
+
+/// What the group has made of a document so far; `None` inside: known to be absent. A head that cannot
+/// be read refuses the transactions that touch it and no others.
+type Overlay = HashMap<Place, Result<Option<Head>>>;
+
+/// Who holds a unique key; `None` inside: known to be free.
+type Holders = HashMap<Vec<u8>, Option<DocId>>;
+
+/// A head and, when it came from the store, its bytes as they are there.
+#[derive(Clone, Debug)]
+struct Head {
+    document: Document,
+    stored: Option<Bytes>,
+}
+
+/// State of the writer that outlives a group.
+pub(crate) struct Ledger {
+    pub(crate) tail: Tail,
+    pub(crate) epoch: Epoch,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) queue: QueueState,
+    pub(crate) at: Millis,
+}
+
+/// One group in the making.
+pub(crate) struct Group<'a> {
+    kv: &'a dyn Kv,
+    ledger: &'a mut Ledger,
+    batch: &'a mut Batch,
+    overlay: Overlay,
+    /// Holders of unique keys as the group has made them.
+    unique: Holders,
+    start: Tail,
+}
+
+struct Planned<'t> {
+    target: &'t Target,
+    document: Document,
+    old: Option<Head>,
+    old_keys: Vec<IndexKey>,
+}
+
+impl<'a> Group<'a> {
+    /// Fetches the heads all transactions will be decided on, in one read.
+    pub(crate) fn begin<'t>(
+        kv: &'a dyn Kv,
+        ledger: &'a mut Ledger,
+        batch: &'a mut Batch,
+        transactions: impl Iterator<Item = &'t Prepared>,
+    ) -> Result<Self> {
+        let places: Vec<Place> = transactions
+            .flat_map(|prepared| &prepared.transaction.writes)
+            .map(|write| (write.collection, write.id.clone()))
+            .collect();
+        let keys: Vec<Vec<u8>> =
+            places.iter().map(|(collection, id)| key::head(*collection, id.as_str())).collect();
+        let values = if keys.is_empty() { Vec::new() } else { kv.multi_get(Family::Heads, &keys)? };
+        let mut overlay = Overlay::with_capacity(places.len());
+        for ((collection, id), value) in places.into_iter().zip(values) {
+            let head = value
+                .map(|value| {
+                    let stored = Bytes::from(value);
+                    let document = envelope::decode(collection, id.clone(), stored.clone())?;
+                    Ok::<_, Error>(Head { document, stored: Some(stored) })
+                })
+                .transpose();
+            overlay.insert((collection, id), head);
+        }
+        let start = ledger.tail;
+        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start })
+    }
+
+    /// Adds one transaction, or says why it cannot be.
+    pub(crate) fn add(&mut self, prepared: &Prepared) -> Result<Receipt> {
+        let transaction = &prepared.transaction;
+        self.ledger.queue.check_acks(&transaction.acks)?;
+        self.ledger.queue.check_enqueue(&prepared.jobs)?;
+        let defined = self.plan_definition(transaction)?;
+        let planned = self.plan_writes(prepared)?;
+        self.apply(prepared, planned, defined).map_err(|e| Error::internal(e.to_string()))
+    }
+
+    fn plan_definition(&self, transaction: &Transaction) -> Result<Option<Collection>> {
+        let Some((name, options)) = &transaction.define else { return Ok(None) };
+        let at = Seq::new(self.ledger.tail.seq.get() + 1);
+        self.ledger.catalog.plan(name, options.clone(), at).map(Some)
+    }
+
+    fn plan_writes<'t>(&mut self, prepared: &'t Prepared) -> Result<Vec<Planned<'t>>> {
+        let writes = &prepared.transaction.writes;
+        let mut planned: Vec<Planned<'t>> = Vec::with_capacity(writes.len());
+        let mut latest: HashMap<(CollectionId, &DocId), usize> = HashMap::new();
+        let mut taken = Holders::new();
+        for (write, target) in writes.iter().zip(&prepared.targets) {
+            let inside = latest.get(&(write.collection, &write.id)).and_then(|&at| planned.get(at));
+            let old = match inside {
+                Some(before) => Some(Head { document: before.document.clone(), stored: None }),
+                None => match self.overlay.get(&(write.collection, write.id.clone())) {
+                    Some(head) => head.clone()?,
+                    None => None,
+                },
+            };
+            let old_document = old.as_ref().map(|head| &head.document);
+            let plan = decide(old_document, &write.condition, &write.change, self.ledger.at)?;
+            let old_keys = keys_of(&target.collection, old_document)?;
+            for released in old_keys.iter().filter(|key| key.unique) {
+                // A later write of the same transaction may take it.
+                taken.insert(released.key.clone(), None);
+            }
+            for wanted in target.index_keys.iter().filter(|key| key.unique) {
+                self.check_unique(target, wanted, &write.id, &old_keys, &taken)?;
+                taken.insert(wanted.key.clone(), Some(write.id.clone()));
+            }
+            let seq = Seq::new(self.ledger.tail.seq.get() + 1 + planned.len() as u64);
+            let document = Document {
+                collection: write.collection,
+                id: write.id.clone(),
+                seq,
+                prev_seq: plan.prev_seq,
+                epoch: self.ledger.epoch,
+                created: plan.created,
+                updated: self.ledger.at,
+                expires: plan.expires,
+                schema: 0,
+                deleted: plan.deleted,
+                body: plan.body,
+            };
+            latest.insert((write.collection, &write.id), planned.len());
+            planned.push(Planned { target, document, old, old_keys });
+        }
+        Ok(planned)
+    }
+
+    fn check_unique(
+        &self,
+        target: &Target,
+        wanted: &IndexKey,
+        id: &DocId,
+        own: &[IndexKey],
+        taken: &Holders,
+    ) -> Result<()> {
+        if own.contains(wanted) {
+            return Ok(());
+        }
+        let holder = match taken.get(&wanted.key).or_else(|| self.unique.get(&wanted.key)) {
+            Some(known) => known.clone(),
+            None => match self.kv.get(Family::Index, &wanted.key)? {
+                Some(value) => Some(parse_unique(&value)?),
+                None => None,
+            },
+        };
+        match holder {
+            Some(holder) if holder != *id => {
+                let index = target.collection.indexes.get(wanted.place);
+                let index = index.map(|index| index.name.clone()).unwrap_or_default();
+                Err(Conflict::Unique { index, id: holder }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// From here on nothing may fail on what is stored.
+    fn apply(
+        &mut self,
+        prepared: &Prepared,
+        planned: Vec<Planned<'_>>,
+        defined: Option<Collection>,
+    ) -> Result<Receipt> {
+        let transaction = &prepared.transaction;
+        let now = self.ledger.at;
+        for ack in &transaction.acks {
+            self.ledger.queue.apply_ack(ack, now, self.batch);
+        }
+        let documents = planned.len() as u64 + u64::from(defined.is_some());
+        let jobs_after = Seq::new(self.ledger.tail.seq.get() + documents);
+        let (ids, created) = self.write_jobs(&prepared.jobs, jobs_after);
+        let last = Seq::new(jobs_after.get() + created.len() as u64);
+
+        let mut seqs = Vec::with_capacity(planned.len());
+        for plan in planned {
+            seqs.push(plan.document.seq);
+            self.record_document(&plan.document, last)?;
+            self.write_document(plan)?;
+        }
+        let defined = match defined {
+            Some(collection) => Some(self.write_definition(collection, last)?),
+            None => None,
+        };
+        for (lane, id) in created {
+            let (seq, name) = (Seq::new(id.get()), DocId::new(id.to_string())?);
+            self.record(seq, lane, name, ChangeOp::Enqueue, Seq::ZERO, last)?;
+        }
+        self.ledger.tail.seq = last;
+        let positions = match &transaction.positions {
+            Some(batch) => Some(self.write_positions(batch)?),
+            None => None,
+        };
+        for (name, at) in &transaction.cursors {
+            let cursor = Cursor { at: *at, epoch: self.ledger.epoch, seen: now };
+            self.batch.put(Family::Meta, &key::meta_cursor(name), &meta::encode_cursor(&cursor)?);
+        }
+        Ok(Receipt {
+            seqs,
+            jobs: ids,
+            positions,
+            defined,
+            tail: self.ledger.tail,
+            epoch: self.ledger.epoch,
+            at: now,
+        })
+    }
+
+    /// The id of each job, and of those that are new also the lane. A new job's id is the sequence of
+    /// its log record.
+    fn write_jobs(
+        &mut self,
+        jobs: &[PreparedJob],
+        after: Seq,
+    ) -> (Vec<JobId>, Vec<(CollectionId, JobId)>) {
+        let (mut ids, mut created) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for job in jobs {
+            let fresh = JobId::new(after.get() + created.len() as u64 + 1);
+            let queue = &mut self.ledger.queue;
+            let id = queue.apply_enqueue(fresh, job, self.ledger.at, self.batch);
+            if let Some(lane) = queue.lane_of(id).filter(|_| id == fresh) {
+                created.push((CollectionId::new(lane.get()), id));
+            }
+            ids.push(id);
+        }
+        (ids, created)
+    }
+
+    fn write_document(&mut self, plan: Planned<'_>) -> Result<()> {
+        let Planned { target, document, old, old_keys } = plan;
+        let (collection, id) = (document.collection, document.id.clone());
+        if let Some(old) = old {
+            let place = key::history(collection, id.as_str(), old.document.seq);
+            match &old.stored {
+                Some(stored) => self.batch.put(Family::History, &place, stored),
+                None => {
+                    let head = envelope::encode_head(&old.document)?;
+                    self.batch.put_parts(Family::History, &place, &[&head, &old.document.body]);
+                }
+            }
+        }
+        let head = envelope::encode_head(&document)?;
+        let place = key::head(collection, id.as_str());
+        self.batch.put_parts(Family::Heads, &place, &[&head, &document.body]);
+        self.write_index(&target.index_keys, &old_keys, document.seq, &id);
+        self.overlay.insert((collection, id), Ok(Some(Head { document, stored: None })));
+        Ok(())
+    }
+
+    /// Only the difference is written, so a plain entry is put exactly once between deletes.
+    fn write_index(&mut self, new: &[IndexKey], old: &[IndexKey], seq: Seq, id: &DocId) {
+        for gone in old.iter().filter(|key| !new.contains(key)) {
+            if gone.unique {
+                self.batch.delete(Family::Index, &gone.key);
+                self.unique.insert(gone.key.clone(), None);
+            } else {
+                self.batch.single_delete(Family::Index, &gone.key);
+            }
+        }
+        for added in new {
+            if added.unique {
+                let value = [&seq.get().to_le_bytes()[..], id.as_str().as_bytes()].concat();
+                self.batch.put(Family::Index, &added.key, &value);
+                self.unique.insert(added.key.clone(), Some(id.clone()));
+            } else if !old.contains(added) {
+                self.batch.put(Family::Index, &added.key, &[]);
+            }
+        }
+    }
+
+    fn write_definition(&mut self, collection: Collection, last: Seq) -> Result<CollectionId> {
+        let id = collection.id;
+        let name = DocId::new(&collection.name)?;
+        self.record(collection.defined_at, id, name, ChangeOp::Catalog, Seq::ZERO, last)?;
+        let value = meta::encode_collection(&collection)?;
+        self.batch.put(Family::Meta, &key::meta_collection(id), &value);
+        self.ledger.catalog = Arc::new(self.ledger.catalog.with(collection));
+        Ok(id)
+    }
+
+    fn write_positions(&mut self, batch: &Bytes) -> Result<PositionSeq> {
+        let seq = self.ledger.tail.positions.next();
+        let stamp = positions::Stamp {
+            after: self.ledger.tail.seq,
+            at: self.ledger.at,
+            epoch: self.ledger.epoch,
+        };
+        let head = positions::encode_head(stamp, batch)?;
+        self.batch.put_parts(Family::Positions, &key::positions(seq), &[&head, batch]);
+        self.ledger.tail.positions = seq;
+        Ok(seq)
+    }
+
+    fn record_document(&mut self, document: &Document, last: Seq) -> Result<()> {
+        let op = if document.deleted { ChangeOp::Delete } else { ChangeOp::Put };
+        let (collection, id) = (document.collection, document.id.clone());
+        self.record(document.seq, collection, id, op, document.prev_seq, last)
+    }
+
+    fn record(
+        &mut self,
+        seq: Seq,
+        collection: CollectionId,
+        id: DocId,
+        op: ChangeOp,
+        prev_seq: Seq,
+        group_last: Seq,
+    ) -> Result<()> {
+        let record = Change {
+            seq,
+            group_last,
+            prev_seq,
+            at: self.ledger.at,
+            epoch: self.ledger.epoch,
+            collection,
+            id,
+            op,
+        };
+        let mut value = Vec::with_capacity(40 + record.id.as_str().len());
+        change::encode(&record, &mut value)?;
+        self.batch.put(Family::Log, &key::log(seq), &value);
+        Ok(())
+    }
+
+    /// Closes the batch with the counters that must agree with it.
+    pub(crate) fn finish(self) -> Tail {
+        let tail = self.ledger.tail;
+        if tail.seq != self.start.seq {
+            self.batch.put(Family::Meta, key::META_LAST_SEQ, &meta::number(tail.seq.get()));
+        }
+        if tail.positions != self.start.positions {
+            let value = meta::number(tail.positions.get());
+            self.batch.put(Family::Meta, key::META_POSITIONS_LAST, &value);
+        }
+        tail
+    }
+}
+
+/// The index keys the stored version holds; a tombstone holds none.
+fn keys_of(collection: &Collection, document: Option<&Document>) -> Result<Vec<IndexKey>> {
+    match document {
+        Some(document) if !document.deleted && !collection.indexes.is_empty() => {
+            let json = serde_json::from_slice(&document.body).map_err(|e| {
+                Error::corrupt(format!("document {}/{}: body: {e}", collection.name, document.id))
+            })?;
+            collection.index_keys(document.id.as_str(), &json)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The holder inside the value of a unique key: `seq u64 LE | id`.
+pub(crate) fn parse_unique(value: &[u8]) -> Result<DocId> {
+    value
+        .get(8..)
+        .and_then(|id| std::str::from_utf8(id).ok())
+        .and_then(|id| DocId::new(id).ok())
+        .ok_or_else(|| Error::corrupt("unique index: the value names no document"))
+}

@@ -1,0 +1,197 @@
+//! What a caller asks to be committed: one atomic transaction.
+
+use bytes::Bytes;
+
+use crate::catalog::CollectionOptions;
+use crate::queue::{Ack, NewJob};
+use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Revision, Seq, Tail};
+
+/// When a write counts as acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives power loss.
+    Sync,
+    /// It survives the death of the process; power loss may take the last few milliseconds.
+    Buffered,
+}
+
+/// What must hold of the stored document for a write to go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Anything.
+    Always,
+    /// No live document: the write creates it.
+    Absent,
+    /// A live document.
+    Present,
+    /// A live document at exactly this revision.
+    Revision(Revision),
+}
+
+/// What becomes of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put { body: Bytes, expires: Option<Millis> },
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) collection: CollectionId,
+    pub(crate) id: DocId,
+    pub(crate) condition: Condition,
+    pub(crate) change: Change,
+}
+
+/// Writes, jobs, cursor moves and position batches that are committed together or not at all.
+///
+/// It becomes one group of the log: a reader of the feed never sees half of it.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(crate) durability: Durability,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) jobs: Vec<NewJob>,
+    pub(crate) acks: Vec<Ack>,
+    pub(crate) cursors: Vec<(String, Tail)>,
+    pub(crate) positions: Option<Bytes>,
+    pub(crate) define: Option<(String, CollectionOptions)>,
+}
+
+impl Transaction {
+    /// An empty transaction.
+    #[must_use]
+    pub fn new(durability: Durability) -> Self {
+        Self {
+            durability,
+            writes: Vec::new(),
+            jobs: Vec::new(),
+            acks: Vec::new(),
+            cursors: Vec::new(),
+            positions: None,
+            define: None,
+        }
+    }
+
+    /// Stores a JSON object under this id.
+    #[must_use]
+    pub fn put(
+        self,
+        collection: CollectionId,
+        id: DocId,
+        condition: Condition,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        self.write(collection, id, condition, Change::Put { body: body.into(), expires: None })
+    }
+
+    /// As `put`, for a document that ends by itself at `expires`.
+    #[must_use]
+    pub fn put_until(
+        self,
+        collection: CollectionId,
+        id: DocId,
+        condition: Condition,
+        body: impl Into<Bytes>,
+        expires: Millis,
+    ) -> Self {
+        let change = Change::Put { body: body.into(), expires: Some(expires) };
+        self.write(collection, id, condition, change)
+    }
+
+    /// Leaves a tombstone.
+    #[must_use]
+    pub fn delete(self, collection: CollectionId, id: DocId, condition: Condition) -> Self {
+        self.write(collection, id, condition, Change::Delete)
+    }
+
+    fn write(
+        mut self,
+        collection: CollectionId,
+        id: DocId,
+        condition: Condition,
+        change: Change,
+    ) -> Self {
+        self.writes.push(Write { collection, id, condition, change });
+        self
+    }
+
+    /// Adds a job that exists if and only if the transaction commits.
+    #[must_use]
+    pub fn enqueue(mut self, job: NewJob) -> Self {
+        self.jobs.push(job);
+        self
+    }
+
+    /// Finishes a leased job in the same commit; the transaction fails if the lease is lost.
+    #[must_use]
+    pub fn complete(mut self, ack: Ack) -> Self {
+        self.acks.push(ack);
+        self
+    }
+
+    /// Moves a durable cursor.
+    #[must_use]
+    pub fn cursor(mut self, name: impl Into<String>, at: Tail) -> Self {
+        self.cursors.push((name.into(), at));
+        self
+    }
+
+    /// Appends one packed batch to the positions lane; a second call replaces the first.
+    #[must_use]
+    pub fn positions(mut self, batch: Bytes) -> Self {
+        self.positions = Some(batch);
+        self
+    }
+
+    /// Creates a collection.
+    #[must_use]
+    pub fn define(mut self, name: impl Into<String>, options: CollectionOptions) -> Self {
+        self.define = Some((name.into(), options));
+        self
+    }
+
+    /// Records it adds to the log at the most.
+    pub(crate) fn records_max(&self) -> usize {
+        self.writes.len() + self.jobs.len() + usize::from(self.define.is_some())
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let bodies: usize = self
+            .writes
+            .iter()
+            .map(|write| match &write.change {
+                Change::Put { body, .. } => body.len(),
+                Change::Delete => 0,
+            })
+            .sum();
+        let jobs: usize = self.jobs.iter().map(|job| job.payload.len()).sum();
+        bodies + jobs + self.positions.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// What a committed transaction became.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The sequence of each write, in the order in which they were added.
+    pub seqs: Vec<Seq>,
+    /// The id of each job; a job with a held unique key gives the id of the holder.
+    pub jobs: Vec<JobId>,
+    /// Where the position batch went.
+    pub positions: Option<PositionSeq>,
+    /// The collection that was defined.
+    pub defined: Option<CollectionId>,
+    /// Both lanes as of this transaction.
+    pub tail: Tail,
+    /// The opening of the store in which it was written.
+    pub epoch: Epoch,
+    /// The time of the commit.
+    pub at: Millis,
+}
+
+impl Receipt {
+    /// The revision the n-th write got.
+    #[must_use]
+    pub fn revision(&self, place: usize) -> Option<Revision> {
+        self.seqs.get(place).map(|&seq| Revision { epoch: self.epoch, seq })
+    }
+}

@@ -1,0 +1,87 @@
+//! Work done on the caller's thread, in parallel, before the writer sees a transaction:
+//! bounds, JSON validation, keys of declared indexes.
+
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use serde_json::Value as Json;
+
+use crate::catalog::{Catalog, Collection, IndexKey, check_name};
+use crate::commit::op::{Change, Transaction, Write};
+use crate::error::{Error, Result};
+use crate::limits::{
+    BODY_BYTES_MAX, POSITIONS_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPS_MAX,
+};
+use crate::queue::{NewJob, PreparedJob};
+
+/// A transaction that can only still fail on what is stored.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) transaction: Transaction,
+    /// For each write: its collection, and the keys the new version holds.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) jobs: Vec<PreparedJob>,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) collection: Arc<Collection>,
+    pub(crate) index_keys: Vec<IndexKey>,
+}
+
+pub(crate) fn prepare(catalog: &Catalog, transaction: Transaction) -> Result<Prepared> {
+    let bytes = transaction.bytes();
+    if bytes > TRANSACTION_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "a transaction carries at most {TRANSACTION_BYTES_MAX} bytes, this one {bytes}"
+        )));
+    }
+    if transaction.records_max() > TRANSACTION_OPS_MAX {
+        return Err(Error::invalid(format!(
+            "a transaction makes at most {TRANSACTION_OPS_MAX} changes"
+        )));
+    }
+    if transaction.positions.as_ref().is_some_and(|batch| batch.len() > POSITIONS_BYTES_MAX) {
+        return Err(Error::invalid(format!(
+            "a positions batch has at most {POSITIONS_BYTES_MAX} bytes"
+        )));
+    }
+    for (name, _) in &transaction.cursors {
+        check_name("cursor", name)?;
+    }
+    let jobs = transaction.jobs.iter().map(NewJob::prepare).collect::<Result<_>>()?;
+    let targets =
+        transaction.writes.iter().map(|write| target(catalog, write)).collect::<Result<_>>()?;
+    Ok(Prepared { transaction, targets, jobs, bytes })
+}
+
+fn target(catalog: &Catalog, write: &Write) -> Result<Target> {
+    let collection = catalog
+        .by_id(write.collection)
+        .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
+    let index_keys = match &write.change {
+        Change::Delete => Vec::new(),
+        Change::Put { body, .. } => keys_of_body(collection, write.id.as_str(), body)
+            .map_err(|e| e.at(format_args!("{}/{}", collection.name, write.id)))?,
+    };
+    Ok(Target { collection: Arc::clone(collection), index_keys })
+}
+
+/// Validates the body without building a tree of it unless an index needs one.
+fn keys_of_body(collection: &Collection, id: &str, body: &[u8]) -> Result<Vec<IndexKey>> {
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Error::invalid(format!("the body has at most {BODY_BYTES_MAX} bytes")));
+    }
+    let not_json = |e: serde_json::Error| Error::invalid(format!("the body is not JSON: {e}"));
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Error::invalid("the body is not a JSON object"));
+    }
+    if collection.indexes.is_empty() {
+        serde_json::from_slice::<IgnoredAny>(body).map_err(not_json)?;
+        std::str::from_utf8(body).map_err(|_| Error::invalid("the body is not UTF-8"))?;
+        return Ok(Vec::new());
+    }
+    let json: Json = serde_json::from_slice(body).map_err(not_json)?;
+    collection.index_keys(id, &json)
+}

@@ -1,0 +1,285 @@
+//! The single writer thread.
+//!
+//! Invariant: an answer is sent only after the batch that holds its effect has been written, and for a
+//! `Sync` transaction synced. A failed write poisons the engine: the outcome of that group is unknown, and
+//! nothing further is accepted.
+
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::commit::group::{Group, Ledger};
+use crate::commit::op::{Durability, Receipt};
+use crate::commit::poison::Poison;
+use crate::commit::prepare::Prepared;
+use crate::commit::watermark::Watermark;
+use crate::commit::{Done, Request};
+use crate::error::{Error, ErrorKind, Result};
+use crate::figures::CommitFigures;
+use crate::kv::batch::Batch;
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, Kv};
+use crate::limits::{BUFFERED_SYNC_MS_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
+use crate::queue::{Answer, Step, Wakes};
+use crate::types::{Millis, Tail};
+
+/// Most results of one lane removed at a time.
+const FORGET_MAX: usize = 10_000;
+
+/// The writer's end of the intake.
+pub(crate) struct Intake {
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) waiting_bytes: Arc<AtomicUsize>,
+}
+
+/// What the writer shares with readers.
+pub(crate) struct Shared {
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watermark: Watermark,
+    pub(crate) poison: Poison,
+    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) figures: CommitFigures,
+    pub(crate) wakes: Arc<Wakes>,
+}
+
+/// An answer that waits for its group to be written.
+enum Pending {
+    Transaction(Done<Receipt>, Result<Receipt>),
+    Queue(Answer),
+}
+
+impl Pending {
+    fn settle(self, written: Result<()>) {
+        match self {
+            Self::Transaction(done, outcome) => done(written.and(outcome)),
+            Self::Queue(answer) => answer(written),
+        }
+    }
+}
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    ledger: Ledger,
+    batch: Batch,
+    /// When buffered writes must have reached the disk; `None`: all have.
+    sync_by: Option<Instant>,
+    /// When results past their time are looked for again.
+    forget_at: Millis,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
+        Self { shared, ledger, batch: Batch::default(), sync_by: None, forget_at: Millis::ZERO }
+    }
+
+    /// Runs until told to stop; a panic poisons the engine instead of leaving callers to wait.
+    pub(crate) fn run(mut self, intake: &Intake) {
+        let shared = Arc::clone(&self.shared);
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.serve(intake)));
+        if ended.is_err() {
+            shared.poison.set("the writer panicked".to_owned());
+            while let Ok(request) = intake.requests.recv() {
+                if let Request::Stop = request {
+                    return;
+                }
+                if let Err(error) = shared.poison.check() {
+                    request.refuse(error);
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, intake: &Intake) {
+        loop {
+            let first = match intake.requests.recv_timeout(self.patience()) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let (group, stop) = gather(intake, first);
+            self.commit(group);
+            self.sync_if_due(stop);
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// How long the writer may sleep: until a buffered write must be synced or a timer fires.
+    fn patience(&self) -> Duration {
+        const IDLE: Duration = Duration::from_secs(3600);
+        let sync = self.sync_by.map(|by| by.saturating_duration_since(Instant::now()));
+        let timer = self.ledger.queue.next_due().map(|due| {
+            Duration::from_millis(due.get().saturating_sub(self.shared.clock.now().get()).max(1))
+        });
+        [sync, timer].into_iter().flatten().min().unwrap_or(IDLE).min(IDLE)
+    }
+
+    fn commit(&mut self, requests: Vec<Request>) {
+        if let Err(error) = self.shared.poison.check() {
+            requests.into_iter().for_each(|request| request.refuse(error.clone()));
+            return;
+        }
+        // Time never runs backwards within a store, whatever the machine's clock does.
+        self.ledger.at = self.ledger.at.max(self.shared.clock.now());
+        self.batch.clear();
+        let (transactions, steps) = split(requests);
+        let mut pending = Vec::with_capacity(transactions.len() + steps.len());
+        let mut sync = steps.iter().any(|step| step.needs_sync());
+        let before = self.ledger.tail;
+        // A job whose delay has passed joins its group before those enqueued now.
+        self.ledger.queue.tick(self.ledger.at, &mut self.batch);
+        let written = self.plan(transactions, &mut pending, &mut sync).and_then(|()| {
+            for step in steps {
+                let answer = step.run(&mut self.ledger.queue, self.ledger.at, &mut self.batch);
+                pending.push(Pending::Queue(answer));
+            }
+            self.forget_finished()?;
+            self.write(before, sync)
+        });
+        if let Err(error) = &written {
+            // The ledger may be ahead of the store now: only a restart makes them agree again.
+            self.shared.poison.set(error.to_string());
+        }
+        for waiting in pending {
+            waiting.settle(written.clone());
+        }
+        if !self.ledger.queue.take_woken().is_empty() {
+            self.shared.wakes.wake();
+        }
+    }
+
+    /// Plans the transactions in order into the batch. A refused transaction is an answer; an error is a
+    /// defect, found when part of a transaction may already be in the batch.
+    fn plan(
+        &mut self,
+        transactions: Transactions,
+        pending: &mut Vec<Pending>,
+        sync: &mut bool,
+    ) -> Result<()> {
+        if transactions.is_empty() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let prepared = transactions.iter().map(|(prepared, _)| prepared);
+        let mut group =
+            match Group::begin(&*shared.kv, &mut self.ledger, &mut self.batch, prepared) {
+                Ok(group) => group,
+                Err(error) => {
+                    transactions.into_iter().for_each(|(_, done)| done(Err(error.clone())));
+                    return Ok(());
+                }
+            };
+        for (prepared, done) in transactions {
+            let outcome = group.add(&prepared);
+            *sync |= outcome.is_ok() && prepared.transaction.durability == Durability::Sync;
+            let defect = outcome.as_ref().err().filter(|e| e.kind() == ErrorKind::Internal).cloned();
+            pending.push(Pending::Transaction(done, outcome));
+            if let Some(defect) = defect {
+                return Err(defect);
+            }
+        }
+        group.finish();
+        Ok(())
+    }
+
+    /// Once a minute, removes results of finished jobs that are kept no longer.
+    fn forget_finished(&mut self) -> Result<()> {
+        const EVERY_MS: u64 = 60_000;
+        if self.ledger.at < self.forget_at {
+            return Ok(());
+        }
+        self.forget_at = Millis::new(self.ledger.at.get() + EVERY_MS);
+        for (lower, upper) in self.ledger.queue.done_expired(self.ledger.at) {
+            let mut left = FORGET_MAX;
+            let range = KeyRange::new(lower, upper);
+            let batch = &mut self.batch;
+            self.shared.kv.scan(Family::Done, &range, Direction::Forward, &mut |place, _| {
+                batch.delete(Family::Done, place);
+                left -= 1;
+                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, before: Tail, sync: bool) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        self.shared.kv.write(&self.batch, sync).map_err(|error| {
+            Error::unavailable(format!("the write failed and its outcome is unknown ({error})"))
+        })?;
+        let changes = self.ledger.tail.seq.get() - before.seq.get();
+        self.shared.figures.wrote(changes, self.batch.bytes(), sync, started.elapsed());
+        self.shared.catalog.store(Arc::clone(&self.ledger.catalog));
+        self.shared.watermark.apply(self.ledger.tail);
+        if sync {
+            self.sync_by = None;
+            self.shared.watermark.advance();
+        } else if self.sync_by.is_none() && self.ledger.tail != self.shared.watermark.durable() {
+            self.sync_by = Some(Instant::now() + Duration::from_millis(BUFFERED_SYNC_MS_MAX));
+        }
+        Ok(())
+    }
+
+    fn sync_if_due(&mut self, now: bool) {
+        let Some(by) = self.sync_by else { return };
+        if !now && Instant::now() < by {
+            return;
+        }
+        self.sync_by = None;
+        match self.shared.kv.sync() {
+            Ok(()) => {
+                self.shared.figures.synced();
+                self.shared.watermark.advance();
+            }
+            Err(error) => self.shared.poison.set(error.to_string()),
+        }
+    }
+}
+
+type Transactions = Vec<(Prepared, Done<Receipt>)>;
+
+/// Transactions go first, so that a worker can lease what was enqueued in the same group.
+fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>) {
+    let (mut transactions, mut steps) = (Vec::new(), Vec::new());
+    for request in requests {
+        match request {
+            Request::Transaction(prepared, done) => transactions.push((prepared, done)),
+            Request::Queue(step) => steps.push(step),
+            Request::Stop => {}
+        }
+    }
+    (transactions, steps)
+}
+
+/// Everything that waits, up to the bounds of a group; whether to stop after it.
+fn gather(intake: &Intake, first: Option<Request>) -> (Vec<Request>, bool) {
+    let mut group = Vec::new();
+    let mut bytes = 0;
+    let mut next = first;
+    while let Some(request) = next {
+        if let Request::Stop = request {
+            return (group, true);
+        }
+        let size = request.bytes();
+        intake.waiting_bytes.fetch_sub(size, Ordering::AcqRel);
+        bytes += size;
+        group.push(request);
+        if group.len() >= GROUP_TRANSACTIONS_MAX || bytes >= GROUP_BYTES_MAX {
+            break;
+        }
+        next = intake.requests.try_recv().ok();
+    }
+    (group, false)
+}

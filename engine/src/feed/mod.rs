@@ -1,0 +1,244 @@
+//! Reading the log.
+//!
+//! Guarantee: a reader at `after` sees every sequence in `(after, durable]` once, in order and in whole
+//! groups, or is told `Gone` because the log has been trimmed past it.
+
+pub(crate) mod cursor;
+pub(crate) mod follower;
+pub(crate) mod merge;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::{change, key, positions};
+use crate::commit::writer::Shared;
+use crate::error::{Error, Result};
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange};
+use crate::limits::{FEED_READ_BYTES_MAX, FEED_READ_MAX};
+use crate::read;
+use crate::types::{CollectionId, DocId, Epoch, Millis, PositionSeq, Seq, Tail};
+
+/// What a log record says happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOp {
+    /// A version was written.
+    Put,
+    /// A document was deleted by request.
+    Delete,
+    /// A document reached its end.
+    Expire,
+    /// A tombstone was forgotten.
+    Purge,
+    /// A job was enqueued; the collection is its lane, the id its number.
+    Enqueue,
+    /// A collection was defined; the id is its name.
+    Catalog,
+}
+
+impl ChangeOp {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Put => 1,
+            Self::Delete => 2,
+            Self::Expire => 3,
+            Self::Purge => 4,
+            Self::Enqueue => 5,
+            Self::Catalog => 6,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Put),
+            2 => Some(Self::Delete),
+            3 => Some(Self::Expire),
+            4 => Some(Self::Purge),
+            5 => Some(Self::Enqueue),
+            6 => Some(Self::Catalog),
+            _ => None,
+        }
+    }
+
+    /// The record is about a document.
+    #[must_use]
+    pub const fn is_document(self) -> bool {
+        matches!(self, Self::Put | Self::Delete | Self::Expire | Self::Purge)
+    }
+}
+
+/// One record of the log. The body is not in it: ask `Store::version` for the version at `seq`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place.
+    pub seq: Seq,
+    /// The last record of its transaction; never checkpoint before it.
+    pub group_last: Seq,
+    /// The record that wrote the version before, 0 for none.
+    pub prev_seq: Seq,
+    /// The time of the commit.
+    pub at: Millis,
+    /// The opening of the store in which it was written.
+    pub epoch: Epoch,
+    /// Which collection.
+    pub collection: CollectionId,
+    /// Which document.
+    pub id: DocId,
+    /// What happened.
+    pub op: ChangeOp,
+}
+
+/// One entry of both lanes in the order of their commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A record of the log.
+    Change(Change),
+    /// A batch of the positions lane.
+    Positions {
+        /// Its place in the lane.
+        seq: PositionSeq,
+        /// The log stood here when it was committed: it comes after that record.
+        after: Seq,
+        /// The time of the commit.
+        at: Millis,
+        /// What the writer of the batch packed.
+        batch: Bytes,
+    },
+}
+
+impl Tail {
+    /// Where a reader stands after these entries.
+    #[must_use]
+    pub fn past(mut self, entries: &[Entry]) -> Self {
+        for entry in entries {
+            match entry {
+                Entry::Change(change) => self.seq = change.seq,
+                Entry::Positions { seq, .. } => self.positions = *seq,
+            }
+        }
+        self
+    }
+}
+
+/// A reader of the log. Cheap to make.
+#[derive(Clone)]
+pub struct Feed {
+    shared: Arc<Shared>,
+}
+
+impl Feed {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The newest durable record.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        self.shared.watermark.durable().seq
+    }
+
+    /// The last record that has been trimmed; reading may start there.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unavailable` when the store cannot be read.
+    pub fn floor(&self) -> Result<Seq> {
+        read::number(&*self.shared.kv, key::META_LOG_FLOOR).map(Seq::new)
+    }
+
+    /// About `max` records after `after`, ending at a group's end; empty at the head.
+    ///
+    /// # Errors
+    /// `Gone` when records after `after` have been trimmed or `after` lies in the future of this
+    /// store; `Corrupt` when the log has a hole or a damaged record.
+    pub fn changes(&self, after: Seq, max: usize) -> Result<Vec<Change>> {
+        self.changes_up_to(after, self.head(), max)
+    }
+
+    fn changes_up_to(&self, after: Seq, upto: Seq, max: usize) -> Result<Vec<Change>> {
+        self.check_floor(after)?;
+        if after > upto {
+            return Err(Error::gone(format!("{after} is past the head {upto} of this log")));
+        }
+        let max = max.clamp(1, FEED_READ_MAX);
+        let range = KeyRange::new(key::log(after.next()), key::log(upto.next()));
+        let mut found: Vec<Change> = Vec::new();
+        let mut expected = after.next();
+        self.shared.kv.scan(Family::Log, &range, Direction::Forward, &mut |place, value| {
+            let seq = key::parse_u64(place).map(Seq::new);
+            if seq != Some(expected) {
+                return Err(Error::corrupt(format!("log: {expected} is missing, {place:02x?} found")));
+            }
+            let change = change::decode(expected, value)?;
+            expected = expected.next();
+            let ends = change.seq == change.group_last;
+            found.push(change);
+            Ok(if ends && found.len() >= max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        // A trim may have run while the iterator was open.
+        self.check_floor(after)?;
+        match found.last() {
+            Some(last) if last.seq != last.group_last => {
+                Err(Error::corrupt(format!("log: group up to {} is cut at {}", last.group_last, last.seq)))
+            }
+            None if after < upto => Err(Error::corrupt(format!("log: {expected} is missing"))),
+            _ => Ok(found),
+        }
+    }
+
+    fn check_floor(&self, after: Seq) -> Result<()> {
+        let floor = self.floor()?;
+        if after < floor {
+            return Err(Error::gone(format!("the log starts after {floor}, {after} is gone")));
+        }
+        Ok(())
+    }
+
+    /// About `max` entries of both lanes after `after`, in commit order and whole groups.
+    ///
+    /// The order is a function of what is stored: reading again gives the same.
+    ///
+    /// # Errors
+    /// As `changes`, for either lane.
+    pub fn entries(&self, after: Tail, max: usize) -> Result<Vec<Entry>> {
+        let upto = self.shared.watermark.durable();
+        let changes = self.changes_up_to(after.seq, upto.seq, max)?;
+        let batches = self.positions_up_to(after.positions, upto.positions, max)?;
+        Ok(merge::merge(changes, batches, upto))
+    }
+
+    /// Batches of the positions lane after `after`, at most `max`.
+    ///
+    /// # Errors
+    /// As `changes`.
+    pub fn positions(&self, after: PositionSeq, max: usize) -> Result<Vec<Entry>> {
+        self.positions_up_to(after, self.shared.watermark.durable().positions, max)
+    }
+
+    fn positions_up_to(&self, after: PositionSeq, upto: PositionSeq, max: usize) -> Result<Vec<Entry>> {
+        let floor = read::number(&*self.shared.kv, key::META_POSITIONS_FLOOR)?;
+        if after.get() < floor || after > upto {
+            return Err(Error::gone(format!(
+                "the positions lane holds {floor} to {upto}, {after} is outside"
+            )));
+        }
+        let range = KeyRange::new(key::positions(after.next()), key::positions(upto.next()));
+        let (mut found, mut bytes, mut expected) = (Vec::new(), 0, after.next());
+        self.shared.kv.scan(Family::Positions, &range, Direction::Forward, &mut |place, value| {
+            if key::parse_u64(place) != Some(expected.get()) {
+                return Err(Error::corrupt(format!("positions: {expected} is missing")));
+            }
+            let (stamp, batch) = positions::decode(expected, value)?;
+            bytes += batch.len();
+            found.push(Entry::Positions { seq: expected, after: stamp.after, at: stamp.at, batch });
+            expected = expected.next();
+            let full = found.len() >= max.clamp(1, FEED_READ_MAX) || bytes >= FEED_READ_BYTES_MAX;
+            Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if found.is_empty() && after < upto {
+            return Err(Error::corrupt(format!("positions: {expected} is missing")));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,56 @@
+//! What the committer has done, for the metrics page.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Running totals; readers take `CommitTotals`.
+#[derive(Debug, Default)]
+pub(crate) struct CommitFigures {
+    groups: AtomicU64,
+    changes: AtomicU64,
+    bytes: AtomicU64,
+    syncs: AtomicU64,
+    write_us: AtomicU64,
+}
+
+/// Totals since the store was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitTotals {
+    /// Groups written.
+    pub groups: u64,
+    /// Log records written.
+    pub changes: u64,
+    /// Bytes of keys and values written.
+    pub bytes: u64,
+    /// Syncs to disk.
+    pub syncs: u64,
+    /// Microseconds spent in writing and syncing groups.
+    pub write_us: u64,
+}
+
+impl CommitFigures {
+    pub(crate) fn wrote(&self, changes: u64, bytes: usize, sync: bool, took: Duration) {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(changes, Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.write_us.fetch_add(took_us, Ordering::Relaxed);
+        if sync {
+            self.synced();
+        }
+    }
+
+    pub(crate) fn synced(&self) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn totals(&self) -> CommitTotals {
+        CommitTotals {
+            groups: self.groups.load(Ordering::Relaxed),
+            changes: self.changes.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+            write_us: self.write_us.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The column families of a store and how each is tuned.
+
+/// One column family. The discriminant is its place in `Family::ALL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Family {
+    /// Store facts: format, identity, epochs, counters, catalog, cursors.
+    Meta,
+    /// Current version of each document, tombstones included.
+    Heads,
+    /// Superseded versions.
+    History,
+    /// The log.
+    Log,
+    /// Declared secondary and unique indexes.
+    Index,
+    /// Documents by the time they expire.
+    Expiry,
+    /// Answers already given under an idempotency key.
+    Idem,
+    /// Chunks of attachments.
+    Blobs,
+    /// The positions lane.
+    Positions,
+    /// Job payloads, immutable.
+    Job,
+    /// Job states.
+    Jst,
+    /// Jobs that may run now, by priority.
+    Ready,
+    /// Jobs by the time at which something is due.
+    Timer,
+    /// Waiting members of ordered groups.
+    Grp,
+    /// Unique keys of unfinished jobs.
+    Uniq,
+    /// Jobs that gave up.
+    Dead,
+    /// Results of finished jobs.
+    Done,
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Meta,
+        Self::Heads,
+        Self::History,
+        Self::Log,
+        Self::Index,
+        Self::Expiry,
+        Self::Idem,
+        Self::Blobs,
+        Self::Positions,
+        Self::Job,
+        Self::Jst,
+        Self::Ready,
+        Self::Timer,
+        Self::Grp,
+        Self::Uniq,
+        Self::Dead,
+        Self::Done,
+    ];
+
+    /// Name on disk. Never changed.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Heads => "heads",
+            Self::History => "history",
+            Self::Log => "log",
+            Self::Index => "index",
+            Self::Expiry => "expiry",
+            Self::Idem => "idem",
+            Self::Blobs => "blobs",
+            Self::Positions => "positions",
+            Self::Job => "job",
+            Self::Jst => "jst",
+            Self::Ready => "ready",
+            Self::Timer => "timer",
+            Self::Grp => "grp",
+            Self::Uniq => "uniq",
+            Self::Dead => "dead",
+            Self::Done => "done",
+        }
+    }
+
+    pub(crate) const fn ordinal(self) -> usize {
+        self as usize
+    }
+}
+
+const _: () = {
+    let mut place = 0;
+    while place < Family::ALL.len() {
+        assert!(Family::ALL[place].ordinal() == place);
+        place += 1;
+    }
+};

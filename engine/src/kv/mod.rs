@@ -1,0 +1,112 @@
+//! The seam between the engine and what keeps its bytes.
+//!
+//! Two implementations: RocksDB, and an ordered map for model tests. A write is atomic over all
+//! families; with `sync` it survives power loss once it returns.
+
+pub(crate) mod batch;
+pub(crate) mod families;
+pub(crate) mod memory;
+pub(crate) mod rocks;
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::kv::batch::Batch;
+use crate::kv::families::Family;
+
+/// Bounds of a scan. Both ends are always given: no scan ever leaves its prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRange {
+    pub(crate) lower: Vec<u8>,
+    /// Exclusive.
+    pub(crate) upper: Vec<u8>,
+}
+
+impl KeyRange {
+    pub(crate) fn new(lower: impl Into<Vec<u8>>, upper: impl Into<Vec<u8>>) -> Self {
+        Self { lower: lower.into(), upper: upper.into() }
+    }
+
+    /// All keys that begin with `prefix`.
+    pub(crate) fn prefix(prefix: &[u8]) -> Self {
+        Self::new(prefix, successor(prefix))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lower >= self.upper
+    }
+}
+
+/// The smallest key above every key with this prefix; 0xff bytes at its end carry over.
+fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut upper = prefix.to_vec();
+    while let Some(last) = upper.pop() {
+        if last < u8::MAX {
+            upper.push(last + 1);
+            return upper;
+        }
+    }
+    vec![u8::MAX; 256]
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Forward,
+    Backward,
+}
+
+/// What a scan calls for each key and value.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
+
+/// Reading, either of the live state or of a snapshot.
+pub(crate) trait KvRead {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Values in the order of `keys`.
+    fn multi_get(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>>;
+
+    fn scan(
+        &self,
+        family: Family,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<()>;
+}
+
+/// A store of ordered bytes.
+pub(crate) trait Kv: KvRead + Send + Sync {
+    /// Applies all records or none. `sync`: durable when it returns.
+    fn write(&self, batch: &Batch, sync: bool) -> Result<()>;
+
+    /// Makes every earlier write durable.
+    fn sync(&self) -> Result<()>;
+
+    /// A consistent view of this moment.
+    fn snapshot(&self) -> Box<dyn KvRead + Send + '_>;
+
+    /// Free-form figures of the store by name, for the metrics page.
+    fn figures(&self) -> Vec<(String, u64)>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_ranges_cover_exactly_the_prefix() {
+        let check = |prefix: &[u8], inside: &[&[u8]], outside: &[&[u8]]| {
+            let range = KeyRange::prefix(prefix);
+            let holds = |key: &[u8]| key >= &range.lower[..] && key < &range.upper[..];
+            for key in inside {
+                assert!(holds(key), "{key:?} should be inside {prefix:?}");
+            }
+            for key in outside {
+                assert!(!holds(key), "{key:?} should be outside {prefix:?}");
+            }
+        };
+        check(b"a", &[b"a", b"a\xff\xff\xff", b"ab"], &[b"b", b"A", b""]);
+        check(b"a\xff", &[b"a\xff", b"a\xff\x00"], &[b"b", b"a\xfe"]);
+        check(b"\xff\xff", &[b"\xff\xff", b"\xff\xff\x01"], &[b"\xff\xfe", b"\xff"]);
+    }
+}

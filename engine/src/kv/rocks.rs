@@ -1,0 +1,281 @@
+//! RocksDB behind the `Kv` seam.
+//!
+//! One process opens a directory at a time: RocksDB's `LOCK` file refuses the second. Background
+//! errors and failed syncs surface as write errors; the committer then stops for good.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
+    DBRawIteratorWithThreadMode, DBRecoveryMode, DBWithThreadMode, DataBlockIndexType, InfoLogger,
+    LogLevel, Options, ReadOptions, SingleThreaded, SnapshotWithThreadMode, WriteBatch,
+    WriteBufferManager, WriteOptions,
+};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::batch::{Action, Batch};
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit};
+
+type Db = DBWithThreadMode<SingleThreaded>;
+
+/// Memory RocksDB may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RocksOptions {
+    /// Block cache shared by all families; memtables are charged to it.
+    pub(crate) cache_bytes: usize,
+    /// Upper bound of all memtables together.
+    pub(crate) memtable_bytes: usize,
+}
+
+pub(crate) struct RocksKv {
+    db: Db,
+}
+
+impl RocksKv {
+    pub(crate) fn open(dir: &Path, options: RocksOptions) -> Result<Self> {
+        let cache = Cache::new_hyper_clock_cache(options.cache_bytes, 0);
+        let memtables = WriteBufferManager::new_write_buffer_manager_with_cache(
+            options.memtable_bytes,
+            false,
+            cache.clone(),
+        );
+        let families =
+            Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &cache)));
+        let db = Db::open_cf_descriptors(&database_options(&memtables), dir, families)
+            .map_err(|e| open_error(dir, &e))?;
+        Ok(Self { db })
+    }
+
+    fn family(&self, family: Family) -> Result<&ColumnFamily> {
+        self.db
+            .cf_handle(family.name())
+            .ok_or_else(|| Error::corrupt(format!("column family {} is missing", family.name())))
+    }
+}
+
+fn database_options(memtables: &WriteBufferManager) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_write_buffer_manager(memtables);
+    options.set_max_background_jobs(4);
+    options.set_max_total_wal_size(1 << 30);
+    // A torn tail after power loss is cut; anything else that is lost is found by the chain checks.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_recycle_log_file_num(0);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_keep_log_file_num(3);
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |level, line| {
+        match level {
+            LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "rocksdb", "{line}"),
+            _ => tracing::debug!(target: "rocksdb", "{line}"),
+        }
+    }));
+    options
+}
+
+/// Block sizes, filters and compression by what a family holds and how it is read.
+fn tune(family: Family, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_format_version(6);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_write_buffer_size(write_buffer_bytes(family));
+    options.set_max_write_buffer_number(3);
+    options.set_compression_per_level(&[
+        DBCompressionType::None,
+        DBCompressionType::None,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+        DBCompressionType::Zstd,
+    ]);
+    match family {
+        Family::Heads | Family::Idem => {
+            table.set_block_size(16 << 10);
+            table.set_hybrid_ribbon_filter(10.0, 1);
+            table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            table.set_data_block_hash_ratio(0.75);
+            options.set_memtable_whole_key_filtering(true);
+            options.set_memtable_prefix_bloom_ratio(0.05);
+        }
+        Family::History | Family::Blobs => {
+            table.set_block_size(16 << 10);
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(if family == Family::History { 4 << 10 } else { 32 << 10 });
+            options.set_blob_compression_type(DBCompressionType::Zstd);
+            options.set_enable_blob_gc(true);
+        }
+        Family::Log | Family::Positions => table.set_block_size(32 << 10),
+        Family::Job | Family::Jst | Family::Ready | Family::Timer | Family::Expiry => {
+            options.add_compact_on_deletion_collector_factory(128 << 10, 64 << 10, 0.5);
+        }
+        _ => {}
+    }
+    options.set_block_based_table_factory(&table);
+    options
+}
+
+/// Queue families stay small so that short-lived jobs die in their memtable.
+fn write_buffer_bytes(family: Family) -> usize {
+    match family {
+        Family::Heads | Family::History | Family::Blobs | Family::Positions => 64 << 20,
+        Family::Log | Family::Index => 32 << 20,
+        _ => 16 << 20,
+    }
+}
+
+fn open_error(dir: &Path, error: &rocksdb::Error) -> Error {
+    let text = error.to_string();
+    let place = dir.display();
+    if text.contains("lock") || text.contains("LOCK") {
+        return Error::unavailable(format!("{place} is in use by another process ({text})"));
+    }
+    read_error(error).at(format_args!("cannot open {place}"))
+}
+
+fn read_error(error: &rocksdb::Error) -> Error {
+    let kind = match error.kind() {
+        rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, error.to_string())
+}
+
+impl KvRead for RocksKv {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.db.get_cf(self.family(family)?, key).map_err(|e| read_error(&e))
+    }
+
+    fn multi_get(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.db
+            .batched_multi_get_cf(self.family(family)?, keys, false)
+            .into_iter()
+            .map(|found| found.map(|value| value.map(|v| v.to_vec())).map_err(|e| read_error(&e)))
+            .collect()
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<()> {
+        let options = bounded(range);
+        walk(self.db.raw_iterator_cf_opt(self.family(family)?, options), range, direction, visit)
+    }
+}
+
+fn bounded(range: &KeyRange) -> ReadOptions {
+    let (lower, upper) = (range.lower.clone(), range.upper.clone());
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(lower);
+    options.set_iterate_upper_bound(upper);
+    options
+}
+
+fn walk<D: rocksdb::DBAccess>(
+    mut entries: DBRawIteratorWithThreadMode<'_, D>,
+    range: &KeyRange,
+    direction: Direction,
+    visit: &mut Visit<'_>,
+) -> Result<()> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    match direction {
+        Direction::Forward => entries.seek_to_first(),
+        Direction::Backward => entries.seek_to_last(),
+    }
+    while let Some((key, value)) = entries.item() {
+        if visit(key, value)? == ControlFlow::Break(()) {
+            return Ok(());
+        }
+        match direction {
+            Direction::Forward => entries.next(),
+            Direction::Backward => entries.prev(),
+        }
+    }
+    entries.status().map_err(|e| read_error(&e))
+}
+
+impl Kv for RocksKv {
+    fn write(&self, batch: &Batch, sync: bool) -> Result<()> {
+        let mut write = WriteBatch::with_capacity_bytes(batch.bytes() + batch.bytes() / 4);
+        for (family, action, key, value) in batch.iter() {
+            let family = self.family(family)?;
+            match action {
+                Action::Put => write.put_cf(family, key, value),
+                Action::Delete => write.delete_cf(family, key),
+                Action::SingleDelete => write.single_delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.db.write_opt(write, &options).map_err(|e| read_error(&e))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.db.flush_wal(true).map_err(|e| read_error(&e))
+    }
+
+    fn snapshot(&self) -> Box<dyn KvRead + Send + '_> {
+        Box::new(RocksSnapshot { kv: self, snapshot: self.db.snapshot() })
+    }
+
+    fn figures(&self) -> Vec<(String, u64)> {
+        const PROPERTIES: [&str; 6] = [
+            "rocksdb.estimate-num-keys",
+            "rocksdb.total-sst-files-size",
+            "rocksdb.cur-size-all-mem-tables",
+            "rocksdb.estimate-pending-compaction-bytes",
+            "rocksdb.num-running-compactions",
+            "rocksdb.actual-delayed-write-rate",
+        ];
+        let mut figures = Vec::new();
+        for family in Family::ALL {
+            let Ok(handle) = self.family(family) else { continue };
+            for property in PROPERTIES {
+                if let Ok(Some(value)) = self.db.property_int_value_cf(handle, property) {
+                    let short = property.trim_start_matches("rocksdb.");
+                    figures.push((format!("{}.{short}", family.name()), value));
+                }
+            }
+        }
+        figures
+    }
+}
+
+struct RocksSnapshot<'a> {
+    kv: &'a RocksKv,
+    snapshot: SnapshotWithThreadMode<'a, Db>,
+}
+
+impl KvRead for RocksSnapshot<'_> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.snapshot.get_cf(self.kv.family(family)?, key).map_err(|e| read_error(&e))
+    }
+
+    fn multi_get(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(family, key)).collect()
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        range: &KeyRange,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) -> Result<()> {
+        let entries =
+            self.snapshot.raw_iterator_cf_opt(self.kv.family(family)?, bounded(range));
+        walk(entries, range, direction, visit)
+    }
+}

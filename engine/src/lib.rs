@@ -1,0 +1,50 @@
+//! The storage engine of Dateline: versioned documents, one log, a durable queue, a positions lane.
+//!
+//! **What it is for.** Every durable change is one transaction of one log. In a single atomic write it
+//! stores the document, its history, its log record, its index entries and the jobs it causes. Whatever
+//! else exists is a function of that log and is kept by a [`Follower`].
+//!
+//! **The way of a byte.** [`Store::submit`] -> prepare (caller's thread) -> bounded intake -> the one writer
+//! thread -> one batch, one sync -> [`Watermark`] -> [`Feed`] -> followers.
+//!
+//! **What it does not know.** HTTP, users, JSON beyond "an object with these index fields", search,
+//! geography, publishing. It is synchronous: no executor is needed to use it.
+
+#![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
+
+mod catalog;
+mod clock;
+mod codec;
+mod commit;
+mod document;
+mod error;
+mod feed;
+mod figures;
+mod format;
+mod kv;
+pub mod limits;
+mod queue;
+mod read;
+mod store;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::{Catalog, Collection, CollectionOptions};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use commit::op::{Condition, Durability, Receipt, Transaction};
+pub use commit::watermark::Watermark;
+pub use document::Document;
+pub use error::{Conflict, Error, ErrorKind, Result};
+pub use feed::cursor::Cursor;
+pub use feed::follower::{Follower, FollowerHandle, follow};
+pub use feed::{Change, ChangeOp, Entry, Feed};
+pub use figures::CommitTotals;
+pub use queue::{
+    Ack, FinishedJob, Holder, Job, JobState, LaneSettings, LaneView, LeaseRequest, LeaseTerm,
+    LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue,
+};
+pub use read::Snapshot;
+pub use store::{Health, Options, Store, StoreId};
+pub use types::{CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, Tail};

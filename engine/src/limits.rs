@@ -1,0 +1,42 @@
+//! Every bound of the engine, with the relations between them checked at compile time.
+
+/// Longest document id in bytes; escaped and prefixed it still fits a short key.
+pub const DOC_ID_BYTES_MAX: usize = 200;
+/// Largest document body in bytes.
+pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// Largest packed batch of the positions lane in bytes.
+pub const POSITIONS_BYTES_MAX: usize = 4 << 20;
+/// Most operations in one transaction.
+pub const TRANSACTION_OPS_MAX: usize = 10_000;
+/// Largest transaction in bytes of bodies, payloads and positions.
+pub const TRANSACTION_BYTES_MAX: usize = 64 << 20;
+/// Most transactions that may wait for the writer.
+pub const INTAKE_TRANSACTIONS_MAX: usize = 8_192;
+/// Most bytes that may wait for the writer.
+pub const INTAKE_BYTES_MAX: usize = 128 << 20;
+/// Most transactions the writer puts into one group.
+pub const GROUP_TRANSACTIONS_MAX: usize = 2_048;
+/// Bytes after which the writer closes a group.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Longest time a buffered write stays out of the feed, in milliseconds.
+pub const BUFFERED_SYNC_MS_MAX: u64 = 20;
+/// Most collections of one store.
+pub const COLLECTIONS_MAX: usize = 4_096;
+/// Most declared indexes of one collection.
+pub const INDEXES_MAX: usize = 32;
+/// Longest name of a collection, index or cursor in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest value inside an index key in bytes; a longer text cannot be indexed.
+pub const INDEX_VALUE_BYTES_MAX: usize = 1_024;
+/// Most keys one document may add to one index (list elements multiply).
+pub const INDEX_KEYS_MAX: usize = 256;
+/// Most log records one feed read looks at.
+pub const FEED_READ_MAX: usize = 65_536;
+/// Most bytes of positions batches in one feed read.
+pub const FEED_READ_BYTES_MAX: usize = 8 << 20;
+
+const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
+const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);
+const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);
+const _: () = assert!(TRANSACTION_OPS_MAX < FEED_READ_MAX);
+const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as usize);

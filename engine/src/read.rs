@@ -1,0 +1,228 @@
+//! Consistent reading: point reads, lists, versions, and the state as of a sequence.
+//!
+//! A snapshot is a store snapshot plus the tail read through it, so the two cannot disagree.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use crate::codec::{envelope, key, meta};
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, KvRead};
+use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq, Tail};
+
+/// The newest version, tombstones included.
+pub(crate) fn head(kv: &dyn KvRead, collection: CollectionId, id: &str) -> Result<Option<Document>> {
+    let Some(value) = kv.get(Family::Heads, &key::head(collection, id))? else { return Ok(None) };
+    envelope::decode(collection, DocId::new(id)?, Bytes::from(value)).map(Some)
+}
+
+/// Exactly the version written at `seq`.
+pub(crate) fn version(
+    kv: &dyn KvRead,
+    collection: CollectionId,
+    id: &str,
+    seq: Seq,
+) -> Result<Option<Document>> {
+    if let Some(head) = head(kv, collection, id)?.filter(|head| head.seq == seq) {
+        return Ok(Some(head));
+    }
+    let place = key::history(collection, id, seq);
+    let Some(value) = kv.get(Family::History, &place)? else { return Ok(None) };
+    envelope::decode(collection, DocId::new(id)?, Bytes::from(value)).map(Some)
+}
+
+/// Superseded versions not newer than `from`, newest first.
+fn superseded(
+    kv: &dyn KvRead,
+    collection: CollectionId,
+    id: &str,
+    from: Seq,
+    limit: usize,
+) -> Result<Vec<Document>> {
+    let mut range = KeyRange::prefix(&key::history_of(collection, id));
+    range.lower = key::history(collection, id, from);
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    let id = DocId::new(id)?;
+    kv.scan(Family::History, &range, Direction::Forward, &mut |_, value| {
+        found.push(envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?);
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
+}
+
+/// The version that was newest at `seq`, tombstones included.
+fn version_as_of(
+    kv: &dyn KvRead,
+    collection: CollectionId,
+    id: &str,
+    seq: Seq,
+) -> Result<Option<Document>> {
+    match head(kv, collection, id)? {
+        Some(head) if head.seq > seq => Ok(superseded(kv, collection, id, seq, 1)?.pop()),
+        head => Ok(head),
+    }
+}
+
+/// All versions, newest first, tombstones included.
+pub(crate) fn versions(
+    kv: &dyn KvRead,
+    collection: CollectionId,
+    id: &str,
+    limit: usize,
+) -> Result<Vec<Document>> {
+    let Some(head) = head(kv, collection, id)? else { return Ok(Vec::new()) };
+    let mut found = vec![head];
+    found.extend(superseded(kv, collection, id, Seq::new(u64::MAX), limit.saturating_sub(1))?);
+    found.truncate(limit);
+    Ok(found)
+}
+
+pub(crate) fn number(kv: &dyn KvRead, name: &[u8]) -> Result<u64> {
+    match kv.get(Family::Meta, name)? {
+        Some(value) => meta::parse_number(&String::from_utf8_lossy(name), &value),
+        None => Ok(0),
+    }
+}
+
+pub(crate) fn tail(kv: &dyn KvRead) -> Result<Tail> {
+    Ok(Tail {
+        seq: Seq::new(number(kv, key::META_LAST_SEQ)?),
+        positions: PositionSeq::new(number(kv, key::META_POSITIONS_LAST)?),
+    })
+}
+
+/// A view of one moment. Short-lived: it keeps superseded bytes from being reclaimed.
+pub struct Snapshot<'a> {
+    kv: Box<dyn KvRead + Send + 'a>,
+    tail: Tail,
+    now: Millis,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(kv: Box<dyn KvRead + Send + 'a>, now: Millis) -> Result<Self> {
+        let tail = tail(&*kv)?;
+        Ok(Self { kv, tail, now })
+    }
+
+    /// The moment: everything up to here is in the view, nothing after.
+    #[must_use]
+    pub fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// The live document of this name.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged; `Invalid` when `id` cannot be a name.
+    pub fn get(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
+        Ok(head(&*self.kv, collection, id)?.filter(|head| head.is_live(self.now)))
+    }
+
+    /// The document of this name as it was at `seq`, if it was not deleted then.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn get_as_of(&self, collection: CollectionId, id: &str, seq: Seq) -> Result<Option<Document>> {
+        Ok(version_as_of(&*self.kv, collection, id, seq)?.filter(|version| !version.deleted))
+    }
+
+    /// Live documents in the order of their ids, after (in the walking direction) the given one.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn scan(
+        &self,
+        collection: CollectionId,
+        after: Option<&str>,
+        reverse: bool,
+        mut visit: impl FnMut(Document) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let now = self.now;
+        self.scan_heads(collection, after, reverse, &mut |document| {
+            Ok(if document.is_live(now) { visit(document) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    /// As `scan`, but the state as of `seq`.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn scan_as_of(
+        &self,
+        collection: CollectionId,
+        seq: Seq,
+        mut visit: impl FnMut(Document) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.scan_heads(collection, None, false, &mut |head| {
+            let version = if head.seq <= seq {
+                Some(head)
+            } else {
+                superseded(&*self.kv, collection, head.id.as_str(), seq, 1)?.pop()
+            };
+            Ok(match version.filter(|version| !version.deleted) {
+                Some(version) => visit(version),
+                None => ControlFlow::Continue(()),
+            })
+        })
+    }
+
+    fn scan_heads(
+        &self,
+        collection: CollectionId,
+        after: Option<&str>,
+        reverse: bool,
+        visit: &mut dyn FnMut(Document) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut range = KeyRange::prefix(&key::heads_of(collection));
+        if let Some(after) = after {
+            let bound = key::head(collection, after);
+            if reverse {
+                range.upper = bound;
+            } else {
+                range.lower = [&bound[..], &[0]].concat();
+            }
+        }
+        let direction = if reverse { Direction::Backward } else { Direction::Forward };
+        self.kv.scan(Family::Heads, &range, direction, &mut |place, value| {
+            let (_, id) = key::parse_head(place)
+                .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
+            visit(envelope::decode(collection, id, Bytes::copy_from_slice(value))?)
+        })
+    }
+
+    /// Live documents per collection.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn count(&self, collection: CollectionId) -> Result<u64> {
+        let mut count = 0;
+        self.scan(collection, None, false, |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    /// Ids whose declared index entry starts with these values.
+    pub(crate) fn index_ids(&self, range: &KeyRange, unique: bool, skip: usize) -> Result<Vec<DocId>> {
+        let mut ids = BTreeMap::new();
+        self.kv.scan(Family::Index, range, Direction::Forward, &mut |place, value| {
+            let id = if unique {
+                crate::commit::group::parse_unique(value)?
+            } else {
+                let id = place.get(skip..).and_then(|id| std::str::from_utf8(id).ok());
+                DocId::new(id.ok_or_else(|| Error::corrupt("index: unreadable key"))?)?
+            };
+            ids.insert(id, ());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(ids.into_keys().collect())
+    }
+}

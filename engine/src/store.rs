@@ -1,0 +1,367 @@
+//! The store: opening, recovering, and the doors to its parts.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::bounded;
+use serde_json::Value as Json;
+
+use crate::catalog::{Catalog, CollectionOptions};
+use crate::clock::{Clock, SystemClock};
+use crate::codec::{key, meta};
+use crate::commit::group::Ledger;
+use crate::commit::op::{Durability, Receipt, Transaction};
+use crate::commit::poison::Poison;
+use crate::commit::prepare::prepare;
+use crate::commit::watermark::Watermark;
+use crate::commit::writer::{Shared, Writer};
+use crate::commit::{Committer, Request};
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::feed::Feed;
+use crate::feed::cursor::Cursor;
+use crate::figures::{CommitFigures, CommitTotals};
+use crate::format;
+use crate::kv::families::Family;
+use crate::kv::memory::MemoryKv;
+use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::{Direction, KeyRange, Kv};
+use crate::queue::Queue;
+use crate::read::{self, Snapshot};
+use crate::types::{CollectionId, DocId, Epoch, Millis, Seq};
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Block cache in bytes; memtables are charged to it.
+    pub cache_bytes: usize,
+    /// Upper bound of all memtables in bytes.
+    pub memtable_bytes: usize,
+}
+
+impl Options {
+    /// The machine's clock, 256 MiB of cache, 256 MiB of memtables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            cache_bytes: 256 << 20,
+            memtable_bytes: 256 << 20,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Identity of a store, given at its creation: 16 random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Whether a store takes writes, and how much waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why the engine has stopped accepting writes, if it has.
+    pub poisoned: Option<String>,
+    /// Requests waiting for the writer.
+    pub waiting: usize,
+    /// What the committer has done since the store was opened.
+    pub commits: CommitTotals,
+}
+
+/// A store. Clones share it; the last one to go stops the writer.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    committer: Committer,
+    epoch: Epoch,
+    id: StoreId,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.committer.stop();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({}, epoch {})", self.inner.id, self.inner.epoch)
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, creating it if there is none, and recovers what was acknowledged.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process holds the directory or it cannot be read; `Invalid` when it
+    /// was written by a newer version; `Corrupt` when the log and its counters disagree.
+    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        let rocks = RocksOptions {
+            cache_bytes: options.cache_bytes,
+            memtable_bytes: options.memtable_bytes,
+        };
+        Self::start(Arc::new(RocksKv::open(dir, rocks)?), options.clock)
+    }
+
+    /// A store that lives in memory, for tests and throw-away use.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn memory(options: Options) -> Result<Self> {
+        Self::start(Arc::new(MemoryKv::default()), options.clock)
+    }
+
+    pub(crate) fn start(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
+        let id = format::check(&*kv)?;
+        let tail = read::tail(&*kv)?;
+        check_log(&*kv, tail.seq)?;
+        let epoch = format::next_epoch(&*kv, tail.seq)?;
+        let catalog = Arc::new(load_catalog(&*kv)?);
+        let newest = newest_time(&*kv, tail.seq)?;
+        let shared = Arc::new(Shared {
+            watermark: Watermark::new(tail),
+            poison: Poison::default(),
+            catalog: ArcSwap::new(Arc::clone(&catalog)),
+            figures: CommitFigures::default(),
+            wakes: Arc::default(),
+            kv,
+            clock,
+        });
+        let at = shared.clock.now().max(newest);
+        let queue = crate::queue::load(&*shared.kv, epoch, at)?;
+        let ledger = Ledger { tail, epoch, catalog, queue, at };
+        let writer = Writer::new(Arc::clone(&shared), ledger);
+        let committer = Committer::start(move |intake| writer.run(&intake))?;
+        Ok(Self { inner: Arc::new(Inner { shared, committer, epoch, id }) })
+    }
+
+    /// Commits and waits for the answer.
+    ///
+    /// # Errors
+    /// `Conflict` when a precondition fails; `Invalid` when the transaction itself is wrong; `Busy` when
+    /// too much waits; `Unavailable` when the engine has stopped, in which case the outcome is unknown.
+    pub fn commit(&self, transaction: Transaction) -> Result<Receipt> {
+        let (answer, outcome) = bounded(1);
+        self.submit(transaction, move |result| {
+            // The receiver waits below; it is gone only if this thread is.
+            let _ = answer.send(result);
+        });
+        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    }
+
+    /// Commits without waiting: `done` is called once, usually on the writer's thread, and must be quick.
+    pub fn submit(
+        &self,
+        transaction: Transaction,
+        done: impl FnOnce(Result<Receipt>) + Send + 'static,
+    ) {
+        let catalog = self.inner.shared.catalog.load();
+        match prepare(&catalog, transaction) {
+            Ok(prepared) => {
+                self.inner.committer.submit(Request::Transaction(prepared, Box::new(done)));
+            }
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Creates a collection if it does not exist; an existing one keeps its options.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub fn ensure_collection(&self, name: &str, options: CollectionOptions) -> Result<CollectionId> {
+        if let Some(collection) = self.catalog().by_name(name) {
+            return Ok(collection.id);
+        }
+        let receipt = self.commit(Transaction::new(Durability::Sync).define(name, options))?;
+        receipt.defined.ok_or_else(|| Error::internal("a definition without its id"))
+    }
+
+    /// The live document of this name.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged; `Invalid` when `id` cannot be a name.
+    pub fn get(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
+        let now = self.inner.shared.clock.now();
+        Ok(self.head(collection, id)?.filter(|head| head.is_live(now)))
+    }
+
+    /// The newest version, tombstones included.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn head(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
+        read::head(&*self.inner.shared.kv, collection, id)
+    }
+
+    /// Exactly the version written at `seq`, tombstones included.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn version(&self, collection: CollectionId, id: &str, seq: Seq) -> Result<Option<Document>> {
+        read::version(&*self.inner.shared.kv, collection, id, seq)
+    }
+
+    /// Versions, newest first, tombstones included.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn versions(&self, collection: CollectionId, id: &str, limit: usize) -> Result<Vec<Document>> {
+        read::versions(&*self.inner.shared.kv, collection, id, limit)
+    }
+
+    /// A consistent view of this moment.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let shared = &self.inner.shared;
+        Snapshot::new(shared.kv.snapshot(), shared.clock.now())
+    }
+
+    /// Ids whose fields of a declared index hold these values; fewer values match a prefix.
+    /// `index` is the fields joined with `,`.
+    ///
+    /// # Errors
+    /// `NotFound` when the collection or index is not declared; `Invalid` for values no index holds.
+    pub fn lookup(&self, collection: CollectionId, index: &str, values: &[Json]) -> Result<Vec<DocId>> {
+        let catalog = self.catalog();
+        let index = catalog
+            .by_id(collection)
+            .and_then(|collection| collection.indexes.iter().find(|i| i.name == index))
+            .ok_or_else(|| Error::not_found(format!("index '{index}' is not declared")))?;
+        let prefix = index.prefix(values)?;
+        self.snapshot()?.index_ids(&KeyRange::prefix(&prefix), index.unique, prefix.len())
+    }
+
+    /// The collections as of now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.shared.catalog.load_full()
+    }
+
+    /// A reader of the log.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        Feed::new(Arc::clone(&self.inner.shared))
+    }
+
+    /// How far the store has come, and waiting for more.
+    #[must_use]
+    pub fn watermark(&self) -> &Watermark {
+        &self.inner.shared.watermark
+    }
+
+    /// Where a named consumer stands.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged.
+    pub fn cursor(&self, name: &str) -> Result<Option<Cursor>> {
+        let value = self.inner.shared.kv.get(Family::Meta, &key::meta_cursor(name))?;
+        value.map(|value| meta::decode_cursor(name, &value)).transpose()
+    }
+
+    /// The durable queue.
+    #[must_use]
+    pub fn queue(&self) -> Queue<'_> {
+        let shared = &self.inner.shared;
+        Queue::new(&self.inner.committer, &*shared.kv, &shared.wakes)
+    }
+
+    /// The number of this opening.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.inner.epoch
+    }
+
+    /// Which store this is.
+    #[must_use]
+    pub fn id(&self) -> StoreId {
+        self.inner.id
+    }
+
+    /// The store's time.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.inner.shared.clock.now()
+    }
+
+    /// Whether it takes writes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            poisoned: self.inner.shared.poison.reason().map(str::to_owned),
+            waiting: self.inner.committer.waiting(),
+            commits: self.inner.shared.figures.totals(),
+        }
+    }
+
+    /// Figures of the storage below, by name.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(String, u64)> {
+        self.inner.shared.kv.figures()
+    }
+
+    /// Writes out what waits and stops the writer; later writes are refused.
+    pub fn close(&self) {
+        self.inner.committer.stop();
+    }
+}
+
+fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
+    let mut collections = Vec::new();
+    let range = KeyRange::prefix(key::META_COLLECTIONS);
+    kv.scan(Family::Meta, &range, Direction::Forward, &mut |place, value| {
+        let id = place
+            .get(key::META_COLLECTIONS.len()..)
+            .and_then(|id| id.try_into().ok())
+            .map(|id| CollectionId::new(u32::from_be_bytes(id)))
+            .ok_or_else(|| Error::corrupt("meta/cat/coll: unreadable key"))?;
+        collections.push(meta::decode_collection(id, value)?);
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(Catalog::new(collections))
+}
+
+/// The counter and the log are written in one batch; if they disagree, acknowledged data is gone.
+fn check_log(kv: &dyn Kv, last: Seq) -> Result<()> {
+    let floor = Seq::new(read::number(kv, key::META_LOG_FLOOR)?);
+    let range = KeyRange::new(key::log(Seq::ZERO), [u8::MAX; 9]);
+    let mut newest = None;
+    kv.scan(Family::Log, &range, Direction::Backward, &mut |place, _| {
+        newest = key::parse_u64(place).map(Seq::new);
+        Ok(std::ops::ControlFlow::Break(()))
+    })?;
+    match newest {
+        Some(newest) if newest == last => Ok(()),
+        None if last >= floor && (last == floor || last == Seq::ZERO) => Ok(()),
+        found => Err(Error::corrupt(format!(
+            "the log ends at {}, the store counted to {last}; restore a backup",
+            found.map_or("nothing".to_owned(), |seq| seq.to_string())
+        ))),
+    }
+}
+
+fn newest_time(kv: &dyn Kv, last: Seq) -> Result<Millis> {
+    match kv.get(Family::Log, &key::log(last))? {
+        Some(value) => crate::codec::change::decode(last, &value).map(|change| change.at),
+        None => Ok(Millis::ZERO),
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the whole engine: against a model, over both stores, with crashes in between.
+
+mod behaviour;
+mod model;
