@@ -27,6 +27,7 @@ mod queue;
 mod read;
 mod store;
 mod types;
+mod verify;
 
 #[cfg(test)]
 mod tests;

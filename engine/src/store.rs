@@ -30,7 +30,7 @@ use crate::kv::rocks::{RocksKv, RocksOptions};
 use crate::kv::{Direction, KeyRange, Kv};
 use crate::queue::Queue;
 use crate::read::{self, Snapshot};
-use crate::types::{CollectionId, DocId, Epoch, Millis, Seq};
+use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -176,7 +176,7 @@ impl Store {
         let catalog = self.inner.shared.catalog.load();
         match prepare(&catalog, transaction) {
             Ok(prepared) => {
-                self.inner.committer.submit(Request::Transaction(prepared, Box::new(done)));
+                self.inner.committer.submit(Request::Transaction(Box::new(prepared), Box::new(done)));
             }
             Err(error) => done(Err(error)),
         }
@@ -291,6 +291,20 @@ impl Store {
         self.inner.epoch
     }
 
+    /// Whether this store's history up to `revision.seq` is the one that was seen during `revision.epoch`.
+    ///
+    /// It is not after a restore or a lost tail: then a later opening began at or before that sequence.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged.
+    pub fn knows(&self, revision: Revision) -> Result<bool> {
+        if revision.epoch >= self.epoch() {
+            return Ok(revision.epoch == self.epoch() && revision.seq <= self.watermark().applied().seq);
+        }
+        let next = read::number(&*self.inner.shared.kv, &key::meta_epoch(revision.epoch.next()))?;
+        Ok(revision.epoch != Epoch::ZERO && revision.seq.get() < next)
+    }
+
     /// Which store this is.
     #[must_use]
     pub fn id(&self) -> StoreId {
@@ -317,6 +331,17 @@ impl Store {
     #[must_use]
     pub fn figures(&self) -> Vec<(String, u64)> {
         self.inner.shared.kv.figures()
+    }
+
+    /// Reads every key of the store and holds it against the invariants of the format.
+    ///
+    /// `progress` is called with the number of keys read so far. Answers the first differences, each naming
+    /// what and where; none means the store is sound. Reads one consistent moment while writes go on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be read at all.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
+        crate::verify::verify(&*self.inner.shared.kv.snapshot(), &self.catalog(), progress)
     }
 
     /// Writes out what waits and stops the writer; later writes are refused.

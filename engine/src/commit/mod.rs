@@ -29,7 +29,7 @@ pub(crate) type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
-    Transaction(Prepared, Done<Receipt>),
+    Transaction(Box<Prepared>, Done<Receipt>),
     Queue(Box<dyn Step>),
     Stop,
 }

@@ -152,9 +152,7 @@ impl Writer {
         for waiting in pending {
             waiting.settle(written.clone());
         }
-        if !self.ledger.queue.take_woken().is_empty() {
-            self.shared.wakes.wake();
-        }
+        self.shared.wakes.wake(self.ledger.queue.take_woken());
     }
 
     /// Plans the transactions in order into the batch. A refused transaction is an answer; an error is a
@@ -169,7 +167,7 @@ impl Writer {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        let prepared = transactions.iter().map(|(prepared, _)| prepared);
+        let prepared = transactions.iter().map(|(prepared, _)| &**prepared);
         let mut group =
             match Group::begin(&*shared.kv, &mut self.ledger, &mut self.batch, prepared) {
                 Ok(group) => group,
@@ -248,7 +246,7 @@ impl Writer {
     }
 }
 
-type Transactions = Vec<(Prepared, Done<Receipt>)>;
+type Transactions = Vec<(Box<Prepared>, Done<Receipt>)>;
 
 /// Transactions go first, so that a worker can lease what was enqueued in the same group.
 fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>) {

@@ -58,26 +58,35 @@ where
     }
 }
 
-/// Tells waiting workers that a lane may have something for them.
+/// Tells waiting workers that their lane may have something for them.
 #[derive(Default)]
 pub(crate) struct Wakes {
-    count: Mutex<u64>,
+    /// How often each lane was woken.
+    counts: Mutex<HashMap<Arc<str>, u64>>,
     moved: Condvar,
 }
 
 impl Wakes {
-    pub(crate) fn wake(&self) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    pub(crate) fn wake(&self, lanes: Vec<Arc<str>>) {
+        if lanes.is_empty() {
+            return;
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in lanes {
+            *counts.entry(lane).or_default() += 1;
+        }
+        drop(counts);
         self.moved.notify_all();
     }
 
-    fn seen(&self) -> u64 {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self, lane: &str) -> u64 {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(lane).copied().unwrap_or(0)
     }
 
-    fn wait_past(&self, seen: u64, timeout: Duration) {
-        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.moved.wait_timeout_while(count, timeout, |count| *count == seen));
+    fn wait_past(&self, lane: &str, seen: u64, timeout: Duration) {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let unmoved = |counts: &mut HashMap<Arc<str>, u64>| counts.get(lane).copied().unwrap_or(0) == seen;
+        drop(self.moved.wait_timeout_while(counts, timeout, unmoved));
     }
 }
 
@@ -129,25 +138,32 @@ impl<'a> Queue<'a> {
     pub fn lease(&self, request: &LeaseRequest) -> Result<Vec<LeasedJob>> {
         let deadline = Instant::now() + request.wait;
         loop {
-            let seen = self.wakes.seen();
+            let seen = self.wakes.seen(&request.lane);
             let LeaseRequest { lane, max, term, holder, .. } = request.clone();
             let grants = self.call(false, move |state, now, out| {
                 Ok(state.apply_lease(&lane, max, term, holder, now, out))
             })?;
             let left = deadline.saturating_duration_since(Instant::now());
             if !grants.is_empty() || left.is_zero() {
-                return grants.iter().map(|grant| self.open(grant)).collect();
+                return self.open(&grants);
             }
-            self.wakes.wait_past(seen, left);
+            self.wakes.wait_past(&request.lane, seen, left);
         }
     }
 
-    fn open(&self, grant: &Grant) -> Result<LeasedJob> {
-        let place = key::job(grant.lane, grant.id);
-        let envelope = self.kv.get(Family::Job, &place)?;
-        let envelope =
-            envelope.ok_or_else(|| Error::corrupt(format!("job {}: no payload", grant.id)))?;
-        LeasedJob::open(grant, envelope)
+    /// Reads the payloads. A job that has left meanwhile (cancelled, its lease over) is left out.
+    fn open(&self, grants: &[Grant]) -> Result<Vec<LeasedJob>> {
+        let mut jobs = Vec::with_capacity(grants.len());
+        for grant in grants {
+            if let Some(envelope) = self.kv.get(Family::Job, &key::job(grant.lane, grant.id))? {
+                match LeasedJob::open(grant, envelope) {
+                    Ok(job) => jobs.push(job),
+                    // The others are still good; this one comes back when its lease ends, until it is dead.
+                    Err(error) => tracing::error!(job = %grant.id, %error, "payload cannot be read"),
+                }
+            }
+        }
+        Ok(jobs)
     }
 
     /// Completes a job, durably. To complete it together with other writes use [`crate::Transaction::complete`].
@@ -270,8 +286,7 @@ impl<'a> Queue<'a> {
 
     fn read_job(&self, lane: LaneId, name: &str, id: JobId) -> Result<Option<Job>> {
         let place = key::job(lane, id);
-        let (state, envelope) =
-            (self.kv.get(Family::Jst, &place)?, self.kv.get(Family::Job, &place)?);
+        let (state, envelope) = (self.kv.get(Family::Jst, &place)?, self.kv.get(Family::Job, &place)?);
         match (state, envelope) {
             (Some(state), Some(envelope)) => Job::decode(name, id, &state, envelope).map(Some),
             // It finished between the two reads.

@@ -9,6 +9,10 @@ use crate::queue::hash::GroupHash;
 use crate::queue::line::Line;
 use crate::types::JobId;
 
+/// Hash, head and line of every group.
+#[cfg(test)]
+pub(crate) type Contents = Vec<(GroupHash, JobId, Vec<(u64, JobId)>)>;
+
 #[derive(Debug)]
 struct Group {
     head: JobId,
@@ -21,6 +25,7 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    #[cfg(test)]
     pub(crate) fn head(&self, group: GroupHash) -> Option<JobId> {
         self.busy.get(&group).map(|group| group.head)
     }
@@ -60,9 +65,12 @@ impl Groups {
 
     /// Every group in order of its hash: head, then the line.
     #[cfg(test)]
-    pub(crate) fn list(&self) -> Vec<(GroupHash, JobId, Vec<(u64, JobId)>)> {
-        let mut all: Vec<_> =
-            self.busy.iter().map(|(hash, group)| (*hash, group.head, group.waiting.iter().collect())).collect();
+    pub(crate) fn list(&self) -> Contents {
+        let mut all: Vec<_> = self
+            .busy
+            .iter()
+            .map(|(hash, group)| (*hash, group.head, group.waiting.iter().collect()))
+            .collect();
         all.sort();
         all
     }

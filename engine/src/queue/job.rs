@@ -10,9 +10,7 @@ use crate::error::{Error, Result};
 use crate::queue::hash::{GroupHash, UniqueHash};
 use crate::queue::lane::check_lane_name;
 use crate::queue::lease::{Grant, LeaseToken, millis_up};
-use crate::queue::limits::{
-    ATTEMPTS_MAX, DELAY_MS_MAX, JOB_NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX,
-};
+use crate::queue::limits::{ATTEMPTS_MAX, DELAY_MS_MAX, JOB_NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX};
 use crate::queue::record;
 use crate::types::{JobId, Millis};
 
@@ -135,15 +133,8 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, in the order of its number on disk.
-    pub const ALL: [Self; 7] = [
-        Self::Scheduled,
-        Self::Ready,
-        Self::Leased,
-        Self::Retrying,
-        Self::Done,
-        Self::Dead,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Scheduled, Self::Ready, Self::Leased, Self::Retrying, Self::Done, Self::Dead, Self::Cancelled];
 
     /// The word the HTTP interface uses.
     #[must_use]
@@ -215,8 +206,8 @@ impl Job {
     pub(crate) fn decode(lane: &str, id: JobId, state: &[u8], envelope: Vec<u8>) -> Result<Self> {
         let place = || format!("jst/{lane}/{id}");
         let entry = record::decode_state(state).map_err(|error| error.at(place()))?;
-        let envelope = record::decode_envelope(envelope)
-            .map_err(|error| error.at(format_args!("job/{lane}/{id}")))?;
+        let envelope =
+            record::decode_envelope(envelope).map_err(|error| error.at(format_args!("job/{lane}/{id}")))?;
         let stands = entry.phase.state();
         let is_timed = matches!(stands, JobState::Scheduled | JobState::Leased | JobState::Retrying);
         Ok(Self {

@@ -121,6 +121,14 @@ pub struct LaneView {
     pub oldest_ready: Option<Millis>,
 }
 
+impl LaneView {
+    /// The number by which log records of enqueued jobs name the lane.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.id.get()
+    }
+}
+
 /// Number of jobs per phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {

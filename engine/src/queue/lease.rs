@@ -141,7 +141,18 @@ mod tests {
         assert_eq!("3-42-1".parse::<LeaseToken>().unwrap(), token);
         let largest = "4294967295-18446744073709551615-4294967295";
         assert_eq!(largest.parse::<LeaseToken>().unwrap().to_string(), largest);
-        for bad in ["", "3", "3-42", "3-42-", "3-42-1-", "3-42-1-1", "03-42-1", "+3-42-1", "3-42-01", "3-42-4294967296"] {
+        for bad in [
+            "",
+            "3",
+            "3-42",
+            "3-42-",
+            "3-42-1-",
+            "3-42-1-1",
+            "03-42-1",
+            "+3-42-1",
+            "3-42-01",
+            "3-42-4294967296",
+        ] {
             assert!(bad.parse::<LeaseToken>().is_err(), "{bad:?}");
         }
     }

@@ -1,29 +1,29 @@
 //! Every bound of the queue, with the relations between them checked at compile time.
 
-/// Most jobs a store keeps in memory unless told otherwise, dead ones included; about 200 bytes each.
-pub const JOBS_MAX: usize = 1_000_000;
+/// Most jobs a store keeps in memory unless told otherwise, dead ones included; about 240 bytes each.
+pub(crate) const JOBS_MAX: usize = 1_000_000;
 /// Most lanes of one store. A lane is never removed.
-pub const LANES_MAX: usize = 1_024;
+pub(crate) const LANES_MAX: usize = 1_024;
 /// Longest lane name in bytes.
-pub const LANE_NAME_BYTES_MAX: usize = 64;
+pub(crate) const LANE_NAME_BYTES_MAX: usize = 64;
 /// Longest group name or unique key in bytes.
-pub const JOB_NAME_BYTES_MAX: usize = 200;
+pub(crate) const JOB_NAME_BYTES_MAX: usize = 200;
 /// Largest payload of one job in bytes.
-pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// Largest result a worker may leave behind, in bytes.
-pub const RESULT_BYTES_MAX: usize = 64 << 10;
+pub(crate) const RESULT_BYTES_MAX: usize = 64 << 10;
 /// Longest error text that is kept, in bytes; a longer one is cut.
-pub const ERROR_BYTES_MAX: usize = 512;
+pub(crate) const ERROR_BYTES_MAX: usize = 512;
 /// Highest priority; 0 is the lowest.
-pub const PRIORITY_MAX: u8 = 15;
+pub(crate) const PRIORITY_MAX: u8 = 15;
 /// Most attempts a job may be given.
-pub const ATTEMPTS_MAX: u32 = 10_000;
+pub(crate) const ATTEMPTS_MAX: u32 = 10_000;
 /// Longest delay before a first or next attempt, in milliseconds: ten years.
-pub const DELAY_MS_MAX: u64 = 10 * 366 * 86_400_000;
+pub(crate) const DELAY_MS_MAX: u64 = 10 * 366 * 86_400_000;
 /// Longest lease in milliseconds: one day. Longer work sends heartbeats.
-pub const LEASE_MS_MAX: u64 = 86_400_000;
+pub(crate) const LEASE_MS_MAX: u64 = 86_400_000;
 /// Most jobs in one lease call.
-pub const LEASE_JOBS_MAX: usize = 1_000;
+pub(crate) const LEASE_JOBS_MAX: usize = 1_000;
 /// Most timers one tick fires, so that a tick never makes an oversized write.
 pub(crate) const TICK_TIMERS_MAX: usize = 1_024;
 

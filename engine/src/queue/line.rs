@@ -50,10 +50,12 @@ impl Line {
         true
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, JobId)> {
         self.places.iter().copied().filter(|(_, id)| *id != JobId::ZERO)
     }

@@ -14,15 +14,8 @@ use crate::types::{Epoch, JobId};
 
 /// The families to feed to a `Loader`, whole, in this order and each in key order; of `meta` only the
 /// keys that begin with `key::LANE_PREFIX`.
-pub(crate) const LOAD_ORDER: [Family; 7] = [
-    Family::Meta,
-    Family::Jst,
-    Family::Ready,
-    Family::Grp,
-    Family::Timer,
-    Family::Uniq,
-    Family::Dead,
-];
+pub(crate) const LOAD_ORDER: [Family; 7] =
+    [Family::Meta, Family::Jst, Family::Ready, Family::Grp, Family::Timer, Family::Uniq, Family::Dead];
 
 /// Bits of a turn below the epoch, so that the turns of an epoch begin above those of all earlier ones.
 const TURN_BITS: u32 = 40;

@@ -41,14 +41,9 @@ pub(crate) use client::{Answer, Step, Wakes};
 pub(crate) use codec::{key, record};
 pub(crate) use job::PreparedJob;
 pub use job::{FinishedJob, Job, JobState, LeasedJob, NewJob};
-pub(crate) use lane::LaneId;
 pub use lane::{LaneSettings, LaneView};
 pub use lease::{Ack, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
-pub(crate) use lease::Grant;
-pub use limits::{
-    ATTEMPTS_MAX, DELAY_MS_MAX, ERROR_BYTES_MAX, JOB_NAME_BYTES_MAX, JOBS_MAX, LANE_NAME_BYTES_MAX,
-    LANES_MAX, LEASE_JOBS_MAX, LEASE_MS_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX, RESULT_BYTES_MAX,
-};
+pub(crate) use limits::JOBS_MAX;
 pub(crate) use load::{LOAD_ORDER, Loader};
 pub(crate) use state::QueueState;
 

@@ -49,6 +49,7 @@ impl QueueState {
     }
 
     /// Jobs in the queue, dead ones included.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()
     }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::kv::families::Family;
 use crate::queue::entry::Entry;
-use crate::queue::hash::{GroupHash, UniqueHash};
+use crate::queue::group::Contents as GroupContents;
+use crate::queue::hash::UniqueHash;
 use crate::queue::lane::{Counts, LaneId};
-use crate::queue::{Grant, Holder, LOAD_ORDER, LaneSettings, LeaseTerm, Loader, Mutations, NewJob, QueueState, key};
+use crate::queue::lease::Grant;
+use crate::queue::{Holder, LOAD_ORDER, LaneSettings, LeaseTerm, Loader, Mutations, NewJob, QueueState, key};
 use crate::types::{Epoch, JobId, Millis};
 
 /// What the store would hold. Refuses what no correct queue does.
@@ -63,7 +65,6 @@ impl Rows {
 }
 
 type LaneContents = (LaneId, String, bool, LaneSettings, Counts, GroupContents, Vec<Vec<(u64, JobId)>>);
-type GroupContents = Vec<(GroupHash, JobId, Vec<(u64, JobId)>)>;
 
 /// All of a state that must be the same after it has been read back.
 #[derive(Debug, PartialEq)]
@@ -76,7 +77,15 @@ struct Contents {
 
 fn contents(state: &QueueState) -> Contents {
     let lanes = state.lanes.iter().map(|(id, lane)| {
-        (*id, lane.name.to_string(), lane.paused, lane.settings, lane.counts, lane.groups.list(), lane.lines())
+        (
+            *id,
+            lane.name.to_string(),
+            lane.paused,
+            lane.settings,
+            lane.counts,
+            lane.groups.list(),
+            lane.lines(),
+        )
     });
     Contents {
         jobs: state.jobs.iter().map(|(id, job)| (*id, job.clone())).collect(),

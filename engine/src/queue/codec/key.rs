@@ -19,11 +19,6 @@ pub(crate) fn parse_job(key: &[u8]) -> Option<(LaneId, JobId)> {
     rest.is_empty().then_some(parsed)
 }
 
-/// What the keys of one lane begin with in every family but `timer` and `meta`.
-pub(crate) fn lane(lane: LaneId) -> [u8; 4] {
-    lane.get().to_be_bytes()
-}
-
 pub(crate) fn ready(lane: LaneId, priority: u8, turn: u64) -> [u8; 13] {
     join(&[&lane.get().to_be_bytes(), &[!priority], &turn.to_be_bytes()])
 }

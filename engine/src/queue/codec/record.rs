@@ -1,5 +1,7 @@
 //! Values of the queue's families.
 
+#![expect(clippy::mem_forget, reason = "wincode's derive forgets its own guard, which owns nothing")]
+
 use bytes::Bytes;
 use wincode::config::DefaultConfig;
 use wincode::{SchemaRead, SchemaReadOwned, SchemaWrite};

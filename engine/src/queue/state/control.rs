@@ -68,12 +68,7 @@ impl QueueState {
     }
 
     /// Changes how a lane treats its jobs from now on; the retention of dead jobs also backwards.
-    pub(crate) fn apply_settings(
-        &mut self,
-        lane: &str,
-        settings: LaneSettings,
-        out: &mut dyn Mutations,
-    ) {
+    pub(crate) fn apply_settings(&mut self, lane: &str, settings: LaneSettings, out: &mut dyn Mutations) {
         let id = self.open_lane(lane, out);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let before = std::mem::replace(&mut lane.settings, settings);

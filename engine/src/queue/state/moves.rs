@@ -122,14 +122,7 @@ impl QueueState {
     }
 
     /// An attempt has failed: the next one at `due`, or none if there have been enough.
-    pub(super) fn fail(
-        &mut self,
-        id: JobId,
-        error: &str,
-        due: Millis,
-        now: Millis,
-        out: &mut dyn Mutations,
-    ) {
+    pub(super) fn fail(&mut self, id: JobId, error: &str, due: Millis, now: Millis, out: &mut dyn Mutations) {
         self.lift(id, out);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.set_error(error);

@@ -100,24 +100,15 @@ impl QueueState {
     }
 
     /// Ends an attempt without success. `None`, and nothing changes, if the lease has been lost.
-    pub(crate) fn apply_nack(
-        &mut self,
-        nack: &Nack,
-        now: Millis,
-        out: &mut dyn Mutations,
-    ) -> Option<Nacked> {
+    pub(crate) fn apply_nack(&mut self, nack: &Nack, now: Millis, out: &mut dyn Mutations) -> Option<Nacked> {
         let id = nack.lease.id;
         let job = self.jobs.get(&id).filter(|job| job.is_leased_under(nack.lease))?;
         let settings = self.lanes.get(&job.lane)?.settings;
         let wait_ms = match nack.retry_in {
             Some(delay) => check_delay(delay).unwrap_or(settings.backoff_ms_max),
-            None => backoff_ms(
-                settings.backoff_ms_base,
-                settings.backoff_ms_max,
-                id,
-                job.attempt,
-                job.failures(),
-            ),
+            None => {
+                backoff_ms(settings.backoff_ms_base, settings.backoff_ms_max, id, job.attempt, job.failures())
+            }
         };
         // At least one millisecond, so that a retry is always seen as one.
         let due = Millis::new(now.get().saturating_add(wait_ms.max(1)));
@@ -145,12 +136,7 @@ impl QueueState {
     }
 
     /// Hands a job back as if it had not been tried; `false` if the lease has been lost.
-    pub(crate) fn apply_release(
-        &mut self,
-        lease: LeaseToken,
-        now: Millis,
-        out: &mut dyn Mutations,
-    ) -> bool {
+    pub(crate) fn apply_release(&mut self, lease: LeaseToken, now: Millis, out: &mut dyn Mutations) -> bool {
         if self.check_lease(lease).is_err() {
             return false;
         }

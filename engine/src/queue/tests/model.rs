@@ -2,77 +2,45 @@
 //!
 //! After every step both must tell the same, and the rows read back must give an equal queue.
 
+mod promises;
+mod steps;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Rows, contents};
+use steps::{Step, step};
+
+use super::Rows;
 use crate::error::{Conflict, ErrorKind};
-use crate::kv::families::Family;
-use crate::queue::entry::Phase;
-use crate::queue::{
-    Ack, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, Nack, NewJob, QueueState, key,
-};
+use crate::queue::{Ack, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, Nack, NewJob, QueueState};
 use crate::types::{JobId, Millis};
 
 const LANES: [&str; 2] = ["mail", "push"];
 const JOBS_MAX: usize = 24;
 
-#[derive(Clone, Debug)]
-enum Step {
-    Enqueue { lane: usize, group: Option<u8>, unique: Option<u8>, priority: u8, delay_ms: u64, attempts_max: u32 },
-    Lease { lane: usize, max: usize, term_ms: u64, holder: Holder },
-    Ack { pick: usize },
-    Nack { pick: usize, retry_in_ms: Option<u64> },
-    Heartbeat { pick: usize, term_ms: u64 },
-    Release { pick: usize },
-    Cancel { pick: usize },
-    Requeue { pick: usize },
-    Pause { lane: usize, paused: bool },
-    Settings { lane: usize, settings: LaneSettings },
-    Pass { ms: u64 },
-    Restart,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let lane = 0..LANES.len();
-    let pick = 0..1_000_usize;
-    let maybe = |most: u8| proptest::option::weighted(0.6, 0..most);
-    let enqueue = (lane.clone(), maybe(3), proptest::option::weighted(0.2, 0..3_u8), 0..4_u8, 0..4_u8, 0..60_u64, 0..4_u32);
-    let settings = (0..3_u32, 0..3_u64, 0..3_u32, 0..2_u64);
-    prop_oneof![
-        8 => enqueue.prop_map(|(lane, group, unique, priority, late, delay_ms, attempts_max)| Step::Enqueue {
-            lane, group, unique, priority: priority * 5, attempts_max,
-            delay_ms: if late == 0 { delay_ms } else { 0 },
-        }),
-        6 => (lane.clone(), 1..4_usize, 1..80_u64, any::<bool>()).prop_map(|(lane, max, term_ms, inside)| {
-            Step::Lease { lane, max, term_ms, holder: if inside { Holder::Process } else { Holder::Worker } }
-        }),
-        5 => pick.clone().prop_map(|pick| Step::Ack { pick }),
-        4 => (pick.clone(), proptest::option::of(0..60_u64)).prop_map(|(pick, retry_in_ms)| Step::Nack { pick, retry_in_ms }),
-        2 => (pick.clone(), 1..80_u64).prop_map(|(pick, term_ms)| Step::Heartbeat { pick, term_ms }),
-        1 => pick.clone().prop_map(|pick| Step::Release { pick }),
-        1 => pick.clone().prop_map(|pick| Step::Cancel { pick }),
-        2 => pick.prop_map(|pick| Step::Requeue { pick }),
-        1 => (lane.clone(), any::<bool>()).prop_map(|(lane, paused)| Step::Pause { lane, paused }),
-        1 => (lane, settings).prop_map(|(lane, (leased_max, dead, jobs_max, done))| Step::Settings { lane, settings: LaneSettings {
-            attempts_max: 3, backoff_ms_base: 20, backoff_ms_max: 50, done_ms_keep: done * 1_000,
-            dead_ms_keep: dead * 150, jobs_max: jobs_max * 8, leased_max: leased_max * 2,
-        } }),
-        5 => (0..70_u64).prop_map(|ms| Step::Pass { ms }),
-        1 => Just(Step::Restart),
-    ]
-}
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stand {
-    Scheduled { due: u64 },
+    Scheduled {
+        due: u64,
+    },
     /// Joined; `line` is when it came to the head of its group, if it has.
-    Joined { order: u64, line: Option<(u64, u64)> },
-    Leased { until: u64, token: LeaseToken, holder: Holder },
-    Retrying { due: u64 },
-    Dead { at: u64 },
+    Joined {
+        order: u64,
+        line: Option<(u64, u64)>,
+    },
+    Leased {
+        until: u64,
+        token: LeaseToken,
+        holder: Holder,
+    },
+    Retrying {
+        due: u64,
+    },
+    Dead {
+        at: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -167,13 +135,16 @@ impl World {
             joined.sort_unstable();
             let free = joined.into_iter().find(|(_, id)| {
                 let job = &self.jobs[id];
-                job.group.is_none() || !self.jobs.values().any(|other| {
-                    (other.lane, other.group) == (job.lane, job.group)
-                        && matches!(
-                            other.stand,
-                            Stand::Joined { line: Some(_), .. } | Stand::Leased { .. } | Stand::Retrying { .. }
-                        )
-                })
+                job.group.is_none()
+                    || !self.jobs.values().any(|other| {
+                        (other.lane, other.group) == (job.lane, job.group)
+                            && matches!(
+                                other.stand,
+                                Stand::Joined { line: Some(_), .. }
+                                    | Stand::Leased { .. }
+                                    | Stand::Retrying { .. }
+                            )
+                    })
             });
             let Some((_, id)) = free else { return };
             let line = Some((self.next_order(), self.now));
@@ -234,10 +205,14 @@ impl World {
 
     /// Any token ever given, but half the time one that holds.
     fn token(&self, pick: usize) -> Option<(LeaseToken, Option<u64>)> {
-        let held: Vec<LeaseToken> = self.jobs.values().filter_map(|job| match job.stand {
-            Stand::Leased { token, .. } => Some(token),
-            _ => None,
-        }).collect();
+        let held: Vec<LeaseToken> = self
+            .jobs
+            .values()
+            .filter_map(|job| match job.stand {
+                Stand::Leased { token, .. } => Some(token),
+                _ => None,
+            })
+            .collect();
         let from = if pick.is_multiple_of(2) && !held.is_empty() { &held } else { &self.tokens };
         let token = *from.get((pick / 2).checked_rem(from.len())?)?;
         Some((token, held.contains(&token).then_some(token.id.get())))
@@ -305,17 +280,20 @@ impl World {
         self.lanes[lane].known = true;
         let due = self.now + u64::try_from(new.delay.as_millis()).unwrap();
         let is_delayed = due > self.now;
-        self.jobs.insert(id, ModelJob {
-            lane,
-            group,
-            unique,
-            priority: new.priority,
-            failures: 0,
-            attempts_max: if new.attempts_max == 0 { settings.attempts_max } else { new.attempts_max },
-            stand: Stand::Scheduled { due },
-            earliest: due,
-            delayed_or_requeued: is_delayed,
-        });
+        self.jobs.insert(
+            id,
+            ModelJob {
+                lane,
+                group,
+                unique,
+                priority: new.priority,
+                failures: 0,
+                attempts_max: if new.attempts_max == 0 { settings.attempts_max } else { new.attempts_max },
+                stand: Stand::Scheduled { due },
+                earliest: due,
+                delayed_or_requeued: is_delayed,
+            },
+        );
         if !is_delayed {
             self.join(id);
         }
@@ -328,12 +306,16 @@ impl World {
             0 => max,
             most => max.min(most.saturating_sub(leased)),
         };
-        let mut candidates: Vec<(u8, u64, u64)> = self.jobs.iter().filter_map(|(id, job)| match job.stand {
-            Stand::Joined { line: Some((line, _)), .. } if job.lane == lane => {
-                Some((u8::MAX - job.priority, line, *id))
-            }
-            _ => None,
-        }).collect();
+        let mut candidates: Vec<(u8, u64, u64)> = self
+            .jobs
+            .iter()
+            .filter_map(|(id, job)| match job.stand {
+                Stand::Joined { line: Some((line, _)), .. } if job.lane == lane => {
+                    Some((u8::MAX - job.priority, line, *id))
+                }
+                _ => None,
+            })
+            .collect();
         candidates.sort_unstable();
         candidates.truncate(if paused { 0 } else { room });
         let wanted: Vec<u64> = candidates.iter().map(|(_, _, id)| *id).collect();
@@ -450,8 +432,12 @@ impl World {
     }
 
     fn requeue(&mut self, pick: usize) {
-        let dead: Vec<u64> =
-            self.jobs.iter().filter(|(_, job)| matches!(job.stand, Stand::Dead { .. })).map(|(id, _)| *id).collect();
+        let dead: Vec<u64> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job.stand, Stand::Dead { .. }))
+            .map(|(id, _)| *id)
+            .collect();
         let id = match (pick / 3).checked_rem(dead.len()) {
             Some(place) if !pick.is_multiple_of(3) => dead[place],
             _ => self.any_id(pick),
@@ -474,10 +460,14 @@ impl World {
         self.state = self.rows.load(self.epoch, JOBS_MAX).unwrap();
         let now = self.now();
         self.state.recover(now, &mut self.rows);
-        let orphans: Vec<u64> = self.jobs.iter().filter_map(|(id, job)| match job.stand {
-            Stand::Leased { holder: Holder::Process, .. } => Some(*id),
-            _ => None,
-        }).collect();
+        let orphans: Vec<u64> = self
+            .jobs
+            .iter()
+            .filter_map(|(id, job)| match job.stand {
+                Stand::Leased { holder: Holder::Process, .. } => Some(*id),
+                _ => None,
+            })
+            .collect();
         for id in orphans {
             self.fail(id, self.now);
         }
@@ -486,79 +476,7 @@ impl World {
     fn count(&self, lane: usize, is: impl Fn(Stand) -> bool) -> usize {
         self.jobs.values().filter(|job| job.lane == lane && is(job.stand)).count()
     }
-
-    fn check(&self) {
-        self.check_jobs();
-        self.check_lanes();
-        self.check_promises();
-        let loaded = self.rows.load(self.epoch, JOBS_MAX).unwrap();
-        assert_eq!(contents(&loaded), contents(&self.state));
-    }
-
-    fn check_jobs(&self) {
-        let payloads = self.rows.of(Family::Job).map(|(key, _)| key::parse_job(key).unwrap().1.get());
-        assert!(payloads.eq_sorted(self.jobs.keys().copied()), "payloads and jobs differ");
-        assert_eq!(self.state.len(), self.jobs.len());
-        for (id, job) in &self.jobs {
-            let entry = &self.state.jobs[&JobId::new(*id)];
-            let (phase, at) = match job.stand {
-                Stand::Scheduled { due } => (Phase::Scheduled, Some(due)),
-                Stand::Joined { line: None, .. } => (Phase::Waiting, None),
-                Stand::Joined { line: Some((_, since)), .. } => (Phase::Ready, Some(since)),
-                Stand::Leased { until, holder, .. } => (Phase::Leased(holder), Some(until)),
-                Stand::Retrying { due } => (Phase::Retrying, Some(due)),
-                Stand::Dead { at } => (Phase::Dead, Some(at)),
-            };
-            assert_eq!(entry.phase, phase, "job {id}");
-            assert_eq!(entry.at.get(), at.unwrap_or(entry.at.get()), "job {id}");
-            assert_eq!(entry.failures(), job.failures, "job {id}");
-        }
-    }
-
-    fn check_lanes(&self) {
-        let views = self.state.lanes();
-        assert_eq!(views.len(), self.lanes.iter().filter(|lane| lane.known).count());
-        for view in views {
-            let lane = LANES.iter().position(|name| **name == *view.name).unwrap();
-            let since = self.jobs.values().filter_map(|job| match job.stand {
-                Stand::Joined { line: Some((_, since)), .. } if job.lane == lane => Some(since),
-                _ => None,
-            });
-            assert_eq!(view.oldest_ready.map(Millis::get), since.min());
-            assert_eq!((view.paused, view.settings), (self.lanes[lane].paused, self.lanes[lane].settings));
-            let count = |is: fn(Stand) -> bool| self.count(lane, is);
-            assert_eq!(view.ready, count(|stand| matches!(stand, Stand::Joined { line: Some(_), .. })));
-            assert_eq!(view.waiting, count(|stand| matches!(stand, Stand::Joined { line: None, .. })));
-            assert_eq!(view.leased, count(|stand| matches!(stand, Stand::Leased { .. })));
-            assert_eq!(view.scheduled, count(|stand| matches!(stand, Stand::Scheduled { .. })));
-            assert_eq!(view.retrying, count(|stand| matches!(stand, Stand::Retrying { .. })));
-            assert_eq!(view.dead, count(|stand| matches!(stand, Stand::Dead { .. })));
-        }
-    }
-
-    /// What users are promised, in terms of the queue alone.
-    fn check_promises(&self) {
-        assert!(self.completed.values().all(|times| *times == 1), "completed twice: {:?}", self.completed);
-        let accounted = self.state.len() + self.completed.len();
-        assert_eq!(accounted as u64 + self.cancelled_or_dropped, self.last_id, "a job is lost");
-        let mut heads = std::collections::BTreeSet::new();
-        for job in self.state.jobs.values().filter(|job| job.group.is_some()) {
-            if matches!(job.phase, Phase::Leased(_) | Phase::Retrying | Phase::Ready) {
-                assert!(heads.insert((job.lane, job.group)), "two of one group at once");
-            }
-        }
-    }
 }
-
-trait EqSorted: Iterator<Item = u64> + Sized {
-    fn eq_sorted(self, other: impl Iterator<Item = u64>) -> bool {
-        let mut all: Vec<u64> = self.collect();
-        all.sort_unstable();
-        all.into_iter().eq(other)
-    }
-}
-
-impl<I: Iterator<Item = u64>> EqSorted for I {}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]

@@ -94,6 +94,20 @@ fn a_requeued_job_never_reissues_a_token() {
 }
 
 #[test]
+fn a_lease_forgotten_by_a_power_cut_is_not_the_next_one() {
+    let mut bench = Bench::new();
+    bench.enqueue(mail());
+    let on_disk = bench.rows.clone();
+    let lost = bench.lease_one().lease;
+    bench.rows = on_disk;
+    bench.state = bench.rows.load(2, 1_000).unwrap();
+    let given = bench.lease_one().lease;
+    assert_eq!((given.id, given.attempt), (lost.id, lost.attempt), "the attempt was forgotten");
+    assert!(!bench.state.apply_ack(&ack(lost), bench.now, &mut bench.rows));
+    assert!(bench.state.apply_ack(&ack(given), bench.now, &mut bench.rows));
+}
+
+#[test]
 fn heartbeats_keep_a_lease_also_over_a_restart() {
     let mut bench = Bench::new();
     bench.enqueue(mail());
@@ -116,8 +130,7 @@ fn leases_of_the_process_end_with_it() {
     let id = bench.enqueue(NewJob { attempts_max: 2, ..mail() });
     let term = LeaseTerm::new(Duration::from_secs(3_600)).unwrap();
     for attempt in 1..=2 {
-        let grants =
-            bench.state.apply_lease("mail", 1, term, Holder::Process, bench.now, &mut bench.rows);
+        let grants = bench.state.apply_lease("mail", 1, term, Holder::Process, bench.now, &mut bench.rows);
         assert_eq!(grants[0].lease.attempt, attempt);
         bench.state = bench.rows.load(attempt + 1, 1_000).unwrap();
         bench.state.recover(bench.now, &mut bench.rows);
@@ -308,8 +321,7 @@ fn leases_at_a_time_are_bounded() {
 #[test]
 fn dead_jobs_and_results_are_kept_as_long_as_told() {
     let mut bench = Bench::new();
-    let settings =
-        LaneSettings { dead_ms_keep: 60_000, done_ms_keep: 5_000, ..LaneSettings::INITIAL };
+    let settings = LaneSettings { dead_ms_keep: 60_000, done_ms_keep: 5_000, ..LaneSettings::INITIAL };
     let id = bench.enqueue(NewJob { attempts_max: 1, ..mail() });
     let lease = bench.lease_one().lease;
     bench.state.apply_nack(&nack(lease, None), bench.now, &mut bench.rows);

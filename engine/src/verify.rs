@@ -1,0 +1,228 @@
+//! Holds the stored keys against the invariants of the format.
+//!
+//! - Log keys are exactly floor + 1 ..= last_seq, and groups are closed.
+//! - Each head and each superseded version is readable and is what its log record says.
+//! - The versions of a document chain from its head to its first.
+//! - Index entries are exactly those the live heads call for.
+//! - Each job has a state and each state a job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use crate::catalog::Catalog;
+use crate::codec::{change, envelope, key, positions};
+use crate::document::Document;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, KvRead};
+use crate::read;
+use crate::types::{CollectionId, DocId, PositionSeq, Seq};
+
+/// Differences named at the most.
+const FOUND_MAX: usize = 20;
+/// Keys between two reports of progress.
+const PROGRESS_EVERY: u64 = 4_096;
+
+pub(crate) fn verify(kv: &dyn KvRead, catalog: &Catalog, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
+    let mut check = Check { kv, catalog, progress, read: 0, found: Vec::new() };
+    check.log()?;
+    check.positions()?;
+    let wanted = check.heads()?;
+    check.history()?;
+    check.index(wanted)?;
+    check.jobs()?;
+    (check.progress)(check.read);
+    Ok(check.found)
+}
+
+struct Check<'a> {
+    kv: &'a dyn KvRead,
+    catalog: &'a Catalog,
+    progress: &'a mut dyn FnMut(u64),
+    read: u64,
+    found: Vec<String>,
+}
+
+impl Check<'_> {
+    /// Visits a whole family; damage that a row reports is a finding, not an end.
+    fn each(
+        &mut self,
+        family: Family,
+        mut row: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let (kv, all) = (self.kv, KeyRange::new([], [u8::MAX; 256]));
+        kv.scan(family, &all, Direction::Forward, &mut |place, value| {
+            self.read += 1;
+            if self.read.is_multiple_of(PROGRESS_EVERY) {
+                (self.progress)(self.read);
+            }
+            match row(self, place, value) {
+                Err(error) if error.kind() == ErrorKind::Corrupt => self.report(error.to_string()),
+                other => other?,
+            }
+            let enough = self.found.len() >= FOUND_MAX;
+            Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    fn report(&mut self, difference: String) {
+        if self.found.len() < FOUND_MAX {
+            self.found.push(difference);
+        }
+    }
+
+    fn log(&mut self) -> Result<()> {
+        let last = read::tail(self.kv)?.seq;
+        let mut expected = Seq::new(read::number(self.kv, key::META_LOG_FLOOR)?).next();
+        let mut open_group = None;
+        self.each(Family::Log, |check, place, value| {
+            let seq = key::parse_u64(place).map(Seq::new).ok_or_else(|| unreadable(Family::Log, place))?;
+            if seq != expected {
+                check.report(format!("log: expected record {expected}, found {seq}"));
+            }
+            expected = seq.next();
+            let change = change::decode(seq, value)?;
+            if open_group.is_some_and(|end| end != change.group_last) {
+                check.report(format!("log record {seq}: its group ends elsewhere than its neighbour's"));
+            }
+            open_group = (seq != change.group_last).then_some(change.group_last);
+            Ok(())
+        })?;
+        if self.found.is_empty() && (expected != last.next() || open_group.is_some()) {
+            self.report(format!("log: it ends before {expected}, the store counted to {last}"));
+        }
+        Ok(())
+    }
+
+    fn positions(&mut self) -> Result<()> {
+        let last = read::tail(self.kv)?.positions;
+        let mut expected = PositionSeq::new(read::number(self.kv, key::META_POSITIONS_FLOOR)?).next();
+        self.each(Family::Positions, |check, place, value| {
+            let seq = key::parse_u64(place).map(PositionSeq::new);
+            let seq = seq.ok_or_else(|| unreadable(Family::Positions, place))?;
+            if seq != expected {
+                check.report(format!("positions: expected batch {expected}, found {seq}"));
+            }
+            expected = seq.next();
+            positions::decode(seq, value).map(drop)
+        })?;
+        if self.found.is_empty() && expected != last.next() {
+            self.report(format!("positions: they end before {expected}, the store counted to {last}"));
+        }
+        Ok(())
+    }
+
+    /// Checks heads and their chains; answers the index entries they call for.
+    fn heads(&mut self) -> Result<BTreeSet<Vec<u8>>> {
+        let mut wanted = BTreeSet::new();
+        self.each(Family::Heads, |check, place, value| {
+            let (collection, id) = key::parse_head(place).ok_or_else(|| unreadable(Family::Heads, place))?;
+            let head = envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?;
+            check.logged(&head)?;
+            let mut prev = head.prev_seq;
+            while prev != Seq::ZERO {
+                let Some(older) = check.superseded(collection, &id, prev)? else {
+                    check.report(format!("document {collection}/{id}: version {prev} is missing from its history"));
+                    break;
+                };
+                prev = older.prev_seq;
+            }
+            wanted.extend(check.index_keys(&head)?);
+            Ok(())
+        })?;
+        Ok(wanted)
+    }
+
+    fn superseded(&self, collection: CollectionId, id: &DocId, seq: Seq) -> Result<Option<Document>> {
+        let Some(value) = self.kv.get(Family::History, &key::history(collection, id.as_str(), seq))? else {
+            return Ok(None);
+        };
+        envelope::decode(collection, id.clone(), Bytes::from(value)).map(Some)
+    }
+
+    /// The log record of a version, as far as the log still reaches, is about this document.
+    fn logged(&mut self, version: &Document) -> Result<()> {
+        let floor = read::number(self.kv, key::META_LOG_FLOOR)?;
+        if version.seq.get() <= floor {
+            return Ok(());
+        }
+        let Some(value) = self.kv.get(Family::Log, &key::log(version.seq))? else {
+            let (collection, id, seq) = (version.collection, &version.id, version.seq);
+            self.report(format!("document {collection}/{id}: version {seq} has no log record"));
+            return Ok(());
+        };
+        let record = change::decode(version.seq, &value)?;
+        let same = record.collection == version.collection
+            && record.id == version.id
+            && record.prev_seq == version.prev_seq
+            && record.op.is_document();
+        if !same {
+            let (collection, id, seq) = (version.collection, &version.id, version.seq);
+            self.report(format!("log record {seq}: it is not about document {collection}/{id}"));
+        }
+        Ok(())
+    }
+
+    fn index_keys(&self, head: &Document) -> Result<Vec<Vec<u8>>> {
+        let Some(collection) = self.catalog.by_id(head.collection) else {
+            return Err(Error::corrupt(format!("document {}/{}: no such collection", head.collection, head.id)));
+        };
+        if head.deleted || collection.indexes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = serde_json::from_slice(&head.body)
+            .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
+        let keys = collection.index_keys(head.id.as_str(), &body)?;
+        Ok(keys.into_iter().map(|entry| entry.key).collect())
+    }
+
+    fn history(&mut self) -> Result<()> {
+        self.each(Family::History, |check, place, value| {
+            let (collection, id, seq) =
+                key::parse_history(place).ok_or_else(|| unreadable(Family::History, place))?;
+            let version = envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?;
+            if version.seq != seq {
+                check.report(format!("document {collection}/{id}: version {} lies at {seq}", version.seq));
+            }
+            check.logged(&version)?;
+            let head = read::head(check.kv, collection, id.as_str())?;
+            if head.is_none_or(|head| head.seq <= seq) {
+                check.report(format!("document {collection}/{id}: superseded version {seq} has no newer head"));
+            }
+            Ok(())
+        })
+    }
+
+    fn index(&mut self, mut wanted: BTreeSet<Vec<u8>>) -> Result<()> {
+        self.each(Family::Index, |check, place, _| {
+            if !wanted.remove(place) {
+                check.report(format!("index: entry {place:02x?} belongs to no live document"));
+            }
+            Ok(())
+        })?;
+        for missing in wanted.into_iter().take(FOUND_MAX) {
+            self.report(format!("index: entry {missing:02x?} of a live document is missing"));
+        }
+        Ok(())
+    }
+
+    fn jobs(&mut self) -> Result<()> {
+        let mut halves: BTreeMap<Vec<u8>, u8> = BTreeMap::new();
+        for (family, half) in [(Family::Job, 1), (Family::Jst, 2)] {
+            self.each(family, |_, place, _| {
+                *halves.entry(place.to_vec()).or_default() |= half;
+                Ok(())
+            })?;
+        }
+        for (place, _) in halves.into_iter().filter(|(_, half)| *half != 3).take(FOUND_MAX) {
+            self.report(format!("queue: job {place:02x?} lacks its payload or its state"));
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(family: Family, place: &[u8]) -> Error {
+    Error::corrupt(format!("{}: unreadable key {place:02x?}", family.name()))
+}
