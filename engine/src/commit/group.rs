@@ -58,6 +58,8 @@ pub(crate) struct Group<'a> {
     /// Holders of unique keys as the group has made them.
     unique: Holders,
     start: Tail,
+    /// Log records written for the transaction at hand.
+    records: u64,
 }
 
 struct Planned<'t> {
@@ -94,7 +96,7 @@ impl<'a> Group<'a> {
             overlay.insert((collection, id), head);
         }
         let start = ledger.tail;
-        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start })
+        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start, records: 0 })
     }
 
     /// Adds one transaction, or says why it cannot be.
@@ -109,7 +111,7 @@ impl<'a> Group<'a> {
 
     fn plan_definition(&self, transaction: &Transaction) -> Result<Option<Collection>> {
         let Some((name, options)) = &transaction.define else { return Ok(None) };
-        let at = Seq::new(self.ledger.tail.seq.get() + 1);
+        let at = Seq::new(self.ledger.tail.seq.get() + transaction.writes.len() as u64 + 1);
         self.ledger.catalog.plan(name, options.clone(), at).map(Some)
     }
 
@@ -217,6 +219,9 @@ impl<'a> Group<'a> {
             let (seq, name) = (Seq::new(id.get()), DocId::new(id.to_string())?);
             self.record(seq, lane, name, ChangeOp::Enqueue, Seq::ZERO, last)?;
         }
+        // The feed's reader asserts the same from its side: no hole, no record twice.
+        assert_eq!(self.records, last.get() - self.ledger.tail.seq.get(), "records of one transaction");
+        self.records = 0;
         self.ledger.tail.seq = last;
         let positions = match &transaction.positions {
             Some(batch) => Some(self.write_positions(batch)?),
@@ -347,6 +352,8 @@ impl<'a> Group<'a> {
             id,
             op,
         };
+        self.records += 1;
+        assert_eq!(seq.get(), self.ledger.tail.seq.get() + self.records, "records come in order");
         let mut value = Vec::with_capacity(40 + record.id.as_str().len());
         change::encode(&record, &mut value)?;
         self.batch.put(Family::Log, &key::log(seq), &value);

@@ -142,6 +142,26 @@ fn the_feed_gives_whole_groups_once_and_in_order() {
     assert_eq!(kind(feed.changes(rest[0].seq.next(), 10)), ErrorKind::Gone);
 }
 
+/// Every kind of record in one transaction takes its own place in the log.
+#[test]
+fn a_definition_shares_a_transaction_with_writes_and_jobs() {
+    let store = store();
+    let cars = cars(&store);
+    let start = store.feed().head();
+    let transaction = sync()
+        .put(cars, id("a"), Condition::Always, "{}")
+        .define("boats", CollectionOptions::default())
+        .put(cars, id("b"), Condition::Always, "{}")
+        .enqueue(NewJob::new("lane", "x"));
+    let receipt = store.commit(transaction).unwrap();
+    let changes = store.feed().changes(start, 10).unwrap();
+    let ops: Vec<_> = changes.iter().map(|change| change.op).collect();
+    assert_eq!(ops, [ChangeOp::Put, ChangeOp::Put, ChangeOp::Catalog, ChangeOp::Enqueue]);
+    assert_eq!(changes[2].id, id("boats"));
+    assert_eq!(receipt.jobs[0].get(), changes[3].seq.get());
+    assert_eq!(store.verify(&mut |_| ()).unwrap(), Vec::<String>::new());
+}
+
 #[test]
 fn both_lanes_merge_in_commit_order() {
     let store = store();

@@ -1,0 +1,156 @@
+//! What is told: a list gained or lost an ad, a device crossed a fence.
+//!
+//! An event's name is made of where it came from, so the same log gives the same documents however often it is
+//! replayed.
+
+use std::sync::Arc;
+
+use dateline_engine::{DocId, Error, Millis, Result};
+use serde_json::{Value, json};
+
+use crate::hash::hash;
+use crate::point::Point;
+use crate::time::time_text;
+
+/// The entry that caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    Log { seq: u64 },
+    Positions { seq: u64, index: u32 },
+}
+
+impl Source {
+    fn text(self) -> String {
+        match self {
+            Self::Log { seq } => format!("c{seq:012x}"),
+            Self::Positions { seq, index } => format!("p{seq:012x}-{index:05x}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Crossing {
+    // Exits come first within one cause.
+    Exit,
+    Enter,
+}
+
+impl Crossing {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Enter => "enter",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    NewAd,
+    UpdatePos,
+    Changed,
+    Expired,
+    Removed,
+    Initial,
+    FenceChanged,
+    FenceRemoved,
+    Deleted,
+}
+
+impl Reason {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NewAd => "new:ad",
+            Self::UpdatePos => "update:pos",
+            Self::Changed => "changed",
+            Self::Expired => "expired",
+            Self::Removed => "removed",
+            Self::Initial => "initial",
+            Self::FenceChanged => "fence_changed",
+            Self::FenceRemoved => "fence_removed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) source: Source,
+    pub(crate) at: Millis,
+    pub(crate) crossing: Crossing,
+    pub(crate) reason: Reason,
+    pub(crate) told: Told,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Match(MatchTold),
+    Fence(FenceTold),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MatchTold {
+    pub(crate) list: DocId,
+    pub(crate) ad: DocId,
+    pub(crate) device: Option<Arc<str>>,
+    pub(crate) user: Option<Arc<str>>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) distance_m: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FenceTold {
+    pub(crate) fence: DocId,
+    pub(crate) device: DocId,
+    pub(crate) place: Point,
+    pub(crate) previous: Option<Point>,
+    pub(crate) distance_m: f64,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) meta: Option<Value>,
+}
+
+impl Event {
+    /// The name of its document.
+    pub(crate) fn id(&self) -> Result<DocId> {
+        let pair = match &self.told {
+            Told::Match(told) => hash(&["match", told.list.as_str(), told.ad.as_str(), self.crossing.text()]),
+            Told::Fence(told) => {
+                hash(&["fence", told.fence.as_str(), told.device.as_str(), self.crossing.text()])
+            }
+        };
+        DocId::new(format!("{}-{pair:032x}", self.source.text()))
+            .map_err(|error| Error::internal(format!("event name: {error}")))
+    }
+
+    /// The body of its document.
+    pub(crate) fn body(&self) -> Value {
+        let (event, reason, at) = (self.crossing.text(), self.reason.text(), time_text(self.at));
+        let (mut body, more) = match &self.told {
+            Told::Match(told) => (
+                json!({
+                    "adlist": told.list.as_str(), "ad": told.ad.as_str(), "device": told.device.as_deref(), "user": told.user.as_deref(),
+                    "event": event, "reason": reason, "distance_m": told.distance_m.map(rounded), "at": at,
+                }),
+                [("adlist_name", told.name.as_deref().map(Value::from)), ("", None)],
+            ),
+            Told::Fence(told) => (
+                json!({
+                    "fence": told.fence.as_str(), "device": told.device.as_str(), "event": event, "reason": reason, "at": at,
+                    "lon": told.place.lon(), "lat": told.place.lat(), "previous": told.previous.map(|place| [place.lon(), place.lat()]),
+                    "distance_m": rounded(told.distance_m),
+                }),
+                [("fence_name", told.name.as_deref().map(Value::from)), ("meta", told.meta.clone())],
+            ),
+        };
+        let present = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        if let Some(object) = body.as_object_mut() {
+            object.extend(present);
+        }
+        body
+    }
+}
+
+/// To the millimetre: finer than a coordinate is stored.
+pub(crate) fn rounded(metres: f64) -> f64 {
+    (metres * 1000.0).round() / 1000.0
+}

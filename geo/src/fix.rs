@@ -1,0 +1,162 @@
+//! One position fix, as devices send it.
+
+use std::sync::Arc;
+
+use dateline_engine::{DocId, Millis};
+use serde_json::{Map, Value, json};
+
+use crate::point::Point;
+use crate::region::member;
+use crate::time::{parse_time, time_text};
+
+/// A fix may be this far ahead of the server's clock; device clocks are not to be trusted further.
+pub const FUTURE_MS_MAX: u64 = 5 * 60 * 1000;
+/// The largest `fields` object, in bytes of JSON.
+pub const FIELDS_BYTES_MAX: usize = 4096;
+
+/// Where a device was, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fix {
+    /// The device.
+    pub device: DocId,
+    /// Where it was.
+    pub point: Point,
+    /// When it was there.
+    pub at: Millis,
+    /// Metres per second.
+    pub speed: Option<f64>,
+    /// Degrees clockwise from north.
+    pub heading: Option<f64>,
+    /// Radius of the likely error in metres.
+    pub accuracy: Option<f64>,
+    /// A JSON object of the sender's own attributes. A fix without them keeps the earlier ones.
+    pub fields: Option<Arc<str>>,
+}
+
+impl Fix {
+    /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"fields"?}`; without `at` the fix is of `now`.
+    ///
+    /// # Errors
+    /// A message for this item: a bad device name, coordinate, time (or one more than five minutes ahead of `now`)
+    /// or attribute.
+    pub fn parse(value: &Value, now: Millis) -> Result<Self, String> {
+        let object = value.as_object().ok_or("a position must be a JSON object")?;
+        let device = member(object, "device").and_then(Value::as_str).ok_or("device: must be a string")?;
+        let device = DocId::new(device).map_err(|error| format!("device: {error}"))?;
+        let degrees = |name: &str| {
+            member(object, name).and_then(Value::as_f64).ok_or(format!("{name}: must be a number of degrees"))
+        };
+        let point = Point::new(degrees("lon")?, degrees("lat")?)?;
+        let at = match member(object, "at") {
+            None => now,
+            Some(Value::String(text)) => parse_time(text).map_err(|message| format!("at: {message}"))?,
+            Some(_) => return Err("at: must be an RFC 3339 time".to_owned()),
+        };
+        let fix = Self {
+            device,
+            point,
+            at,
+            speed: optional_number(object, "speed", |speed| speed >= 0.0)?,
+            heading: optional_number(object, "heading", |heading| (-360.0..=360.0).contains(&heading))?,
+            accuracy: optional_number(object, "accuracy", |accuracy| accuracy >= 0.0)?,
+            fields: parse_fields(object)?,
+        };
+        fix.check_time(now)?;
+        Ok(fix)
+    }
+
+    /// # Errors
+    /// The fix is more than five minutes ahead of `now`.
+    pub(crate) fn check_time(&self, now: Millis) -> Result<(), String> {
+        if self.at.get() > now.get().saturating_add(FUTURE_MS_MAX) {
+            return Err(format!("at: {} is in the future", time_text(self.at)));
+        }
+        Ok(())
+    }
+
+    /// The fix as clients read it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut body = json!({
+            "device": self.device.as_str(), "lon": self.point.lon(), "lat": self.point.lat(), "at": time_text(self.at),
+        });
+        if let Some(object) = body.as_object_mut() {
+            for (name, value) in
+                [("speed", self.speed), ("heading", self.heading), ("accuracy", self.accuracy)]
+            {
+                object.extend(value.map(|value| (name.to_owned(), json!(value))));
+            }
+            let fields = self.fields.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+            object.extend(fields.map(|fields| ("fields".to_owned(), fields)));
+        }
+        body
+    }
+}
+
+fn optional_number(
+    object: &Map<String, Value>,
+    name: &str,
+    is_valid: fn(f64) -> bool,
+) -> Result<Option<f64>, String> {
+    match member(object, name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(number) if number.is_finite() && is_valid(number) => Ok(Some(number)),
+            Some(number) => Err(format!("{name}: {number} is out of range")),
+            None => Err(format!("{name}: must be a number")),
+        },
+    }
+}
+
+fn parse_fields(object: &Map<String, Value>) -> Result<Option<Arc<str>>, String> {
+    match member(object, "fields") {
+        None => Ok(None),
+        Some(fields @ Value::Object(_)) => {
+            let text = fields.to_string();
+            if text.len() > FIELDS_BYTES_MAX {
+                return Err(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"));
+            }
+            Ok(Some(text.into()))
+        }
+        Some(_) => Err("fields: must be an object".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis::new(1_780_000_000_000);
+
+    #[test]
+    fn reads_what_devices_send() {
+        let full = json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270,"accuracy":8,"fields":{"battery":80}});
+        let fix = Fix::parse(&full, NOW).unwrap();
+        assert_eq!(
+            fix.to_json(),
+            json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270.0,"accuracy":8.0,"fields":{"battery":80}})
+        );
+        let bare = Fix::parse(&json!({"device":"d1","lon":0,"lat":0,"speed":null}), NOW).unwrap();
+        assert_eq!((bare.at, bare.speed), (NOW, None));
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let check = |value: Value, message: &str| {
+            let error = Fix::parse(&value, NOW).unwrap_err();
+            assert!(error.contains(message), "{value}: {error}");
+        };
+        check(json!([1]), "object");
+        check(json!({"lon":1,"lat":1}), "device");
+        check(json!({"device":"","lon":1,"lat":1}), "device");
+        check(json!({"device":"d","lat":1}), "lon");
+        check(json!({"device":"d","lon":"1","lat":1}), "lon");
+        check(json!({"device":"d","lon":181,"lat":1}), "longitude");
+        check(json!({"device":"d","lon":1,"lat":-90.5}), "latitude");
+        check(json!({"device":"d","lon":1,"lat":1,"at":"soon"}), "at:");
+        check(json!({"device":"d","lon":1,"lat":1,"at":17}), "at:");
+        check(json!({"device":"d","lon":1,"lat":1,"at":"2030-01-01T00:00:00Z"}), "future");
+        check(json!({"device":"d","lon":1,"lat":1,"speed":-1}), "speed");
+        check(json!({"device":"d","lon":1,"lat":1,"fields":[]}), "fields");
+    }
+}

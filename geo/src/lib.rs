@@ -1,0 +1,67 @@
+//! Geo matching for Dateline: standing queries for ads and fences, around things that move.
+//!
+//! **What it is for.** An *adlist* is a saved query of a device or user: an area (around the device's live
+//! position, a circle, a polygon), categories, a price range, keywords. A *fence* is a fixed shape. When an ad
+//! changes (`new:ad`) or a device moves (`update:pos`), the lists that gain or lose an ad and the fences that are
+//! entered or left are told as documents of the collections `matches` and `fence_events`.
+//!
+//! **The way of a byte.** A fix is packed into the positions lane of the log ([`Geo::submit`]); an ad, adlist or
+//! fence is a document. One sequencer follows both lanes in their merged order, reads each document as it was at
+//! its change, and gives every shard its share through one bounded inbox. A shard thread owns the devices and lists
+//! whose owner hashes to it, computes the difference of two states, and commits the events together with its
+//! cursor. After a crash the state as of the cursor is rebuilt silently: no event is lost and none is told twice.
+//!
+//! **The earth** is a sphere of 6 371 008.8 m. Coordinates are longitude, latitude in degrees, kept to 1e-7;
+//! distances are metres. Edges of shapes are straight in longitude and latitude and go the short way round; the
+//! antimeridian and the poles are ordinary places; a boundary counts as inside.
+//!
+//! **What it does not know.** HTTP, users and their rights, full-text search, publishing; nor clocks: time comes
+//! with the fixes and from the log.
+
+mod ad;
+mod adlist;
+mod ads;
+mod bounds;
+mod crossing;
+mod devices;
+mod edge;
+mod event;
+mod explain;
+mod fence;
+mod fences;
+mod fix;
+mod geojson;
+mod grid;
+mod hash;
+mod issue;
+mod lists;
+mod matcher;
+mod outbox;
+mod packed;
+mod point;
+mod query;
+mod rebuild;
+mod region;
+mod ring;
+mod sequencer;
+mod service;
+mod shape;
+mod shard;
+mod snapshot;
+mod text;
+mod time;
+mod verify;
+mod worker;
+
+pub use ad::Ad;
+pub use adlist::AdList;
+pub use fence::Fence;
+pub use fix::{FIELDS_BYTES_MAX, FUTURE_MS_MAX, Fix};
+pub use geojson::VERTICES_MAX;
+pub use issue::Issues;
+pub use packed::{BATCH_FIXES_MAX, decode_fixes};
+pub use point::{EARTH_RADIUS_M, Point};
+pub use query::{ANSWER_ITEMS_MAX, AdHit, Counts, DeviceHit, Within};
+pub use service::{Geo, GeoOptions};
+pub use shape::Shape;
+pub use verify::Verdict;

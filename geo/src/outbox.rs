@@ -1,0 +1,132 @@
+//! Commits the events of a shard together with the shard's cursor, so that each is told exactly once.
+//!
+//! Events between two cursor positions are a function of the log. When they are more than one transaction takes,
+//! the second cursor `geo/<shard>/told` counts, in the same commits, how many of those after `geo/<shard>` are out;
+//! after a crash they are derived again and that many are left out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dateline_engine::{
+    Condition, DocId, Durability, ErrorKind, PositionSeq, Result, Seq, Store, Tail, Transaction,
+};
+
+use crate::event::{Event, Told};
+use crate::sequencer::Collections;
+
+/// Bounds of one transaction, well below the engine's.
+const EVENTS_MAX: usize = 4_000;
+const BYTES_MAX: usize = 8 << 20;
+/// Wait when the engine takes no more for the moment.
+const BUSY_WAIT: Duration = Duration::from_millis(10);
+
+pub(crate) struct Outbox {
+    store: Store,
+    collections: Collections,
+    cursor: String,
+    told_cursor: String,
+    /// Events after the cursor that are already out.
+    told: u64,
+    durability: Durability,
+    events_max: usize,
+}
+
+struct Document {
+    collection: dateline_engine::CollectionId,
+    id: DocId,
+    body: Bytes,
+}
+
+impl Outbox {
+    /// Opens the outbox of a shard; the second value is where it stands, `None` on the first start.
+    pub(crate) fn open(
+        store: Store,
+        collections: Collections,
+        shard: usize,
+        durability: Durability,
+    ) -> Result<(Self, Option<Tail>)> {
+        let cursor = format!("geo/{shard}");
+        let told_cursor = format!("{cursor}/told");
+        let at = store.cursor(&cursor)?.map(|cursor| cursor.at);
+        let told = store.cursor(&told_cursor)?.map_or(0, |cursor| cursor.at.seq.get());
+        Ok((Self { store, collections, cursor, told_cursor, told, durability, events_max: EVENTS_MAX }, at))
+    }
+
+    /// Tells the events caused by everything after the cursor up to `through`.
+    pub(crate) fn commit(&mut self, events: &[Event], through: Tail) -> Result<()> {
+        let known = usize::try_from(self.told).unwrap_or(usize::MAX).min(events.len());
+        let mut documents = events.iter().skip(known).map(|event| self.document(event)).peekable();
+        let mut told = self.told;
+        loop {
+            let (mut chunk, mut bytes) = (Vec::new(), 0);
+            while chunk.len() < self.events_max && bytes < BYTES_MAX {
+                let Some(document) = documents.next() else { break };
+                let document = document?;
+                bytes += document.body.len();
+                chunk.push(document);
+            }
+            if documents.peek().is_some() {
+                told += count(chunk.len());
+                self.write(&chunk, &[(&*self.told_cursor, told_tail(told))])?;
+                continue;
+            }
+            // What was out before and is not among these events lies ahead.
+            let left = self.told - count(known);
+            let cursors = [(&*self.cursor, through), (&*self.told_cursor, told_tail(left))];
+            self.write(&chunk, cursors.get(..if told == left { 1 } else { 2 }).unwrap_or_default())?;
+            drop(documents);
+            self.told = left;
+            return Ok(());
+        }
+    }
+
+    /// Moves the cursor, and that of the device snapshot, where nothing is to be told; survives power loss.
+    pub(crate) fn checkpoint(&self, through: Tail, snapshot: Option<&str>) -> Result<()> {
+        let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, through);
+        match snapshot {
+            Some(name) => self.store.commit(transaction.cursor(name, through)).map(|_| ()),
+            None => self.store.commit(transaction).map(|_| ()),
+        }
+    }
+
+    fn write(&self, chunk: &[Document], cursors: &[(&str, Tail)]) -> Result<()> {
+        loop {
+            let mut transaction = Transaction::new(self.durability);
+            for document in chunk {
+                transaction = transaction.put(
+                    document.collection,
+                    document.id.clone(),
+                    Condition::Absent,
+                    document.body.clone(),
+                );
+            }
+            for (name, at) in cursors {
+                transaction = transaction.cursor(*name, *at);
+            }
+            match self.store.commit(transaction) {
+                // Leaving events out is no choice, so a full intake is waited for.
+                Err(error) if error.kind() == ErrorKind::Busy => std::thread::sleep(BUSY_WAIT),
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+    }
+
+    fn document(&self, event: &Event) -> Result<Document> {
+        let collection = match event.told {
+            Told::Match(_) => self.collections.matches,
+            Told::Fence(_) => self.collections.fence_events,
+        };
+        Ok(Document { collection, id: event.id()?, body: event.body().to_string().into() })
+    }
+}
+
+fn told_tail(told: u64) -> Tail {
+    Tail { seq: Seq::new(told), positions: PositionSeq::ZERO }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! The running matcher: starts its threads, takes positions in, answers how far it has come.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use dateline_engine::{
+    Durability, Error, FollowerHandle, PositionSeq, Receipt, Result, Seq, Store, Tail, Transaction, follow,
+};
+
+use crate::fix::{FIELDS_BYTES_MAX, Fix};
+use crate::outbox::Outbox;
+use crate::packed::{self, BATCH_FIXES_MAX};
+use crate::rebuild;
+use crate::sequencer::{Collections, Sequencer};
+use crate::shard::{Ground, Shard, ShardPlace};
+use crate::snapshot::SnapshotFile;
+use crate::worker::{INBOX_BATCHES_MAX, Input, Progress, Worker};
+
+/// Where the number of shards is kept: with the data, because stored cursors depend on it.
+const SHARDS_CURSOR: &str = "geo/shards";
+
+/// How the matcher runs.
+#[derive(Clone, Debug)]
+pub struct GeoOptions {
+    /// Threads that match. Taken at the first start of a store and kept from then on.
+    pub shards: NonZeroUsize,
+    /// Of the commits that store events. `Buffered` loses nothing: what a power cut takes is derived again.
+    pub events: Durability,
+    /// Least time between two device snapshots of a shard.
+    pub snapshot_every: Duration,
+}
+
+/// The geo matcher of one store. Dropping it abandons it as a crash would; `stop` ends it in good order.
+pub struct Geo {
+    pub(crate) store: Store,
+    pub(crate) collections: Collections,
+    pub(crate) inboxes: Vec<Sender<Input>>,
+    progress: Arc<Progress>,
+    threads: Mutex<Threads>,
+}
+
+struct Threads {
+    follower: Option<FollowerHandle>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Geo {
+    /// Rebuilds the state as of the stored cursors, silently, and goes on from there.
+    ///
+    /// `dir` holds device snapshots; it may be emptied at any time while the matcher is stopped, at the price of a
+    /// longer start. The collections ads, adlists, fences, devices, matches and fence_events must exist.
+    ///
+    /// # Errors
+    /// `NotFound` without those collections; `Gone` when the lanes have been trimmed past what is needed;
+    /// `Corrupt` or `Unavailable` when something stored cannot be read.
+    pub fn start(store: &Store, dir: &Path, options: GeoOptions) -> Result<Self> {
+        std::fs::create_dir_all(dir)
+            .map_err(|error| Error::unavailable(format!("{}: {error}", dir.display())))?;
+        let collections = Collections::find(store)?;
+        let count = shard_count(store, options.shards)?;
+        let mut started = Vec::new();
+        for number in 0..count {
+            started.push(prepare(store, collections, dir, ShardPlace { number, count }, &options)?);
+        }
+        let tails: Vec<Tail> = started.iter().map(|shard| shard.at).collect();
+        let progress = Arc::new(Progress::new(tails.clone()));
+        let (mut inboxes, mut workers) = (Vec::new(), Vec::new());
+        for (number, prepared) in started.into_iter().enumerate() {
+            let (inbox, inputs) = bounded(INBOX_BATCHES_MAX);
+            inboxes.push(inbox);
+            let worker = prepared.into_worker(number, Arc::clone(&progress));
+            workers.push(spawn(worker, inputs)?);
+        }
+        let resume = tails.into_iter().min().unwrap_or_default();
+        let sequencer = Sequencer::new(store.clone(), collections, inboxes.clone(), resume);
+        let follower = follow(store, Box::new(sequencer))?;
+        let threads = Mutex::new(Threads { follower: Some(follower), workers });
+        Ok(Self { store: store.clone(), collections, inboxes, progress, threads })
+    }
+
+    /// Appends fixes to the positions lane as one batch; `done` is called once they are stored as asked, usually on
+    /// the engine's thread, and must be quick. Matching follows; see [`Geo::wait_for`].
+    ///
+    /// Answers `Invalid` for more than [`BATCH_FIXES_MAX`] fixes, `Busy` when the engine has too much to write.
+    pub fn submit(
+        &self,
+        fixes: &[Fix],
+        durability: Durability,
+        done: impl FnOnce(Result<Receipt>) + Send + 'static,
+    ) {
+        if fixes.is_empty() || fixes.len() > BATCH_FIXES_MAX {
+            return done(Err(Error::invalid(format!("a batch holds 1 to {BATCH_FIXES_MAX} positions"))));
+        }
+        if fixes.iter().any(|fix| fix.fields.as_ref().is_some_and(|fields| fields.len() > FIELDS_BYTES_MAX)) {
+            return done(Err(Error::invalid(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"))));
+        }
+        self.store.submit(Transaction::new(durability).positions(packed::encode(fixes)), done);
+    }
+
+    /// Everything up to here has been matched and its events are stored.
+    #[must_use]
+    pub fn visible(&self) -> Tail {
+        self.progress.visible()
+    }
+
+    /// Waits until everything up to `tail` is visible; false after `timeout` or when the matcher has failed.
+    #[must_use]
+    pub fn wait_for(&self, tail: Tail, timeout: Duration) -> bool {
+        self.progress.wait_for(tail, timeout)
+    }
+
+    /// Why matching has stopped by itself, if it has. Nothing is lost: a restart goes on where it stopped.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        let follower = || {
+            self.threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .follower
+                .as_ref()
+                .and_then(FollowerHandle::failed)
+        };
+        self.progress.failed().or_else(follower)
+    }
+
+    /// Commits what has been matched, writes device snapshots and ends the threads.
+    pub fn stop(&self) {
+        self.end(true);
+    }
+
+    fn end(&self, in_order: bool) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        // First the source: the shards go on draining, so it cannot hang on a full inbox.
+        drop(threads.follower.take());
+        let last = || if in_order { Input::Stop } else { Input::Abandon };
+        self.inboxes.iter().for_each(|inbox| drop(inbox.send(last())));
+        for worker in threads.workers.drain(..) {
+            // A panic inside a worker is caught and told by `failed`.
+            drop(worker.join());
+        }
+    }
+}
+
+impl Drop for Geo {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+/// A shard with its state as of its cursor.
+struct Prepared {
+    shard: Shard,
+    outbox: Outbox,
+    snapshots: SnapshotFile,
+    at: Tail,
+}
+
+impl Prepared {
+    fn into_worker(self, number: usize, progress: Arc<Progress>) -> Worker {
+        let Self { shard, outbox, snapshots, at } = self;
+        Worker { number, shard, outbox, snapshots, progress, at, cursor: at, events: Vec::new() }
+    }
+}
+
+fn prepare(
+    store: &Store,
+    collections: Collections,
+    dir: &Path,
+    place: ShardPlace,
+    options: &GeoOptions,
+) -> Result<Prepared> {
+    let (outbox, cursor) = Outbox::open(store.clone(), collections, place.number, options.events)?;
+    let snapshots = SnapshotFile::new(store.clone(), dir, place, options.snapshot_every);
+    let Some(at) = cursor else {
+        // The first start takes the log from its beginning; the cursors hold it there.
+        outbox.checkpoint(Tail::default(), Some(snapshots.cursor()))?;
+        let shard = Shard::load(place, Ground::default());
+        return Ok(Prepared { shard, outbox, snapshots, at: Tail::default() });
+    };
+    let ground = rebuild::ground(store, &collections, place, Some(&snapshots), at)?;
+    Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at })
+}
+
+fn shard_count(store: &Store, wanted: NonZeroUsize) -> Result<usize> {
+    if let Some(cursor) = store.cursor(SHARDS_CURSOR)? {
+        return usize::try_from(cursor.at.seq.get())
+            .map_err(|_| Error::corrupt("geo/shards: not a number of shards"));
+    }
+    let count = u64::try_from(wanted.get()).unwrap_or(1);
+    let at = Tail { seq: Seq::new(count), positions: PositionSeq::ZERO };
+    store.commit(Transaction::new(Durability::Sync).cursor(SHARDS_CURSOR, at))?;
+    Ok(wanted.get())
+}
+
+fn spawn(worker: Worker, inputs: Receiver<Input>) -> Result<JoinHandle<()>> {
+    let name = format!("dateline-geo-{}", worker.number);
+    let spawned = std::thread::Builder::new().name(name).spawn(move || worker.run(&inputs));
+    spawned.map_err(|error| Error::unavailable(format!("cannot start a geo shard: {error}")))
+}

@@ -1,0 +1,174 @@
+//! The device snapshot: last fixes of one shard as of a tail, so that a start replays little.
+//!
+//! ```text
+//! file    := magic:"DLS1" length:u32 store:u8{16} mark_seq:u64 mark_positions:u64 shard:u32 shards:u32
+//!            seq:u64 positions:u64 count:u64 record{count} crc:u32
+//! ```
+//! Little-endian; `record` as in `packed`; `crc` is CRC-32C of all bytes before it; `length` counts all bytes modulo
+//! 2^32. `mark_*` are fingerprints of the last entry of each lane: a store restored to an earlier state and gone
+//! another way since has other entries there, and the file is not used. Written beside, synced, then renamed.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, Tail};
+
+use crate::fix::Fix;
+use crate::hash::{hash, low};
+use crate::packed::{Reader, decode_record, encode_record};
+use crate::shard::ShardPlace;
+
+const MAGIC: &[u8; 4] = b"DLS1";
+
+pub(crate) struct SnapshotFile {
+    store: Store,
+    place: ShardPlace,
+    path: PathBuf,
+    cursor: String,
+    every: Duration,
+}
+
+impl SnapshotFile {
+    pub(crate) fn new(store: Store, dir: &Path, place: ShardPlace, every: Duration) -> Self {
+        let path = dir.join(format!("devices-{}.snapshot", place.number));
+        Self { store, place, path, cursor: format!("geo/{}/snapshot", place.number), every }
+    }
+
+    /// The engine's cursor that keeps what the snapshot still needs of both lanes.
+    pub(crate) fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    pub(crate) fn every(&self) -> Duration {
+        self.every
+    }
+
+    pub(crate) fn save<'a>(
+        &self,
+        at: Tail,
+        fixes: impl Iterator<Item = &'a Fix>,
+        count: usize,
+    ) -> Result<()> {
+        let mut out = Vec::with_capacity(80 + count * 48);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.head(at)?);
+        let count_at = out.len();
+        out.extend_from_slice(&[0; 8]);
+        let mut written = 0_u64;
+        for fix in fixes {
+            encode_record(fix, &mut out);
+            written += 1;
+        }
+        overwrite(&mut out, count_at, &written.to_le_bytes());
+        let length = out.len() + 4;
+        overwrite(&mut out, 4, &u32::try_from(length & 0xffff_ffff).unwrap_or(0).to_le_bytes());
+        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        replace_file(&self.path, &out)
+            .map_err(|error| Error::unavailable(format!("{}: {error}", self.path.display())))
+    }
+
+    /// The fixes and where they stand, if there is a file that fits this store and is not ahead of `cursor`.
+    pub(crate) fn load(&self, cursor: Tail) -> Result<Option<(Tail, Vec<Fix>)>> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::unavailable(format!("{}: {error}", self.path.display()))),
+        };
+        match self.read(&bytes, cursor) {
+            Ok((at, fixes)) => Ok(Some((at, fixes))),
+            Err(error) => {
+                // The lanes hold the truth; the file only saves time.
+                tracing::warn!(path = %self.path.display(), %error, "device snapshot not used");
+                Ok(None)
+            }
+        }
+    }
+
+    fn read(&self, bytes: &[u8], cursor: Tail) -> Result<(Tail, Vec<Fix>)> {
+        let mut reader = Reader::checked(bytes, MAGIC)?;
+        let store = reader.bytes(16)?.to_vec();
+        let marks = (reader.u64()?, reader.u64()?);
+        let place = (reader.u32()?, reader.u32()?);
+        let at = Tail { seq: Seq::new(reader.u64()?), positions: PositionSeq::new(reader.u64()?) };
+        if store != self.store.id().0 || place != self.numbers() {
+            return Err(reader.fault("the state of another store or shard"));
+        }
+        if at.seq > cursor.seq || at.positions > cursor.positions {
+            return Err(reader.fault("a state ahead of the store"));
+        }
+        // An entry that has been trimmed cannot be compared; the cursor keeps it from being trimmed too early.
+        let agrees = |mark: u64, found: Result<u64>| {
+            found.map_or_else(|error| error.kind() == ErrorKind::Gone, |found| found == mark)
+        };
+        if !agrees(marks.0, mark_of_log(&self.store, at.seq))
+            || !agrees(marks.1, mark_of_positions(&self.store, at.positions))
+        {
+            return Err(reader.fault("the state of a store that went another way"));
+        }
+        let count = reader.u64()?;
+        let fixes = (0..count).map(|_| decode_record(&mut reader)).collect::<Result<Vec<Fix>>>()?;
+        reader.end()?;
+        Ok((at, fixes))
+    }
+
+    fn head(&self, at: Tail) -> Result<Vec<u8>> {
+        let (shard, shards) = self.numbers();
+        let marks = [mark_of_log(&self.store, at.seq)?, mark_of_positions(&self.store, at.positions)?];
+        let mut head = self.store.id().0.to_vec();
+        marks.iter().for_each(|mark| head.extend_from_slice(&mark.to_le_bytes()));
+        [shard, shards].iter().for_each(|number| head.extend_from_slice(&number.to_le_bytes()));
+        [at.seq.get(), at.positions.get()]
+            .iter()
+            .for_each(|number| head.extend_from_slice(&number.to_le_bytes()));
+        Ok(head)
+    }
+
+    fn numbers(&self) -> (u32, u32) {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        (number(self.place.number), number(self.place.count))
+    }
+}
+
+fn mark_of_log(store: &Store, seq: Seq) -> Result<u64> {
+    let Some(before) = seq.get().checked_sub(1) else { return Ok(0) };
+    let change = store.feed().changes(Seq::new(before), 1)?.into_iter().next();
+    Ok(change.map_or(0, |change| {
+        low(hash(&[&change.epoch.to_string(), &change.at.to_string(), change.id.as_str()]))
+    }))
+}
+
+fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
+    let Some(before) = seq.get().checked_sub(1) else { return Ok(0) };
+    match store.feed().positions(PositionSeq::new(before), 1)?.into_iter().next() {
+        Some(Entry::Positions { at, batch, .. }) => {
+            Ok(low(hash(&[&at.to_string(), &crc32c::crc32c(&batch).to_string()])))
+        }
+        _ => Ok(0),
+    }
+}
+
+fn overwrite(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(slot) = out.get_mut(at..at + bytes.len()) {
+        slot.copy_from_slice(bytes);
+    }
+}
+
+fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("snapshot.new");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    std::fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! One shard thread: takes batches and questions from its inbox in order, applies, commits, answers.
+//!
+//! Everything waiting is applied before one commit, so a slow disk makes bigger commits and not a longer queue.
+//! A batch is visible once its events are committed. A question sees every batch that came before it.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use dateline_engine::{Result, Tail};
+
+use crate::event::{Event, Source};
+use crate::outbox::Outbox;
+use crate::shard::{Item, Shard};
+use crate::snapshot::SnapshotFile;
+
+/// Batches one inbox holds; more make the sequencer wait.
+pub(crate) const INBOX_BATCHES_MAX: usize = 64;
+/// Events after which a commit is made even if more batches wait.
+const EVENTS_PER_COMMIT: usize = 16_000;
+/// Longest time the cursor stays behind what has been applied without events.
+const CURSOR_EVERY: Duration = Duration::from_secs(1);
+
+/// Asked of the state as it is when its turn comes.
+pub(crate) type Question = Box<dyn FnOnce(&Shard, Tail) + Send>;
+
+/// What a shard is given.
+pub(crate) enum Input {
+    Batch {
+        items: Vec<Item>,
+        through: Tail,
+    },
+    Ask(Question),
+    /// Checkpoint, write a snapshot, end.
+    Stop,
+    /// End as a crash would.
+    Abandon,
+}
+
+/// How far each shard has come, and waiting for it.
+pub(crate) struct Progress {
+    marks: Mutex<Marks>,
+    moved: Condvar,
+}
+
+struct Marks {
+    visible: Vec<Tail>,
+    failed: Option<String>,
+}
+
+impl Progress {
+    pub(crate) fn new(visible: Vec<Tail>) -> Self {
+        Self { marks: Mutex::new(Marks { visible, failed: None }), moved: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn advance(&self, shard: usize, to: Tail) {
+        if let Some(mark) = self.lock().visible.get_mut(shard) {
+            *mark = to;
+        }
+        self.moved.notify_all();
+    }
+
+    fn fail(&self, shard: usize, reason: &str) {
+        self.lock().failed.get_or_insert_with(|| format!("geo shard {shard}: {reason}"));
+        self.moved.notify_all();
+    }
+
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.lock().failed.clone()
+    }
+
+    pub(crate) fn visible(&self) -> Tail {
+        self.lock().visible()
+    }
+
+    pub(crate) fn wait_for(&self, tail: Tail, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut marks = self.lock();
+        loop {
+            let visible = marks.visible();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if visible.seq >= tail.seq && visible.positions >= tail.positions {
+                return true;
+            }
+            if left.is_zero() || marks.failed.is_some() {
+                return false;
+            }
+            marks = self.moved.wait_timeout(marks, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Marks {
+    /// All shards follow one order, so the least tail is behind all others in both lanes.
+    fn visible(&self) -> Tail {
+        self.visible.iter().copied().min().unwrap_or_default()
+    }
+}
+
+pub(crate) struct Worker {
+    pub(crate) number: usize,
+    pub(crate) shard: Shard,
+    pub(crate) outbox: Outbox,
+    pub(crate) snapshots: SnapshotFile,
+    pub(crate) progress: Arc<Progress>,
+    /// Everything up to here has been applied.
+    pub(crate) at: Tail,
+    /// Everything up to here has been told, durably.
+    pub(crate) cursor: Tail,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Worker {
+    /// Runs until told to stop (checkpoint and snapshot) or abandoned (neither).
+    pub(crate) fn run(mut self, inbox: &Receiver<Input>) {
+        let progress = Arc::clone(&self.progress);
+        let number = self.number;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox)));
+        let reason = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it panicked".to_owned(),
+        };
+        tracing::error!(shard = number, reason, "geo shard stopped");
+        progress.fail(number, &reason);
+    }
+
+    fn serve(&mut self, inbox: &Receiver<Input>) -> Result<()> {
+        let mut cursor_moved = Instant::now();
+        let mut snapshot_made = Instant::now();
+        let mut dirty = false;
+        loop {
+            let mut next = match inbox.recv_timeout(CURSOR_EVERY) {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            while let Some(input) = next.take() {
+                match input {
+                    Input::Batch { items, through } => {
+                        dirty |= !items.is_empty();
+                        self.take_in(&items, through);
+                    }
+                    Input::Ask(question) => question(&self.shard, self.at),
+                    Input::Stop => return self.finish(),
+                    Input::Abandon => return Ok(()),
+                }
+                if self.events.len() < EVENTS_PER_COMMIT {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            if !self.events.is_empty() || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY) {
+                self.commit()?;
+                cursor_moved = Instant::now();
+            }
+            self.progress.advance(self.number, self.at);
+            if dirty && snapshot_made.elapsed() >= self.snapshots.every() {
+                self.save_snapshot()?;
+                (snapshot_made, dirty) = (Instant::now(), false);
+            }
+        }
+    }
+
+    fn take_in(&mut self, items: &[Item], through: Tail) {
+        for item in items {
+            // After a restart the sequencer begins where the slowest shard was.
+            let is_new = match item.source {
+                Source::Log { seq } => seq > self.at.seq.get(),
+                Source::Positions { seq, .. } => seq > self.at.positions.get(),
+            };
+            if is_new {
+                self.shard.apply(item, &mut self.events);
+            }
+        }
+        self.at =
+            Tail { seq: self.at.seq.max(through.seq), positions: self.at.positions.max(through.positions) };
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.outbox.commit(&self.events, self.at)?;
+        self.events.clear();
+        self.cursor = self.at;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.commit()?;
+        self.progress.advance(self.number, self.at);
+        self.save_snapshot()
+    }
+
+    /// The cursor is made durable first, so that no snapshot is ever ahead of it.
+    fn save_snapshot(&mut self) -> Result<()> {
+        self.outbox.checkpoint(self.at, None)?;
+        self.cursor = self.at;
+        self.snapshots.save(
+            self.at,
+            self.shard.devices.iter().map(|(_, device)| &device.fix),
+            self.shard.devices.len(),
+        )?;
+        self.outbox.checkpoint(self.at, Some(self.snapshots.cursor()))
+    }
+}

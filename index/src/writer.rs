@@ -1,0 +1,181 @@
+//! Feeds one generation: log records in, tantivy operations and commits out.
+//!
+//! Invariant: after `take`, the index as written holds for each searched document exactly the version that was
+//! newest at `position`, unless `exact` says otherwise. Every record first deletes by the document's key, so
+//! taking the same records twice changes nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dateline_engine::{Change, ChangeOp, Document, Result, Seq, Store};
+use tantivy::{IndexWriter, Searcher};
+
+use crate::checkpoint::{Checkpoint, Mark};
+use crate::document::Composer;
+use crate::fault;
+use crate::figures::Counters;
+use crate::generation::Generation;
+use crate::mapping::Mapping;
+use crate::searched::Searched;
+
+/// What a writer needs to know of the house; borrowed for one call.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) searched: &'a Searched,
+    pub(crate) counters: &'a Counters,
+}
+
+/// The one writer of a generation.
+pub(crate) struct Writer {
+    pub(crate) generation: Arc<Generation>,
+    writer: IndexWriter,
+    /// Taken in up to here.
+    mark: Mark,
+    committed: Seq,
+    committed_at: Instant,
+    /// Operations since the commit, and since when they wait.
+    pending: usize,
+    pending_since: Instant,
+    /// Below this record a version was passed over because the store no longer had it.
+    exact_from: Seq,
+    broken: bool,
+}
+
+impl Writer {
+    /// Goes on from a commit that says `mark`.
+    pub(crate) fn open(generation: Arc<Generation>, mark: Mark, memory_bytes: usize) -> Result<Self> {
+        // One thread keeps segments few; a follower has only one stream to write.
+        let writer = generation
+            .index
+            .writer_with_num_threads(1, memory_bytes)
+            .map_err(fault::tantivy("open the writer"))?;
+        let now = Instant::now();
+        Ok(Self {
+            generation,
+            writer,
+            mark,
+            committed: mark.seq,
+            committed_at: now,
+            pending: 0,
+            pending_since: now,
+            exact_from: Seq::ZERO,
+            broken: false,
+        })
+    }
+
+    pub(crate) fn position(&self) -> Seq {
+        self.mark.seq
+    }
+
+    pub(crate) fn committed(&self) -> Seq {
+        self.committed
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// How long the oldest uncommitted operation has waited.
+    pub(crate) fn waited(&self) -> Duration {
+        if self.pending == 0 { Duration::ZERO } else { self.pending_since.elapsed() }
+    }
+
+    pub(crate) fn since_commit(&self) -> Duration {
+        self.committed_at.elapsed()
+    }
+
+    /// Whether the index is that of `position`, and not partly of a later record.
+    pub(crate) fn exact(&self) -> bool {
+        self.mark.seq >= self.exact_from
+    }
+
+    /// Tantivy has failed; only opening anew helps.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Takes in whole groups that continue the position.
+    pub(crate) fn take(&mut self, source: Source<'_>, changes: &[Change]) -> Result<()> {
+        let mut seen = HashSet::new();
+        // Backwards: only the last of several changes of a document counts.
+        for change in changes.iter().rev().filter(|change| change.op.is_document()) {
+            let Some(mapping) = source.searched.of(change.collection) else { continue };
+            if seen.insert((change.collection, &change.id)) {
+                self.take_one(source, &mapping, change)?;
+            }
+        }
+        if let Some(last) = changes.last() {
+            self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
+        }
+        Ok(())
+    }
+
+    fn take_one(&mut self, source: Source<'_>, mapping: &Mapping, change: &Change) -> Result<()> {
+        let (collection, id) = (change.collection, change.id.as_str());
+        let document = match change.op {
+            ChangeOp::Put => match source.store.version(collection, id, change.seq)? {
+                Some(document) => Some(document),
+                None => match source.store.head(collection, id)?.filter(|head| head.seq > change.seq) {
+                    // The version is gone from the history; the record of a later one is still to come.
+                    Some(head) => {
+                        self.exact_from = self.exact_from.max(head.seq);
+                        return Ok(());
+                    }
+                    None => None,
+                },
+            },
+            _ => None,
+        };
+        if self.pending == 0 {
+            self.pending_since = Instant::now();
+        }
+        self.pending += 1;
+        self.writer.delete_term(self.generation.fields.key_term(collection, id));
+        let left_out = match document.filter(|document| !document.deleted) {
+            Some(document) => self.add(mapping, &document)?,
+            None => 0,
+        };
+        source.counters.operated(left_out);
+        Ok(())
+    }
+
+    fn add(&mut self, mapping: &Mapping, document: &Document) -> Result<u64> {
+        let composer = Composer { fields: self.generation.fields, mapping };
+        let (composed, left_out) = composer.compose(document);
+        let added = self.writer.add_document(composed);
+        self.broken |= added.is_err();
+        added.map_err(fault::tantivy("add a document"))?;
+        Ok(left_out)
+    }
+
+    /// Makes everything taken in durable and searchable.
+    pub(crate) fn commit(&mut self, source: Source<'_>) -> Result<Searcher> {
+        let started = Instant::now();
+        let checkpoint = Checkpoint::new(source.store, source.searched, self.generation.number, self.mark);
+        let committed = commit(&mut self.writer, &self.generation, &checkpoint);
+        self.broken |= committed.is_err();
+        let searcher = committed?;
+        self.committed = self.mark.seq;
+        self.committed_at = Instant::now();
+        self.pending = 0;
+        source.counters.committed(started);
+        Ok(searcher)
+    }
+}
+
+/// One tantivy commit with its checkpoint, durable when this returns.
+pub(crate) fn commit(
+    writer: &mut IndexWriter,
+    generation: &Generation,
+    checkpoint: &Checkpoint,
+) -> Result<Searcher> {
+    let mut prepared = writer.prepare_commit().map_err(fault::tantivy("prepare a commit"))?;
+    prepared.set_payload(&checkpoint.encode());
+    prepared.commit().map_err(fault::tantivy("commit"))?;
+    // Tantivy syncs the directory before it renames meta.json into place, not after.
+    fault::sync_dir(&generation.dir)?;
+    generation.reader.reload().map_err(fault::tantivy("reload"))?;
+    Ok(generation.reader.searcher())
+}

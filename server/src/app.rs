@@ -1,0 +1,362 @@
+//! The state that every request shares, and how a program comes to have it.
+//!
+//! [`App`] is a handle: clones share everything, the last one to go closes the store. Handlers reach the store for
+//! point reads directly, for scans through [`App::scan`], for writes through [`App::commit`]; nothing here blocks
+//! an executor thread for longer than a point read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use dateline_engine::{Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction};
+use serde_json::Value;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use dateline_geo::{Geo, GeoOptions};
+use dateline_index::{SearchIndex, SearchOptions};
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::data::{DataDir, DataError};
+use crate::health::FollowerState;
+use crate::http::Refusal;
+use crate::metrics::Metrics;
+use crate::resources::{self, Resources};
+use crate::streams::Seats;
+
+/// The shared state. See the module.
+#[derive(Clone)]
+pub struct App {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    config: Config,
+    auth: Auth,
+    resources: Resources,
+    geo: Geo,
+    search: SearchIndex,
+    seats: Seats,
+    metrics: Metrics,
+    tail: watch::Receiver<Tail>,
+    draining: watch::Sender<bool>,
+    scans: Arc<Semaphore>,
+    followers: RwLock<BTreeMap<String, FollowerProbe>>,
+    document: OnceLock<Value>,
+    // Declared last, so that the store is closed before the directory is given up.
+    data: DataDir,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Asks a follower where it stands.
+type FollowerProbe = Box<dyn Fn() -> FollowerState + Send + Sync>;
+
+/// Why an app cannot start.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The data directory cannot be used.
+    Data(DataError),
+    /// The engine refused.
+    Engine(Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(error) => error.fmt(f),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<DataError> for OpenError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// What an app is made of.
+pub struct Builder {
+    data: Option<PathBuf>,
+    config: Config,
+    clock: Arc<dyn Clock>,
+}
+
+impl Builder {
+    /// Works in this directory instead of a temporary one.
+    #[must_use]
+    pub fn data(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data = Some(dir.into());
+        self
+    }
+
+    /// Uses this configuration instead of the defaults.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Takes the time from here.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens everything.
+    ///
+    /// # Errors
+    /// `Data` when the directory is held, newer or unusable; `Engine` when the store cannot be opened.
+    pub fn open(self) -> std::result::Result<App, OpenError> {
+        let (dir, temporary) = match self.data.or_else(|| self.config.data.clone()) {
+            Some(dir) => (dir, None),
+            None => {
+                let made = tempfile::Builder::new().prefix("dateline-").tempdir();
+                let made = made.map_err(|error| Error::unavailable(format!("temporary directory: {error}")))?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        let data = DataDir::take(&dir)?;
+        let store = open_store(&data, &self.config, self.clock)?;
+        let auth = Auth::open(&store, &self.config.auth)?;
+        resources::install(&store)?;
+        let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
+        let geo = Geo::start(&store, &data.geo(), geo_options())?;
+        let metrics = Metrics::new(&store);
+        let tail = bridge(&store);
+        let scans = Arc::new(Semaphore::new(self.config.limits.scans_max));
+        let shared = Shared {
+            auth,
+            resources: Resources::new(store.clone()),
+            geo,
+            search,
+            seats: Seats::default(),
+            store,
+            metrics,
+            tail,
+            draining: watch::Sender::new(false),
+            scans,
+            followers: RwLock::default(),
+            document: OnceLock::new(),
+            config: self.config,
+            data,
+            _temporary: temporary,
+        };
+        let app = App { shared: Arc::new(shared) };
+        app.watch_followers();
+        Ok(app)
+    }
+}
+
+/// One core is left to the sockets and the writer.
+fn geo_options() -> GeoOptions {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    GeoOptions {
+        shards: NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN),
+        events: Durability::Buffered,
+        snapshot_every: Duration::from_secs(60),
+    }
+}
+
+/// Opens the store of a data directory: also for commands that work without a server.
+///
+/// # Errors
+/// As `Store::open`.
+pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+    let options = Options {
+        clock,
+        cache_bytes: config.engine.cache_bytes,
+        memtable_bytes: config.engine.memtable_bytes,
+    };
+    Store::open(&data.store(), options)
+}
+
+/// The durable tail as a channel that async code can wait on.
+fn bridge(store: &Store) -> watch::Receiver<Tail> {
+    let (sender, receiver) = watch::channel(store.watermark().durable());
+    store.watermark().subscribe(move |tail| {
+        sender.send_replace(tail);
+    });
+    receiver
+}
+
+impl App {
+    /// An app on a temporary directory with the default configuration, until told otherwise.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder { data: None, config: Config::new(), clock: Arc::new(SystemClock) }
+    }
+
+    /// The store: directly for point reads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Users and sessions.
+    #[must_use]
+    pub fn auth(&self) -> &Auth {
+        &self.shared.auth
+    }
+
+    /// The resources.
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.shared.resources
+    }
+
+    /// The geo matcher.
+    #[must_use]
+    pub fn geo(&self) -> &Geo {
+        &self.shared.geo
+    }
+
+    /// Full-text search.
+    #[must_use]
+    pub fn search(&self) -> &SearchIndex {
+        &self.shared.search
+    }
+
+    /// Open streams.
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.shared.seats
+    }
+
+    fn watch_followers(&self) {
+        // Weak: the probes live inside what they look at.
+        let shared = Arc::downgrade(&self.shared);
+        self.watch_follower("geo", move || match shared.upgrade() {
+            Some(shared) => {
+                FollowerState { at: shared.geo.visible(), failed: shared.geo.failed(), positions: true }
+            }
+            None => FollowerState::gone(),
+        });
+        let shared = Arc::downgrade(&self.shared);
+        self.watch_follower("search", move || match shared.upgrade() {
+            Some(shared) => {
+                let at = Tail { seq: shared.search.visible(), ..Tail::default() };
+                FollowerState { at, failed: shared.search.failed(), positions: false }
+            }
+            None => FollowerState::gone(),
+        });
+    }
+
+    /// Ends the followers in good order and closes the store. Blocks.
+    pub fn stop(&self) {
+        self.shared.geo.stop();
+        self.shared.search.stop();
+        self.shared.store.close();
+    }
+
+    /// The figures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.shared.data.path()
+    }
+
+    /// How far the log durably is: `borrow()` for now, `changed()` or `wait_for()` for later.
+    #[must_use]
+    pub fn tail(&self) -> watch::Receiver<Tail> {
+        self.shared.tail.clone()
+    }
+
+    /// Becomes true when the server begins to stop; a stream then says `bye` and ends.
+    #[must_use]
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.shared.draining.subscribe()
+    }
+
+    /// Tells everybody that the server begins to stop.
+    pub fn drain(&self) {
+        self.shared.draining.send_replace(true);
+    }
+
+    /// Commits without blocking.
+    ///
+    /// # Errors
+    /// As `Store::commit`. An error of kind `Unavailable` leaves the outcome unknown. Dropping the future does not
+    /// take the transaction back.
+    pub async fn commit(&self, transaction: Transaction) -> Result<Receipt> {
+        let (answer, outcome) = oneshot::channel();
+        self.shared.store.submit(transaction, move |result| {
+            // Nobody waits any more when the request was given up.
+            let _ = answer.send(result);
+        });
+        outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    }
+
+    /// Runs what takes long (scans, joins, many reads) on a thread of its own; a bounded number at a time.
+    ///
+    /// # Errors
+    /// What `work` returns; `Internal` when it panicked.
+    pub async fn scan<T, E>(
+        &self,
+        work: impl FnOnce(&Store) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, Refusal>
+    where
+        T: Send + 'static,
+        E: Into<Refusal> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.shared.scans).acquire_owned().await;
+        let permit = permit.map_err(|_| Error::unavailable("the server is closing"))?;
+        let store = self.shared.store.clone();
+        let span = tracing::Span::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let _entered = span.enter();
+            let done = work(&store);
+            drop(permit);
+            done
+        });
+        match task.await {
+            Ok(done) => done.map_err(Into::into),
+            Err(error) => Err(Error::internal(format!("a scan failed: {error}")).into()),
+        }
+    }
+
+    /// Makes a follower known to `/readyz` and `/metrics`. A later one of the same name takes its place.
+    pub fn watch_follower(&self, name: &str, probe: impl Fn() -> FollowerState + Send + Sync + 'static) {
+        let mut followers = self.shared.followers.write().unwrap_or_else(PoisonError::into_inner);
+        followers.insert(name.to_owned(), Box::new(probe));
+    }
+
+    /// Where every known follower stands.
+    #[must_use]
+    pub fn followers(&self) -> Vec<(String, FollowerState)> {
+        let followers = self.shared.followers.read().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().map(|(name, probe)| (name.clone(), probe())).collect()
+    }
+
+    pub(crate) fn set_document(&self, document: Value) {
+        // Building routes twice over one app gives the same document.
+        let _ = self.shared.document.set(document);
+    }
+
+    pub(crate) fn document(&self) -> &Value {
+        static NONE: Value = Value::Null;
+        self.shared.document.get().unwrap_or(&NONE)
+    }
+}

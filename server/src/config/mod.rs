@@ -1,0 +1,165 @@
+//! What the server is told: defaults < file < environment < flags, each value with its origin.
+//!
+//! Invariant: a configuration either loads completely or not at all; an unknown key in a file is an error that
+//! names the nearest known one.
+
+mod layers;
+mod suggest;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use layers::{ConfigError, Layers, Origin};
+
+/// The complete configuration. Every field has a default; `dateline config show --origin` prints all of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data directory.
+    pub data: Option<PathBuf>,
+    /// Address and port to listen on; port 0 picks a free one.
+    pub listen: String,
+    /// A proxy in front ends TLS and writes `X-Forwarded-For` and `X-Forwarded-Proto`.
+    pub behind_proxy: bool,
+    /// Host names that browsers may use, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Transport encryption.
+    pub tls: Tls,
+    /// Passwords and sessions.
+    pub auth: AuthConfig,
+    /// Bounds.
+    pub limits: LimitsConfig,
+    /// Memory of the storage engine.
+    pub engine: EngineConfig,
+    /// Logging.
+    pub log: Log,
+    /// Where the server itself may connect to and write files.
+    pub egress: Egress,
+    /// Site settings by their usual names, such as `MAIL_SERVER`.
+    pub superdesk: Map<String, Value>,
+}
+
+/// PEM files; both or none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain.
+    pub cert: Option<PathBuf>,
+    /// Private key.
+    pub key: Option<PathBuf>,
+}
+
+/// Passwords and sessions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// A session ends after this many seconds without a request.
+    pub session_idle_s: u64,
+    /// A session ends this many seconds after it began.
+    pub session_absolute_s: u64,
+    /// Shortest password, in characters.
+    pub password_min: usize,
+}
+
+/// Bounds of what one client may ask for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Largest request body, unless a route says otherwise.
+    pub body_bytes_max: u64,
+    /// Largest upload.
+    pub upload_bytes_max: u64,
+    /// A body must arrive within this many seconds.
+    pub body_read_s: u64,
+    /// A request's header must arrive within this many seconds.
+    pub header_read_s: u64,
+    /// Connections at one time.
+    pub connections_max: usize,
+    /// Scans at one time; more wait, and much more are refused.
+    pub scans_max: usize,
+    /// Seconds that open requests get to finish at shutdown.
+    pub drain_s: u64,
+}
+
+/// Memory of the storage engine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Block cache in bytes.
+    pub cache_bytes: usize,
+    /// Upper bound of all memtables in bytes.
+    pub memtable_bytes: usize,
+}
+
+/// Logging, to stderr.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// Filter, such as `info,dateline_server=debug`.
+    pub filter: String,
+}
+
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What the server itself may reach.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    /// Networks it may connect to although they are private, such as `10.0.0.0/8`.
+    pub allow: Vec<String>,
+    /// Directories it may write deliveries to.
+    pub file_roots: Vec<PathBuf>,
+}
+
+impl Config {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            data: None,
+            listen: "127.0.0.1:8400".to_owned(),
+            behind_proxy: false,
+            hosts: Vec::new(),
+            tls: Tls { cert: None, key: None },
+            auth: AuthConfig { session_idle_s: 4 * 3600, session_absolute_s: 7 * 24 * 3600, password_min: 8 },
+            limits: LimitsConfig {
+                body_bytes_max: 1 << 20,
+                upload_bytes_max: 512 << 20,
+                body_read_s: 120,
+                header_read_s: 10,
+                connections_max: 20_000,
+                scans_max: 16,
+                drain_s: 10,
+            },
+            engine: EngineConfig { cache_bytes: 256 << 20, memtable_bytes: 256 << 20 },
+            log: Log { format: LogFormat::Text, filter: "info".to_owned() },
+            egress: Egress { allow: Vec::new(), file_roots: Vec::new() },
+            superdesk: Map::new(),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LimitsConfig {
+    pub(crate) fn body_read(&self) -> Duration {
+        Duration::from_secs(self.body_read_s)
+    }
+}

@@ -1,0 +1,49 @@
+//! Lists of documents found by place, in the envelope of every list.
+
+use dateline_engine::{CollectionId, DocId};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::eve::problem::Problem;
+use crate::eve::{Item, ListMeta, ListWriter, PageRequest, Params};
+use crate::resources::{Resource, Sight, answer};
+
+/// A document that was found, with what is known of it besides.
+pub(crate) type Found = (DocId, Option<(&'static str, Value)>);
+
+/// The envelope of documents in the given order, as far as they may be seen.
+pub(crate) fn documents(
+    app: &App,
+    resource: &Resource,
+    sight: &Sight,
+    found: Vec<Found>,
+) -> Result<Vec<u8>, Problem> {
+    let mut list = ListWriter::new(found.len() * 512);
+    for (id, extra) in found {
+        let Some(document) = app.store().get(resource.collection, id.as_str())? else { continue };
+        if !sight.is_clear() && !sight.sees(&resource.name, id.as_str(), &answer::body_of(&document)?) {
+            continue;
+        }
+        let tag = document.revision().to_string();
+        let extras: Vec<(&str, Value)> = extra.into_iter().collect();
+        let item = Item::read(answer::meta(&document, &tag), &resource.name);
+        list.push(&document.body, &item.with(&extras))
+            .map_err(|error| answer::damaged(&document, &error.to_string()))?;
+    }
+    finish(app, list)
+}
+
+/// Closes an envelope that holds everything there is.
+pub(crate) fn finish(app: &App, list: ListWriter) -> Result<Vec<u8>, Problem> {
+    let page = PageRequest::parse(&Params::default())?;
+    let total = list.len() as u64;
+    let meta = ListMeta::new(&page, Some(total), false);
+    let seq = app.geo().visible().seq.get();
+    Ok(list.finish(&meta, None, &json!({}), seq, &[]))
+}
+
+/// The member `user` of a stored document.
+pub(crate) fn owner_of(app: &App, collection: CollectionId, id: &str) -> Result<Option<String>, Problem> {
+    let Some(document) = app.store().get(collection, id)? else { return Ok(None) };
+    Ok(answer::body_of(&document)?.get("user").and_then(Value::as_str).map(str::to_owned))
+}

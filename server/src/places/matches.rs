@@ -1,0 +1,65 @@
+//! Standing lists and the ads that match them now.
+
+use axum::extract::State;
+use dateline_engine::DocId;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::auth::Principal;
+use crate::auth::policy::Action;
+use crate::eve::problem::{Problem, Slug};
+use crate::http::Answer;
+use crate::places::answers::documents;
+use crate::places::catch_up;
+use crate::resources::target::Id;
+use crate::resources::{Query, Sight, answer, check_sight, find, missing};
+
+/// Ads in one answer at the most.
+const MATCHES_MAX: usize = 10_000;
+
+/// `GET /api/adlists/{id}/matches`.
+pub(crate) async fn of_list(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
+    let lists = app.resources().get("adlists")?;
+    let sight = Sight::of(&principal, Action::Read, "adlists")?;
+    let list = find(&app, &lists, &id)?.ok_or_else(|| missing(&lists, &id))?;
+    check_sight(&sight, &lists, &list)?;
+    let ads_sight = Sight::of(&principal, Action::Read, "ads")?;
+    let asked = app.clone();
+    let bytes = app
+        .scan(move |_| -> Result<Vec<u8>, Problem> {
+            catch_up(&asked)?;
+            let hits = asked.geo().matches(&list.id, MATCHES_MAX)?.unwrap_or_default();
+            let found = hits
+                .into_iter()
+                .map(|hit| (hit.ad, hit.distance_m.map(|distance| ("distance_m", Value::from(distance)))));
+            let ads = asked.resources().get("ads")?;
+            documents(&asked, &ads, &ads_sight, found.collect())
+        })
+        .await?;
+    Ok(answer::json_bytes(bytes))
+}
+
+/// `GET /api/explain/match?ad=&adlist=`.
+pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(params): Query) -> Answer {
+    let id = |name: &str| {
+        let text = params.get(name).filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Problem::query(name, "is needed").issue(name, "required field"))?;
+        DocId::new(text).map_err(|error| Problem::query(name, error))
+    };
+    let (ad, list) = (id("ad")?, id("adlist")?);
+    let lists = app.resources().get("adlists")?;
+    let sight = Sight::of(&principal, Action::Read, "adlists")?;
+    match find(&app, &lists, list.as_str())? {
+        Some(document) => check_sight(&sight, &lists, &document)?,
+        None if sight.is_clear() => {}
+        None => return Err(Problem::new(Slug::NotFound, format!("there is no adlist '{list}'")).into()),
+    }
+    let asked = app.clone();
+    let told = app
+        .scan(move |_| -> Result<Value, Problem> {
+            catch_up(&asked)?;
+            Ok(asked.geo().explain(&ad, &list)?)
+        })
+        .await?;
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
+}

@@ -1,0 +1,145 @@
+//! The resources every store has, defined as a client would define them.
+
+use dateline_engine::{Error, Store};
+use dateline_index::{Language, Mapping};
+use serde_json::{Map, Value, json};
+
+use crate::resources::definition::options;
+
+/// Name and definition of each, in the order in which a new store gets them.
+fn definitions() -> Vec<(&'static str, Value)> {
+    vec![
+        ("users", users()),
+        (
+            "ads",
+            json!({
+                "search": true, "geo": ["location"], "indexes": [["category"], ["price"]],
+                "schema": {
+                    "title": {"type": "string", "required": true, "maxlength": 1000},
+                    "text": {"type": "string"},
+                    "category": {"type": "string"},
+                    "price": {"type": "number"},
+                    "currency": {"type": "string"},
+                    "location": {"type": "dict"},
+                    "coords": {"type": "list"},
+                    "expires": {"type": "datetime", "nullable": true},
+                    "active": {"type": "boolean", "default": true},
+                    "media": {"type": "list", "nullable": true},
+                    "tags": {"type": "list", "schema": {"type": "string"}},
+                    "user": {"type": "string", "nullable": true},
+                },
+            }),
+        ),
+        (
+            "adlists",
+            json!({
+                "strict": true, "indexes": [["device"], ["user"]],
+                "schema": {
+                    "name": {"type": "string", "maxlength": 1000},
+                    "device": {"type": "string", "nullable": true},
+                    "user": {"type": "string", "nullable": true},
+                    "area": {"type": "dict", "required": true},
+                    "category": {"type": ["string", "list"], "nullable": true},
+                    "price_min": {"type": "number", "nullable": true},
+                    "price_max": {"type": "number", "nullable": true},
+                    "q": {"type": "string", "nullable": true},
+                    "active": {"type": "boolean", "default": true},
+                    "expires": {"type": "datetime", "nullable": true},
+                },
+            }),
+        ),
+        (
+            "fences",
+            json!({
+                "strict": true,
+                "schema": {
+                    "name": {"type": "string", "maxlength": 1000},
+                    "geometry": {"type": "dict"},
+                    "circle": {"type": "dict"},
+                    "sector": {"type": "dict"},
+                    "roam": {"type": "dict"},
+                    "buffer_m": {"type": "number"},
+                    "detect": {"type": "list", "schema": {"type": "string"}},
+                    "dwell_s": {"type": "number"},
+                    "hysteresis_m": {"type": "number"},
+                    "max_accuracy_m": {"type": "number"},
+                    "where": {"type": "dict"},
+                    "initial": {"type": "boolean"},
+                    "group": {"type": "string"},
+                    "expires": {"type": "datetime", "nullable": true},
+                    "meta": {"type": "dict"},
+                },
+            }),
+        ),
+        (
+            "devices",
+            json!({
+                "indexes": [["user"]],
+                "schema": {
+                    "name": {"type": "string"},
+                    "user": {"type": "string", "nullable": true},
+                    "fields": {"type": "dict"},
+                },
+            }),
+        ),
+        ("matches", json!({"indexes": [["adlist"], ["user"]]})),
+        ("fence_events", json!({"indexes": [["device"]]})),
+        ("activity", json!({})),
+        ("collections", json!({})),
+    ]
+}
+
+/// What a user document may hold; the password is taken out before anything is stored.
+fn users() -> Value {
+    json!({
+        "strict": true,
+        "schema": {
+            "username": {"type": "string", "required": true, "minlength": 1, "maxlength": 100},
+            "password": {"type": "string", "minlength": 5, "maxlength": 1000},
+            "user_type": {"type": "string", "allowed": ["administrator", "user", "external"], "default": "user"},
+            "email": {"type": "string", "nullable": true},
+            "first_name": {"type": "string", "nullable": true},
+            "last_name": {"type": "string", "nullable": true},
+            "display_name": {"type": "string", "nullable": true},
+            "role": {"type": "string", "nullable": true},
+            "privileges": {"type": "dict"},
+            "is_active": {"type": "boolean", "default": true},
+            "is_enabled": {"type": "boolean", "default": true},
+        },
+    })
+}
+
+/// The definition of a built-in resource.
+pub(crate) fn definition(name: &str) -> Option<Map<String, Value>> {
+    let (_, definition) = definitions().into_iter().find(|(known, _)| *known == name)?;
+    match definition {
+        Value::Object(map) => Some(map),
+        _ => None,
+    }
+}
+
+/// Whether a name belongs to the server.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    definitions().iter().any(|(known, _)| *known == name)
+}
+
+/// Defines what a store does not have yet.
+///
+/// # Errors
+/// When the engine refuses a definition or cannot write.
+pub(crate) fn install(store: &Store) -> Result<(), Error> {
+    for (name, _) in definitions() {
+        let definition = definition(name).unwrap_or_default();
+        let options = options(&definition)
+            .map_err(|issues| Error::internal(format!("built-in resource {name}: {issues:?}")))?;
+        store.ensure_collection(name, options)?;
+    }
+    Ok(())
+}
+
+/// Built-in resources that are searched, and how.
+pub(crate) fn searched() -> Vec<(String, Mapping)> {
+    let english = Language::from_code("en").unwrap_or(Language::NONE);
+    let searched = definitions().into_iter().filter(|(_, definition)| definition.get("search").is_some());
+    searched.map(|(name, _)| (name.to_owned(), Mapping::derived(english))).collect()
+}

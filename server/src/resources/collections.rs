@@ -1,0 +1,68 @@
+//! Collections: a document here defines a resource.
+
+use serde_json::{Map, Value};
+
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{Issue, Issues};
+use crate::resources::builtin::is_builtin;
+use crate::resources::definition::{check_members, options};
+use crate::resources::rules::{Draft, Effect};
+
+pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &mut Issues) -> Vec<Effect> {
+    if draft.stored.is_some() {
+        issues.add(&["name"], Issue::Text("a collection cannot be changed yet".to_owned()));
+        return Vec::new();
+    }
+    body.shift_remove("_version");
+    let Some(name) = body.get("name").and_then(Value::as_str).map(str::to_owned) else {
+        issues.add(&["name"], Issue::Required);
+        return Vec::new();
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let taken = is_builtin(&name) || draft.app.store().catalog().by_name(&name).is_some();
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        issues.add(&["name"], Issue::Text("1 to 64 lower-case letters, digits, '_' and '-'".to_owned()));
+    } else if taken || RESERVED.contains(&name.as_str()) {
+        issues.add(&["name"], Issue::NotUnique(Value::String(name.clone())));
+    }
+    if let Err(found) = check_members(body) {
+        issues.merge(found);
+    }
+    match options(body) {
+        Err(found) => {
+            issues.merge(found);
+            Vec::new()
+        }
+        Ok(options) => vec![Effect::Also(Box::new(move |transaction| transaction.define(name, options)))],
+    }
+}
+
+/// First parts of addresses that mean something else, now or in API versions to come.
+const RESERVED: [&str; 22] = [
+    "admin",
+    "archive",
+    "audit",
+    "auth_db",
+    "bulk",
+    "changes",
+    "explain",
+    "formatters",
+    "jobs",
+    "media",
+    "positions",
+    "publish",
+    "published",
+    "publish_queue",
+    "queues",
+    "roles",
+    "schedules",
+    "search",
+    "sessions",
+    "setup",
+    "stream",
+    "ws",
+];
+
+pub(crate) fn cannot_change() -> Problem {
+    Problem::new(Slug::NotSupported, "a collection cannot be changed or dropped yet")
+}

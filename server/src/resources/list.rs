@@ -1,0 +1,223 @@
+//! Lists: one page of a consistent state, in a stable order.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use axum::extract::State;
+use dateline_engine::{Document, Seq, Snapshot};
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::auth::Principal;
+use crate::auth::policy::Action;
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{
+    Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, SortKey, cursor::CursorError, system,
+};
+use crate::http::Answer;
+use crate::resources::answer;
+use crate::resources::candidates::{Candidate, Candidates, choose};
+use crate::resources::moment::Moment;
+use crate::resources::query::Query;
+use crate::resources::target::Named;
+use crate::resources::visibility::Sight;
+use crate::resources::Resource;
+
+/// Bytes of one answer at the most; a page that would be larger ends early.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// `GET /api/{resource}`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    principal: Principal,
+    Named(resource): Named,
+    Query(params): Query,
+) -> Answer {
+    let sight = Sight::of(&principal, Action::Read, &resource.name)?;
+    // A list may read many documents; that must not hold up the threads that serve sockets.
+    let page = tokio::task::spawn_blocking(move || page(&app, &sight, &resource, &params)).await;
+    let page = page.map_err(|_| Problem::new(Slug::Internal, "the list could not be made"))?;
+    Ok(answer::json_bytes(page?))
+}
+
+/// A document that belongs on some page.
+struct Row {
+    key: SortKey,
+    extra: Option<(&'static str, Value)>,
+}
+
+struct Page<'a> {
+    sight: &'a Sight,
+    resource: &'a Resource,
+    query: &'a ListQuery,
+    snapshot: Snapshot<'a>,
+    /// Read as of here rather than the snapshot's own moment.
+    as_of: Option<Seq>,
+}
+
+fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
+    let query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
+    let candidates = choose(app, resource, params, &query)?;
+    let secret = app.store().id().0;
+    let cursor = query.cursor(&secret).map_err(|error| match error {
+        CursorError::Unknown => Problem::new(Slug::InvalidCursor, "the cursor is not one of this server"),
+        CursorError::OtherQuery => Problem::new(Slug::InvalidCursor, "the cursor belongs to another query"),
+    });
+    let cursor = cursor.map_err(|problem| problem.issue("cursor", "unknown cursor"))?;
+    let moment = Moment::of(app, params)?;
+    let snapshot = app.store().snapshot()?;
+    let own = snapshot.tail().seq;
+    let as_of = moment.map(|Moment(seq)| seq).or_else(|| cursor.as_ref().map(|c| Seq::new(c.seq)));
+    let as_of = as_of.filter(|seq| *seq < own);
+    let seq = as_of.unwrap_or(own);
+    let page = Page { sight, resource, query: &query, snapshot, as_of };
+    let relevance = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
+    let mut rows = page.rows(candidates)?;
+    if !relevance {
+        rows.sort_by(|a, b| query.sort.compare(&a.key, &b.key));
+    }
+    let total = rows.len() as u64;
+    let skip = match &cursor {
+        Some(cursor) if relevance => rows.iter().position(|row| row.key.id() == cursor.after.id()).map_or(0, |at| at + 1),
+        Some(cursor) => {
+            rows.partition_point(|row| query.sort.compare(&row.key, &cursor.after) != Ordering::Greater)
+        }
+        None => usize::try_from(query.page.skip()).unwrap_or(usize::MAX),
+    };
+    let shown = rows.get(skip.min(rows.len())..).unwrap_or_default();
+    page.render(params, shown, total, seq, &secret)
+}
+
+impl Page<'_> {
+    fn rows(&self, candidates: Candidates) -> Result<Vec<Row>, Problem> {
+        let mut rows = Vec::new();
+        match candidates {
+            Candidates::All => {
+                let mut failed = None;
+                let mut visit = |document: Document| match self.row(&document, None) {
+                    Ok(row) => {
+                        rows.extend(row);
+                        ControlFlow::Continue(())
+                    }
+                    Err(problem) => {
+                        failed = Some(problem);
+                        ControlFlow::Break(())
+                    }
+                };
+                match self.as_of {
+                    Some(seq) => self.snapshot.scan_as_of(self.resource.collection, seq, &mut visit)?,
+                    None => self.snapshot.scan(self.resource.collection, None, false, &mut visit)?,
+                }
+                failed.map_or(Ok(rows), Err)
+            }
+            Candidates::These(found) => {
+                for Candidate { id, extra } in found {
+                    if let Some(document) = self.document(&id)? {
+                        rows.extend(self.row(&document, extra)?);
+                    }
+                }
+                Ok(rows)
+            }
+            Candidates::Unordered(mut ids) => {
+                ids.sort_unstable();
+                ids.dedup();
+                for id in ids {
+                    if let Some(document) = self.document(&id)? {
+                        rows.extend(self.row(&document, None)?);
+                    }
+                }
+                Ok(rows)
+            }
+        }
+    }
+
+    fn document(&self, id: &str) -> Result<Option<Document>, Problem> {
+        let found = match self.as_of {
+            Some(seq) => self.snapshot.get_as_of(self.resource.collection, id, seq),
+            None => self.snapshot.get(self.resource.collection, id),
+        };
+        match found {
+            // What can never be a name is simply not there.
+            Err(error) if error.kind() == dateline_engine::ErrorKind::Invalid => Ok(None),
+            other => Ok(other?),
+        }
+    }
+
+    /// The row of a document that may be seen and passes the filter.
+    fn row(&self, document: &Document, extra: Option<(&'static str, Value)>) -> Result<Option<Row>, Problem> {
+        let id = document.id.as_str();
+        let plain = self.query.filter.is_everything() && self.query.sort.fields().next().is_none();
+        if plain && self.sight.is_clear() {
+            return Ok(Some(Row { key: self.query.sort.key(&Value::Null, id), extra }));
+        }
+        let mut body = answer::body_of(document)?;
+        if !self.sight.sees(&self.resource.name, id, &body) {
+            return Ok(None);
+        }
+        if let Some(map) = body.as_object_mut() {
+            let tag = document.revision().to_string();
+            system::add(map, &answer::meta(document, &tag));
+        }
+        if !self.query.filter.matches(&body) {
+            return Ok(None);
+        }
+        Ok(Some(Row { key: self.query.sort.key(&body, id), extra }))
+    }
+
+    fn render(
+        &self,
+        params: &Params,
+        rows: &[Row],
+        total: u64,
+        seq: Seq,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, Problem> {
+        let take = self.query.page.take();
+        let mut list = ListWriter::new(take.min(rows.len()) * 512);
+        let mut last = None;
+        for row in rows.iter().take(take) {
+            if list.bytes() > ANSWER_BYTES_MAX {
+                break;
+            }
+            let Some(document) = self.document(row.key.id())? else { continue };
+            self.push(&mut list, &document, row)?;
+            last = Some(row);
+        }
+        let more = rows.len() > list.len() && take > 0;
+        let next = last
+            .filter(|_| more)
+            .and_then(|row| self.query.next_cursor(seq.get(), row.key.clone(), secret));
+        let meta = ListMeta::new(&self.query.page, Some(total), more);
+        let links = Links {
+            href: &self.resource.name,
+            title: &self.resource.name,
+            params,
+            page: &self.query.page,
+            next_cursor: next.as_deref(),
+        };
+        let links = links.to_json(&meta);
+        Ok(list.finish(&meta, next.as_deref(), &links, seq.get(), &[]))
+    }
+
+    fn push(&self, list: &mut ListWriter, document: &Document, row: &Row) -> Result<(), Problem> {
+        let tag = document.revision().to_string();
+        let meta = answer::meta(document, &tag);
+        if self.query.projection.is_everything() {
+            let item = Item::read(meta, &self.resource.name);
+            let extras: Vec<(&str, Value)> = row.extra.iter().cloned().collect();
+            return list
+                .push(&document.body, &item.with(&extras))
+                .map_err(|error| answer::damaged(document, &error.to_string()));
+        }
+        let mut body: Map<String, Value> = match answer::body_of(document)? {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        system::add(&mut body, &meta);
+        self.query.projection.apply(&mut body);
+        body.extend(row.extra.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        list.push_value(&Value::Object(body));
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! The addresses of resources. The built-in ones are listed one by one, so that each is in the API's description;
+//! those that users define are served by the same handlers under `/api/{resource}`.
+
+use serde_json::json;
+
+use crate::http::{Access, Doc, Param, Routes};
+use crate::resources::{list, read, write};
+
+const LIST: &[Param] = &[
+    Param::new("where", "string", "Mongo-style condition in JSON"),
+    Param::new("sort", "string", "fields by comma, '-' before a descending one"),
+    Param::new("page", "integer", "from 1"),
+    Param::new("max_results", "integer", "documents on a page, 0 to 500, 25 without it"),
+    Param::new("cursor", "string", "opaque token of the next page; stable while documents change"),
+    Param::new("projection", "string", "members to keep or leave out, in JSON"),
+    Param::new("q", "string", "full-text query"),
+    Param::new("near", "string", "lon,lat,radius_m: nearest first, with distance_m in metres"),
+    Param::new("bbox", "string", "west,south,east,north in degrees"),
+    Param::new("as_of", "string", "a log sequence or a time of the past"),
+    Param::new("min_seq", "integer", "wait up to 5 s until search has seen this log sequence"),
+];
+
+const ITEM: &[Param] = &[
+    Param::new("version", "string", "'all' or a version number"),
+    Param::new("as_of", "string", "a log sequence or a time of the past"),
+];
+
+/// Who writes a built-in resource over its own address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    ByClients,
+    ByTheServer,
+}
+
+const BUILTIN: [(&str, &str, &str, Writes); 9] = [
+    ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
+    ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
+    ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
+    ("fences", "/api/fences", "/api/fences/{id}", Writes::ByClients),
+    ("devices", "/api/devices", "/api/devices/{id}", Writes::ByClients),
+    ("collections", "/api/collections", "/api/collections/{id}", Writes::ByClients),
+    ("matches", "/api/matches", "/api/matches/{id}", Writes::ByTheServer),
+    ("fence_events", "/api/fence_events", "/api/fence_events/{id}", Writes::ByTheServer),
+    ("activity", "/api/activity", "/api/activity/{id}", Writes::ByTheServer),
+];
+
+/// Routes of all resources. `fences` lists by `contains` too, so its list is registered with the geo routes.
+pub(crate) fn routes() -> Routes {
+    let mut routes = Routes::new()
+        .schema("Document", json!({
+            "type": "object",
+            "properties": {
+                "_id": {"type": "string"}, "_etag": {"type": "string"}, "_version": {"type": "integer"},
+                "_created": {"type": "string"}, "_updated": {"type": "string"}, "_seq": {"type": "integer"},
+                "_links": {"type": "object"},
+            },
+        }))
+        .schema("List", json!({
+            "type": "object", "required": ["_items", "_meta", "_links", "_seq"],
+            "properties": {
+                "_items": {"type": "array", "items": {"$ref": "#/components/schemas/Document"}},
+                "_meta": {"type": "object"}, "_links": {"type": "object"}, "_seq": {"type": "integer"},
+            },
+        }))
+        .schema("DocumentOrArray", json!({
+            "oneOf": [
+                {"type": "object"},
+                {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "object"}},
+            ],
+        }));
+    for (name, all, one, writes) in BUILTIN {
+        if name != "fences" {
+            routes = routes.get(all, list::list, list_doc(name));
+        }
+        routes = routes.get(one, read::get, item_doc(name));
+        if writes == Writes::ByClients {
+            routes = with_writes(routes, all, one, name);
+        }
+    }
+    let routes = routes
+        .get("/api/{resource}", list::list, list_doc("collections of your own"))
+        .get("/api/{resource}/{id}", read::get, item_doc("collections of your own"));
+    with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own")
+}
+
+pub(crate) fn list_doc(tag: &'static str) -> Doc {
+    Doc::new("List documents", tag, Access::SignedIn).query(LIST).answer(200, "List")
+}
+
+fn item_doc(tag: &'static str) -> Doc {
+    Doc::new("Read a document", tag, Access::SignedIn).query(ITEM).answer(200, "Document").empty(304)
+}
+
+fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'static str) -> Routes {
+    let doc = |summary| Doc::new(summary, tag, Access::SignedIn);
+    routes
+        .post(all, write::create, doc("Create one or many").request("DocumentOrArray").answer(201, "Document"))
+        .patch(one, write::change, doc("Merge members; needs If-Match").request("Document").answer(200, "Document"))
+        .put(
+            one,
+            write::replace,
+            doc("Replace with If-Match, create with If-None-Match: *").request("Document").answer(200, "Document"),
+        )
+        .delete(one, write::remove, doc("Remove; needs If-Match").empty(204))
+}

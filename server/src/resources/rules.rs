@@ -1,0 +1,85 @@
+//! What a resource demands and causes beyond its schema.
+
+use dateline_engine::{DocId, NewJob, Transaction};
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::eve::problem::Problem;
+use crate::eve::{Issue, Issues};
+use crate::resources::{Resource, ads, collections, users};
+
+/// A document about to be written.
+pub(crate) struct Draft<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) resource: &'a Resource,
+    pub(crate) id: &'a DocId,
+    pub(crate) stored: Option<&'a Map<String, Value>>,
+}
+
+/// What goes into the transaction beside the document itself.
+pub(crate) enum Effect {
+    Enqueue(NewJob),
+    Also(Box<dyn FnOnce(Transaction) -> Transaction + Send>),
+}
+
+impl Effect {
+    pub(crate) fn add_to(self, transaction: Transaction) -> Transaction {
+        match self {
+            Self::Enqueue(job) => transaction.enqueue(job),
+            Self::Also(add) => add(transaction),
+        }
+    }
+}
+
+/// Checks a valid body further, may change it, and says what the write causes.
+pub(crate) async fn check(
+    draft: &Draft<'_>,
+    body: &mut Map<String, Value>,
+    issues: &mut Issues,
+) -> Result<Vec<Effect>, Problem> {
+    match draft.resource.name.as_str() {
+        "ads" => Ok(ads::check(draft, body, issues)),
+        "adlists" => {
+            report(dateline_geo::AdList::parse(&Value::Object(body.clone())), issues);
+            Ok(Vec::new())
+        }
+        "fences" => {
+            report(dateline_geo::Fence::parse(&Value::Object(body.clone())), issues);
+            Ok(Vec::new())
+        }
+        "collections" => Ok(collections::check(draft, body, issues)),
+        "users" => users::check(draft, body, issues).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What becomes of a document that is deleted.
+pub(crate) enum Removal {
+    /// A tombstone.
+    Gone(Vec<Effect>),
+    /// It stays, as this.
+    Kept(Map<String, Value>),
+    /// It cannot be removed.
+    Refused(Problem),
+}
+
+pub(crate) fn removal(app: &App, resource: &Resource, id: &DocId, stored: &Map<String, Value>) -> Removal {
+    match resource.name.as_str() {
+        "ads" => Removal::Kept(ads::ended(stored, "removed")),
+        "collections" => Removal::Refused(collections::cannot_change()),
+        "users" => Removal::Gone(users::removal(app, id)),
+        _ => Removal::Gone(Vec::new()),
+    }
+}
+
+/// Puts the findings of a parser that names dotted field paths among the issues.
+pub(crate) fn report<T>(parsed: Result<T, dateline_geo::Issues>, issues: &mut Issues) {
+    let Err(found) = parsed else { return };
+    for (path, message) in found {
+        let path: Vec<&str> = path.split('.').filter(|part| !part.is_empty()).collect();
+        // The schema may have said something about the field already.
+        if path.first().is_none_or(|field| issues.of(field).is_empty()) {
+            issues.add(&path, Issue::Text(message));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The log as clients read it: `/api/changes` in pages, `/api/stream` as server-sent events.
+//!
+//! Both read the same feed through the same [`view::View`], which knows what the reader asked for and may see. A
+//! reader is pulled, never pushed: it takes the next piece when its socket has room, from the log on disk, so a slow
+//! one costs one cursor and delays nobody. Positions are `EPOCH-SEQ`; one of another history is answered with a reset
+//! (stream) or 410 (changes), never with a silent gap.
+
+mod changes;
+mod position;
+mod seats;
+mod sse;
+mod topics;
+mod view;
+
+use serde_json::json;
+
+use crate::http::{Access, Doc, Param, Routes};
+
+pub(crate) use seats::Seats;
+
+/// Routes of the log.
+pub(crate) fn routes() -> Routes {
+    const CHANGES: &[Param] = &[
+        Param::new("since", "string", "read after this log sequence; 0 without it"),
+        Param::new("limit", "integer", "changes at the most, 1 to 10000, 1000 without it; groups stay whole"),
+        Param::new("collections", "string", "names by comma; all that may be read without it"),
+        Param::new("where", "string", "Mongo-style condition on the document, in JSON"),
+        Param::new("include", "string", "'doc' for the documents, 'meta' (without it) for none"),
+        Param::new("wait", "integer", "seconds to wait for a first change, 0 to 60"),
+    ];
+    const STREAM: &[Param] = &[
+        Param::new("topics", "string", "changes, changes:COLLECTION, matches, fences, notifications, queue; by comma"),
+        Param::new("last_event_id", "string", "resume after this id, where the header Last-Event-ID cannot be set"),
+    ];
+    Routes::new()
+        .schema("Changes", json!({
+            "type": "object", "required": ["changes", "last_seq", "floor"],
+            "properties": {
+                "changes": {"type": "array", "items": {"type": "object"}},
+                "last_seq": {"type": "integer"}, "floor": {"type": "integer"},
+            },
+        }))
+        .get(
+            "/api/changes",
+            changes::read,
+            Doc::new("Read the log", "log", Access::SignedIn)
+                .query(CHANGES)
+                .answer(200, "Changes")
+                .answer_as(200, "application/x-ndjson", None),
+        )
+        .get(
+            "/api/stream",
+            sse::stream,
+            Doc::new("Follow the log as server-sent events", "log", Access::SignedIn)
+                .query(STREAM)
+                .answer_as(200, "text/event-stream", None),
+        )
+}

@@ -1,0 +1,66 @@
+//! How many streams are open, by user: a bound each, and given back however a stream ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Streams of one user at a time.
+const PER_USER_MAX: usize = 64;
+
+/// Open streams by user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seats {
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// One open stream; dropping it gives the seat back.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Seats,
+    user: String,
+}
+
+impl Seats {
+    /// A seat for one more stream; `None` when the user has as many as allowed.
+    pub(crate) fn take(&self, user: &str) -> Option<Seat> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(user.to_owned()).or_default();
+        if *count >= PER_USER_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { seats: self.clone(), user: user.to_owned() })
+    }
+
+    /// Streams open now.
+    pub(crate) fn count(&self) -> usize {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_bounded_and_come_back() {
+        let seats = Seats::default();
+        let held: Vec<_> = (0..PER_USER_MAX).map(|_| seats.take("a").unwrap()).collect();
+        assert!(seats.take("a").is_none());
+        assert!(seats.take("b").is_some());
+        drop(held);
+        assert_eq!(seats.count(), 0);
+        assert!(seats.take("a").is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! `/api/stream`: server-sent events with ids that survive reconnects, restarts and crashes of the server.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use dateline_engine::{Seq, Tail};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::app::App;
+use crate::auth::Principal;
+use crate::eve::Filter;
+use crate::eve::problem::{Problem, Slug};
+use crate::http::{Answer, Refusal};
+use crate::resources::Query;
+use crate::streams::changes::step;
+use crate::streams::position::Position;
+use crate::streams::seats::Seat;
+use crate::streams::topics::Topics;
+use crate::streams::view::View;
+
+/// Silence after which a comment and the position are sent.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Records read at a time; also bounds what one piece of the body holds.
+const STEP: usize = 256;
+
+/// `GET /api/stream`.
+pub(crate) async fn stream(
+    State(app): State<App>,
+    principal: Principal,
+    Query(params): Query,
+    headers: HeaderMap,
+) -> Answer {
+    let topics = Topics::parse(params.get("topics").unwrap_or_default())?;
+    // The header wins: it is where the browser really is, the parameter is where the page began.
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = last.or_else(|| params.get("last_event_id")).filter(|text| !text.trim().is_empty());
+    let user = principal.user.as_str().to_owned();
+    let view = View::new(&app, principal, topics, Filter::everything(), true)?;
+    let Some(seat) = app.seats().take(&user) else {
+        return Err(Problem::new(Slug::RateLimited, "too many streams of this user are open").retry_after(5).into());
+    };
+    let (from, first) = begin(&app, last)?;
+    let state = Following::new(app, view, from, first, seat);
+    let events = stream::unfold(state, |mut state| async move {
+        let piece = state.next().await?;
+        Some((Ok::<Bytes, Infallible>(piece), state))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    // nginx would hold events back otherwise.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Where the stream starts, and what it says first.
+fn begin(app: &App, last: Option<&str>) -> Result<(Seq, String), Problem> {
+    let store = app.store();
+    let (epoch, head, floor) = (store.epoch(), store.feed().head(), store.feed().floor()?);
+    let (from, obstacle) = match last {
+        None => (head, None),
+        Some("earliest") => (floor, None),
+        Some(text) => match Position::parse(text) {
+            None => (head, Some("unknown")),
+            Some(position) => match position.obstacle(store)? {
+                None => (position.seq, None),
+                Some(reason) => (head, Some(reason)),
+            },
+        },
+    };
+    let mut first = String::new();
+    // Each client waits a little differently before it comes back, so that a restart brings no stampede.
+    let retry_ms = 1_000 + (crate::ids::random_u64().unwrap_or(0) % 2_000);
+    let _ = write!(first, "retry: {retry_ms}\n\n");
+    let hello = json!({"epoch": epoch.get(), "from": from.get(), "head": head.get(), "floor": floor.get()});
+    event(&mut first, Some((epoch.get(), from)), "hello", &hello);
+    if let Some(reason) = obstacle {
+        let reset = json!({"reason": reason, "head": head.get()});
+        event(&mut first, Some((epoch.get(), from)), "reset", &reset);
+    }
+    Ok((from, first))
+}
+
+/// One event in the form of the HTML standard, 9.2.6. JSON never has a line break outside its strings.
+fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &Value) {
+    if let Some((epoch, seq)) = id {
+        let _ = writeln!(out, "id: {epoch}-{seq}");
+    }
+    let _ = write!(out, "event: {kind}\ndata: {data}\n\n");
+}
+
+struct Following {
+    app: App,
+    view: Arc<View>,
+    at: Seq,
+    first: Option<String>,
+    tail: watch::Receiver<Tail>,
+    draining: watch::Receiver<bool>,
+    heartbeat: Interval,
+    ended: bool,
+    _seat: Seat,
+}
+
+impl Following {
+    fn new(app: App, view: View, at: Seq, first: String, seat: Seat) -> Self {
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (tail, draining) = (app.tail(), app.draining());
+        let view = Arc::new(view);
+        Self { app, view, at, first: Some(first), tail, draining, heartbeat, ended: false, _seat: seat }
+    }
+
+    /// The next piece of the body; `None` ends it.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first.into());
+        }
+        if self.ended {
+            return None;
+        }
+        loop {
+            if *self.draining.borrow() {
+                return Some(self.bye("shutdown"));
+            }
+            match self.read().await {
+                Ok(Some(piece)) => return Some(piece),
+                Ok(None) => {}
+                Err(refusal) => return Some(self.refused(&refusal)),
+            }
+            let at = self.at;
+            let silent = tokio::select! {
+                // The store ends after every stream has been told to; an error here is that end.
+                _ = self.tail.wait_for(|tail| tail.seq > at) => false,
+                _ = self.draining.wait_for(|draining| *draining) => false,
+                _ = self.heartbeat.tick() => true,
+            };
+            if silent {
+                return Some(self.position());
+            }
+        }
+    }
+
+    /// Events of the records that have come, or `None` when the reader has seen all of the log.
+    async fn read(&mut self) -> Result<Option<Bytes>, Refusal> {
+        let epoch = self.app.store().epoch().get();
+        loop {
+            let (events, last, records) = step(&self.app, &self.view, self.at, STEP).await?;
+            self.at = last;
+            if !events.is_empty() {
+                let mut piece = String::new();
+                for told in &events {
+                    event(&mut piece, Some((epoch, told.seq)), told.kind, &told.data);
+                }
+                return Ok(Some(piece.into()));
+            }
+            if records == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Moves the client's position although nothing passed its topics, and keeps proxies from closing.
+    fn position(&self) -> Bytes {
+        let store = self.app.store();
+        let mut piece = String::from(": still here\n\n");
+        let data = json!({"seq": self.at.get(), "head": store.feed().head().get()});
+        event(&mut piece, Some((store.epoch().get(), self.at)), "pos", &data);
+        piece.into()
+    }
+
+    fn bye(&mut self, reason: &str) -> Bytes {
+        self.ended = true;
+        let retry_ms = 1_000 + (crate::ids::random_u64().unwrap_or(0) % 14_000);
+        let mut piece = format!("retry: {retry_ms}\n\n");
+        event(&mut piece, None, "bye", &json!({"reason": reason, "retry_ms": retry_ms}));
+        piece.into()
+    }
+
+    /// The log was trimmed past a reader that was too slow, or cannot be read.
+    fn refused(&mut self, refusal: &Refusal) -> Bytes {
+        if refusal.problem().slug() != Slug::Gone {
+            tracing::error!(detail = refusal.problem().detail(), "stream ended");
+            return self.bye("error");
+        }
+        let store = self.app.store();
+        self.at = store.feed().head();
+        let mut piece = String::new();
+        let data = json!({"reason": "trimmed", "head": self.at.get()});
+        event(&mut piece, Some((store.epoch().get(), self.at)), "reset", &data);
+        piece.into()
+    }
+}

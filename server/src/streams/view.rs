@@ -1,0 +1,193 @@
+//! What one reader of the log gets to see of it: the topics asked for, within what the reader may read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dateline_engine::{Change, ChangeOp, Document, Seq, Store};
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::auth::policy::{Action, is_secret};
+use crate::auth::Principal;
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{Filter, date, system};
+use crate::resources::{Resource, Sight, answer};
+use crate::streams::topics::Topics;
+
+/// One event on its way to a reader.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) seq: Seq,
+    pub(crate) kind: &'static str,
+    pub(crate) data: Value,
+}
+
+/// What a reader asked for and may see.
+pub(crate) struct View {
+    app: App,
+    principal: Principal,
+    topics: Topics,
+    filter: Filter,
+    with_documents: bool,
+    /// What may be seen of a resource, found out once per resource.
+    sights: Mutex<HashMap<String, Option<Sight>>>,
+    lanes: Mutex<HashMap<u32, Arc<str>>>,
+}
+
+impl View {
+    /// # Errors
+    /// 404 and 403 for a collection that does not exist or may not be read.
+    pub(crate) fn new(
+        app: &App,
+        principal: Principal,
+        topics: Topics,
+        filter: Filter,
+        with_documents: bool,
+    ) -> Result<Self, Problem> {
+        for name in &topics.changes {
+            app.resources().get(name)?;
+            if is_secret(name) {
+                return Err(Problem::new(Slug::Forbidden, format!("'{name}' cannot be read")));
+            }
+            Sight::of(&principal, Action::Read, name)?;
+        }
+        for (asked, name) in [(topics.matches, "matches"), (topics.fences, "fence_events"), (topics.queue, "queues")] {
+            if asked {
+                Sight::of(&principal, Action::Read, name)?;
+            }
+        }
+        Ok(Self {
+            app: app.clone(),
+            principal,
+            topics,
+            filter,
+            with_documents,
+            sights: Mutex::default(),
+            lanes: Mutex::default(),
+        })
+    }
+
+    fn store(&self) -> &Store {
+        self.app.store()
+    }
+
+    /// The event of a record, unless the reader did not ask for it or may not see it.
+    pub(crate) fn event(&self, change: &Change) -> Result<Option<Event>, Problem> {
+        if change.op == ChangeOp::Enqueue {
+            return if self.topics.queue { self.job(change).map(Some) } else { Ok(None) };
+        }
+        if !change.op.is_document() {
+            return Ok(None);
+        }
+        let catalog = self.store().catalog();
+        let Some(collection) = catalog.by_id(change.collection) else { return Ok(None) };
+        let name = collection.name.as_str();
+        let kind = match name {
+            "matches" if self.topics.matches => "match",
+            "fence_events" if self.topics.fences => "fence",
+            _ if self.topics.all_changes || self.topics.changes.contains(name) => "change",
+            _ => return Ok(None),
+        };
+        if is_secret(name) {
+            return Ok(None);
+        }
+        let Some(sight) = self.sight(name) else { return Ok(None) };
+        let Ok(resource) = self.app.resources().get(name) else { return Ok(None) };
+        let document = self.store().version(change.collection, change.id.as_str(), change.seq)?;
+        // A deletion is judged, and told, by what it deleted.
+        let judged = match &document {
+            Some(document) if document.deleted => {
+                self.store().version(change.collection, change.id.as_str(), change.prev_seq)?
+            }
+            other => other.clone(),
+        };
+        let body = judged.as_ref().map(answer::body_of).transpose()?.unwrap_or(Value::Null);
+        if !sight.sees(name, change.id.as_str(), &body) || !self.passes(document.as_ref().or(judged.as_ref()), &body) {
+            return Ok(None);
+        }
+        let data = match kind {
+            "change" => self.change(change, &resource, document.as_ref(), &body),
+            _ if change.op != ChangeOp::Put => return Ok(None),
+            _ => told(change, body),
+        };
+        Ok(Some(Event { seq: change.seq, kind, data }))
+    }
+
+    fn sight(&self, name: &str) -> Option<Sight> {
+        let mut sights = self.sights.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sights
+            .entry(name.to_owned())
+            .or_insert_with(|| Sight::of(&self.principal, Action::Read, name).ok());
+        known.clone()
+    }
+
+    fn passes(&self, document: Option<&Document>, body: &Value) -> bool {
+        if self.filter.is_everything() {
+            return true;
+        }
+        let (Some(document), Value::Object(body)) = (document, body) else { return false };
+        let mut body = body.clone();
+        let tag = document.revision().to_string();
+        system::add(&mut body, &answer::meta(document, &tag));
+        self.filter.matches(&Value::Object(body))
+    }
+
+    fn change(&self, change: &Change, resource: &Resource, document: Option<&Document>, body: &Value) -> Value {
+        let mut data = json!({
+            "seq": change.seq.get(),
+            "group_last": change.group_last.get(),
+            "op": word(change.op),
+            "collection": resource.name,
+            "_id": change.id.as_str(),
+            "_version": body.get("_version"),
+            "at": date::format(change.at.get()),
+        });
+        let live = document.filter(|document| !document.deleted && self.with_documents);
+        if let (Some(document), Value::Object(body), Some(data)) = (live, body, data.as_object_mut()) {
+            let mut shown = body.clone();
+            let tag = document.revision().to_string();
+            system::add(&mut shown, &answer::meta(document, &tag));
+            data.insert("doc".to_owned(), Value::Object(shown));
+        }
+        data
+    }
+
+    fn job(&self, change: &Change) -> Result<Event, Problem> {
+        let lane = self.lane(change.collection.get())?;
+        let data = json!({
+            "_id": change.id.as_str(),
+            "lane": lane.as_deref(),
+            "state": "enqueued",
+            "at": date::format(change.at.get()),
+            "seq": change.seq.get(),
+        });
+        Ok(Event { seq: change.seq, kind: "job", data })
+    }
+
+    fn lane(&self, number: u32) -> Result<Option<Arc<str>>, Problem> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lanes.contains_key(&number) {
+            lanes.extend(self.store().queue().lanes()?.into_iter().map(|lane| (lane.number(), lane.name)));
+        }
+        Ok(lanes.get(&number).map(Arc::clone))
+    }
+}
+
+fn word(op: ChangeOp) -> &'static str {
+    match op {
+        ChangeOp::Delete => "delete",
+        ChangeOp::Expire | ChangeOp::Purge => "expire",
+        _ => "put",
+    }
+}
+
+/// A match or fence event as stored, with its place in the log.
+fn told(change: &Change, body: Value) -> Value {
+    let mut data: Map<String, Value> = match body {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    data.shift_remove("_version");
+    data.insert("seq".to_owned(), change.seq.get().into());
+    Value::Object(data)
+}
