@@ -3,6 +3,8 @@
 //! Each bench has a reference that does the least possible work for the same result in the same run, so a
 //! ratio holds on any machine. `benches/README.md` has the table.
 
+pub mod http;
+
 use std::path::Path;
 
 use dateline_engine::{

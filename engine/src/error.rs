@@ -51,6 +51,8 @@ pub enum Conflict {
     },
     /// The lease has ended or has passed to another worker.
     LeaseLost,
+    /// The idempotency key was used for another request.
+    KeyReused,
 }
 
 impl fmt::Display for Conflict {
@@ -65,6 +67,7 @@ impl fmt::Display for Conflict {
                 write!(f, "the document of revision {expected} is gone")
             }
             Self::Unique { index, id } => write!(f, "value for '{index}' is held by {id}"),
+            Self::KeyReused => f.write_str("the idempotency key was used for another request"),
             Self::LeaseLost => f.write_str("the lease has ended or has passed to another worker"),
         }
     }

@@ -33,6 +33,7 @@ mod verify;
 mod tests;
 
 pub use catalog::{Catalog, Collection, CollectionOptions};
+pub use codec::idem::{Idempotency, Remembered};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::op::{Condition, Durability, Receipt, Transaction};
 pub use commit::watermark::Watermark;

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::catalog::{Catalog, CollectionOptions};
 use crate::clock::{Clock, SystemClock};
-use crate::codec::{key, meta};
+use crate::codec::idem::{Idempotency, Remembered};
+use crate::codec::{idem, key, meta};
 use crate::commit::group::Ledger;
 use crate::commit::op::{Durability, Receipt, Transaction};
 use crate::commit::poison::Poison;
@@ -19,7 +20,7 @@ use crate::commit::watermark::Watermark;
 use crate::commit::writer::{Shared, Writer};
 use crate::commit::{Committer, Request};
 use crate::document::Document;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::feed::Feed;
 use crate::feed::cursor::Cursor;
 use crate::figures::{CommitFigures, CommitTotals};
@@ -267,6 +268,19 @@ impl Store {
     #[must_use]
     pub fn watermark(&self) -> &Watermark {
         &self.inner.shared.watermark
+    }
+
+    /// What was committed under an idempotency key in the last 24 hours.
+    ///
+    /// # Errors
+    /// `Conflict` (`KeyReused`) when it was another request; `Corrupt` when the stored bytes are damaged.
+    pub fn recall(&self, idempotency: &Idempotency) -> Result<Option<Remembered>> {
+        let value = self.inner.shared.kv.get(Family::Idem, &idempotency.key)?;
+        let found = value.map(|value| idem::decode(&idempotency.key, &value)).transpose()?;
+        match found.filter(|found| found.is_fresh(self.now())) {
+            Some(found) if found.fingerprint != idempotency.fingerprint => Err(Conflict::KeyReused.into()),
+            found => Ok(found),
+        }
     }
 
     /// Where a named consumer stands.

@@ -127,7 +127,7 @@ impl Geo {
         self.progress.failed().or_else(follower)
     }
 
-    /// Commits what has been matched, writes device snapshots and ends the threads.
+    /// Commits what has been matched, writes device snapshots and ends the threads; questions fail from then on.
     pub fn stop(&self) {
         self.end(true);
     }

@@ -7,3 +7,4 @@ mod rebuilding;
 mod reopening;
 mod waiting;
 mod world;
+mod zz;

@@ -1,8 +1,8 @@
 //! Feeds one generation: log records in, tantivy operations and commits out.
 //!
 //! Invariant: after `take`, the index as written holds for each searched document exactly the version that was
-//! newest at `position`, unless `exact` says otherwise. Every record first deletes by the document's key, so
-//! taking the same records twice changes nothing.
+//! newest at `position`, unless `exact` says otherwise. Whatever may be in the index already is first deleted by
+//! its key, so taking the same records twice changes nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(crate) struct Writer {
     mark: Mark,
     committed: Seq,
     committed_at: Instant,
+    /// Records up to here have been handed in, perhaps not all of them with success.
+    attempted: Seq,
     /// Operations since the commit, and since when they wait.
     pending: usize,
     pending_since: Instant,
@@ -56,6 +58,7 @@ impl Writer {
             generation,
             writer,
             mark,
+            attempted: mark.seq,
             committed: mark.seq,
             committed_at: now,
             pending: 0,
@@ -98,21 +101,28 @@ impl Writer {
 
     /// Takes in whole groups that continue the position.
     pub(crate) fn take(&mut self, source: Source<'_>, changes: &[Change]) -> Result<()> {
+        let Some(last) = changes.last() else { return Ok(()) };
+        let again = last.seq <= self.attempted;
+        self.attempted = self.attempted.max(last.seq);
         let mut seen = HashSet::new();
         // Backwards: only the last of several changes of a document counts.
         for change in changes.iter().rev().filter(|change| change.op.is_document()) {
             let Some(mapping) = source.searched.of(change.collection) else { continue };
             if seen.insert((change.collection, &change.id)) {
-                self.take_one(source, &mapping, change)?;
+                self.take_one(source, &mapping, change, again)?;
             }
         }
-        if let Some(last) = changes.last() {
-            self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
-        }
+        self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
         Ok(())
     }
 
-    fn take_one(&mut self, source: Source<'_>, mapping: &Mapping, change: &Change) -> Result<()> {
+    fn take_one(
+        &mut self,
+        source: Source<'_>,
+        mapping: &Mapping,
+        change: &Change,
+        again: bool,
+    ) -> Result<()> {
         let (collection, id) = (change.collection, change.id.as_str());
         let document = match change.op {
             ChangeOp::Put => match source.store.version(collection, id, change.seq)? {
@@ -132,7 +142,10 @@ impl Writer {
             self.pending_since = Instant::now();
         }
         self.pending += 1;
-        self.writer.delete_term(self.generation.fields.key_term(collection, id));
+        // A delete is looked up in every segment; a first version has nothing to delete.
+        if again || change.prev_seq > Seq::ZERO {
+            self.writer.delete_term(self.generation.fields.key_term(collection, id));
+        }
         let left_out = match document.filter(|document| !document.deleted) {
             Some(document) => self.add(mapping, &document)?,
             None => 0,

@@ -27,6 +27,8 @@ mod resources;
 mod streams;
 #[cfg(test)]
 mod testing;
+mod verify;
+mod work;
 
 use http::Routes;
 
@@ -42,5 +44,6 @@ pub fn routes() -> Routes {
         .merge(resources::routes())
         .merge(places::routes())
         .merge(streams::routes())
+        .merge(verify::routes())
         .merge(console::routes())
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod change;
 pub(crate) mod envelope;
+pub(crate) mod idem;
 pub(crate) mod key;
 pub(crate) mod meta;
 pub(crate) mod order;

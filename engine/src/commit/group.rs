@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, Collection, IndexKey};
-use crate::codec::{change, envelope, key, meta, positions};
+use crate::codec::idem::{Idempotency, Remembered};
+use crate::codec::{change, envelope, idem, key, meta, positions};
 use crate::commit::decide::decide;
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::{Prepared, Target};
@@ -58,6 +59,8 @@ pub(crate) struct Group<'a> {
     /// Holders of unique keys as the group has made them.
     unique: Holders,
     start: Tail,
+    /// Idempotency keys used in this group.
+    remembered: HashMap<[u8; 16], Remembered>,
     /// Log records written for the transaction at hand.
     records: u64,
 }
@@ -96,12 +99,15 @@ impl<'a> Group<'a> {
             overlay.insert((collection, id), head);
         }
         let start = ledger.tail;
-        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start, records: 0 })
+        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start, remembered: HashMap::new(), records: 0 })
     }
 
     /// Adds one transaction, or says why it cannot be.
     pub(crate) fn add(&mut self, prepared: &Prepared) -> Result<Receipt> {
         let transaction = &prepared.transaction;
+        if let Some(first) = self.replayed(transaction)? {
+            return Ok(self.receipt(Vec::new(), Vec::new(), Some(first)));
+        }
         self.ledger.queue.check_acks(&transaction.acks)?;
         self.ledger.queue.check_enqueue(&prepared.jobs)?;
         let defined = self.plan_definition(transaction)?;
@@ -197,6 +203,7 @@ impl<'a> Group<'a> {
     ) -> Result<Receipt> {
         let transaction = &prepared.transaction;
         let now = self.ledger.at;
+        let first = self.ledger.tail.seq.next();
         for ack in &transaction.acks {
             self.ledger.queue.apply_ack(ack, now, self.batch);
         }
@@ -231,15 +238,44 @@ impl<'a> Group<'a> {
             let cursor = Cursor { at: *at, epoch: self.ledger.epoch, seen: now };
             self.batch.put(Family::Meta, &key::meta_cursor(name), &meta::encode_cursor(&cursor)?);
         }
-        Ok(Receipt {
+        if let Some(idempotency) = transaction.idempotency {
+            let fingerprint = idempotency.fingerprint;
+            let remembered = Remembered { seq: first, created: now, fingerprint };
+            self.batch.put(Family::Idem, &idempotency.key, &idem::encode(&remembered));
+            self.remembered.insert(idempotency.key, remembered);
+        }
+        Ok(Receipt { positions, defined, ..self.receipt(seqs, ids, None) })
+    }
+
+    /// A receipt as of now.
+    fn receipt(&self, seqs: Vec<Seq>, jobs: Vec<JobId>, replayed: Option<Seq>) -> Receipt {
+        Receipt {
             seqs,
-            jobs: ids,
-            positions,
-            defined,
+            jobs,
+            positions: None,
+            defined: None,
             tail: self.ledger.tail,
             epoch: self.ledger.epoch,
-            at: now,
-        })
+            at: self.ledger.at,
+            replayed,
+        }
+    }
+
+    /// The first record of what was committed before under the transaction's idempotency key.
+    fn replayed(&self, transaction: &Transaction) -> Result<Option<Seq>> {
+        let Some(Idempotency { key, fingerprint }) = transaction.idempotency else { return Ok(None) };
+        let remembered = match self.remembered.get(&key) {
+            Some(remembered) => Some(*remembered),
+            None => match self.kv.get(Family::Idem, &key)? {
+                Some(value) => Some(idem::decode(&key, &value)?),
+                None => None,
+            },
+        };
+        match remembered.filter(|remembered| remembered.is_fresh(self.ledger.at)) {
+            Some(remembered) if remembered.fingerprint == fingerprint => Ok(Some(remembered.seq)),
+            Some(_) => Err(Conflict::KeyReused.into()),
+            None => Ok(None),
+        }
     }
 
     /// The id of each job, and of those that are new also the lane. A new job's id is the sequence of

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::catalog::CollectionOptions;
+use crate::codec::idem::Idempotency;
 use crate::queue::{Ack, NewJob};
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Revision, Seq, Tail};
 
@@ -55,6 +56,7 @@ pub struct Transaction {
     pub(crate) cursors: Vec<(String, Tail)>,
     pub(crate) positions: Option<Bytes>,
     pub(crate) define: Option<(String, CollectionOptions)>,
+    pub(crate) idempotency: Option<Idempotency>,
 }
 
 impl Transaction {
@@ -69,6 +71,7 @@ impl Transaction {
             cursors: Vec::new(),
             positions: None,
             define: None,
+            idempotency: None,
         }
     }
 
@@ -143,6 +146,14 @@ impl Transaction {
         self
     }
 
+    /// Takes effect at most once under this key in 24 hours. A second time nothing is written, and the
+    /// receipt says what was written first.
+    #[must_use]
+    pub fn once(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = Some(idempotency);
+        self
+    }
+
     /// Creates a collection.
     #[must_use]
     pub fn define(mut self, name: impl Into<String>, options: CollectionOptions) -> Self {
@@ -186,6 +197,9 @@ pub struct Receipt {
     pub epoch: Epoch,
     /// The time of the commit.
     pub at: Millis,
+    /// Nothing was written: the transaction had been committed before under its idempotency key, and
+    /// this was its first record. The other members are those of now, and empty.
+    pub replayed: Option<Seq>,
 }
 
 impl Receipt {

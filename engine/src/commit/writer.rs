@@ -15,6 +15,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::codec::idem;
 use crate::commit::group::{Group, Ledger};
 use crate::commit::op::{Durability, Receipt};
 use crate::commit::poison::Poison;
@@ -73,11 +74,13 @@ pub(crate) struct Writer {
     sync_by: Option<Instant>,
     /// When results past their time are looked for again.
     forget_at: Millis,
+    /// Where the look through the idempotency keys goes on.
+    forget_from: [u8; 16],
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Self { shared, ledger, batch: Batch::default(), sync_by: None, forget_at: Millis::ZERO }
+        Self { shared, ledger, batch: Batch::default(), sync_by: None, forget_at: Millis::ZERO, forget_from: [0; 16] }
     }
 
     /// Runs until told to stop; a panic poisons the engine instead of leaving callers to wait.
@@ -137,12 +140,13 @@ impl Writer {
         let before = self.ledger.tail;
         // A job whose delay has passed joins its group before those enqueued now.
         self.ledger.queue.tick(self.ledger.at, &mut self.batch);
-        let written = self.plan(transactions, &mut pending, &mut sync).and_then(|()| {
+        // Old keys go before new ones come, so that a key used again stays.
+        let written = self.forget().and_then(|()| self.plan(transactions, &mut pending, &mut sync));
+        let written = written.and_then(|()| {
             for step in steps {
                 let answer = step.run(&mut self.ledger.queue, self.ledger.at, &mut self.batch);
                 pending.push(Pending::Queue(answer));
             }
-            self.forget_finished()?;
             self.write(before, sync)
         });
         if let Err(error) = &written {
@@ -189,8 +193,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Once a minute, removes results of finished jobs that are kept no longer.
-    fn forget_finished(&mut self) -> Result<()> {
+    /// Once a minute, removes what is kept no longer: results of finished jobs, idempotency keys.
+    fn forget(&mut self) -> Result<()> {
         const EVERY_MS: u64 = 60_000;
         if self.ledger.at < self.forget_at {
             return Ok(());
@@ -206,7 +210,27 @@ impl Writer {
                 Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })?;
         }
-        Ok(())
+        self.forget_keys()
+    }
+
+    /// Looks through some of the idempotency keys, going on where it stopped the last time.
+    fn forget_keys(&mut self) -> Result<()> {
+        let (mut left, now) = (FORGET_MAX, self.ledger.at);
+        let range = KeyRange::new(self.forget_from, [u8::MAX; 17]);
+        let (batch, from) = (&mut self.batch, &mut self.forget_from);
+        *from = [0; 16];
+        self.shared.kv.scan(Family::Idem, &range, Direction::Forward, &mut |place, value| {
+            let key = place.try_into().map_err(|_| Error::corrupt("idem: unreadable key"))?;
+            if !idem::decode(&key, value)?.is_fresh(now) {
+                batch.delete(Family::Idem, place);
+            }
+            left -= 1;
+            if left == 0 {
+                *from = key;
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     fn write(&mut self, before: Tail, sync: bool) -> Result<()> {

@@ -492,3 +492,34 @@ fn positions_of_another_history_are_recognised() {
     let future = Revision { epoch: store.epoch().next(), seq: first.seq };
     assert!(!store.knows(future).unwrap());
 }
+
+#[test]
+fn an_idempotency_key_takes_effect_once_a_day() {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let kv = MemoryKv::default();
+    let open = |clock: &Arc<ManualClock>| {
+        Store::start(Arc::new(kv.clone()), Arc::clone(clock) as Arc<dyn Clock>).unwrap()
+    };
+    let store = open(&clock);
+    let cars = cars(&store);
+    let once = |fingerprint: &[u8; 8]| Idempotency { key: [7; 16], fingerprint: *fingerprint };
+    let put = |name: &str| sync().put(cars, id(name), Condition::Absent, "{}").enqueue(NewJob::new("lane", "x"));
+    assert_eq!(store.recall(&once(b"request1")).unwrap(), None);
+    let first = store.commit(put("a").once(once(b"request1"))).unwrap();
+    assert_eq!(first.replayed, None);
+    drop(store);
+    let store = open(&clock);
+    let tail = store.watermark().applied();
+    let again = store.commit(put("a").once(once(b"request1"))).unwrap();
+    assert_eq!((again.replayed, store.watermark().applied()), (Some(first.seqs[0]), tail));
+    assert_eq!(store.recall(&once(b"request1")).unwrap().unwrap().seq, first.seqs[0]);
+    let other = store.commit(put("b").once(once(b"request2"))).unwrap_err();
+    assert_eq!(other.conflict(), Some(&Conflict::KeyReused));
+    clock.advance_ms(24 * 3_600_000);
+    assert_eq!(store.recall(&once(b"request2")).unwrap(), None);
+    assert_eq!(store.commit(put("b").once(once(b"request2"))).unwrap().replayed, None);
+    // A refused transaction leaves its key free.
+    let refused = Idempotency { key: [8; 16], fingerprint: *b"request3" };
+    assert_eq!(kind(store.commit(put("b").once(refused))), ErrorKind::Conflict);
+    assert_eq!(store.recall(&refused).unwrap(), None);
+}

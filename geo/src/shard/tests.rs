@@ -146,7 +146,8 @@ fn run(steps: &[Step], shards: usize) {
         check_order(&events);
         let mut others: Vec<Expected> = many.apply(&item).iter().map(seen).collect();
         let mut sorted = events.clone();
-        (sorted.sort(), others.sort());
+        sorted.sort();
+        others.sort();
         assert_eq!(sorted, others, "several shards tell something else about {deed:?}");
         let mut wanted = if counts { expected(&before, &deed, &was, &is) } else { Vec::new() };
         wanted.sort();

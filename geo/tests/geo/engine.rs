@@ -68,9 +68,8 @@ impl House {
         let geo = self.geo.take().unwrap();
         if in_order {
             geo.stop();
-        } else {
-            drop(geo);
         }
+        drop(geo);
         let store = self.store.take().unwrap();
         store.close();
         drop(store);

@@ -181,7 +181,7 @@ fn batches_do_not_matter() {
     for (index, chunk) in fixes.chunks(3).enumerate() {
         if index % 40 == 20 {
             many.restart_geo(|house| {
-                drop(house.put("ads", "x", &serde_json::json!({"title": "x", "coords": [0, 0]})))
+                house.put("ads", "x", &serde_json::json!({"title": "x", "coords": [0, 0]}));
             });
         }
         many.fixes(chunk);

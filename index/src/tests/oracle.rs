@@ -4,6 +4,7 @@
 //! of the query was made.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dateline_engine::{CollectionId, Condition, DocId, Durability, Transaction};
 use serde_json::{Value as Json, json};
@@ -201,7 +202,10 @@ fn disturb(world: &mut World, random: &mut Random) {
             let copy = world.dir.path().join("copy");
             copy_dir(&world.root(), &copy);
             world.kill();
-            std::fs::remove_dir_all(world.root()).unwrap();
+            // A merge of the killed index may still be writing.
+            while std::fs::remove_dir_all(world.root()).is_err() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             std::fs::rename(copy, world.root()).unwrap();
         }
         _ => {

@@ -1,15 +1,14 @@
 //! Secrets that clients carry, and what is kept of them.
 //!
 //! ```text
-//! session token   43 characters: 256 random bits, base64url
+//! session token   64 hex digits: 256 random bits
 //! API key         dl_<id: 24 hex>_<secret: 64 hex><crc32c of all before: 8 hex>
 //! ```
 //!
 //! Of both only the SHA-256 is stored; 256 random bits need no slow hash. The id of a session is the beginning of
 //! its token's hash, so a token leads to its document by one point read and the id tells nothing about the token.
+//! Hex, because a token is also an argument of commands, where a leading `-` would be taken for a flag.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dateline_engine::{DocId, Result};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -31,7 +30,7 @@ pub(crate) struct Fresh {
 
 /// A new session token.
 pub(crate) fn new_session() -> Result<Fresh> {
-    let text = URL_SAFE_NO_PAD.encode(ids::random::<32>()?);
+    let text = ids::hex(&ids::random::<32>()?);
     let digest = digest(&text);
     Ok(Fresh { id: session_id(&digest)?, text, digest })
 }
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn a_session_token_leads_to_its_document() {
         let fresh = new_session().unwrap();
-        assert_eq!(fresh.text.len(), 43);
+        assert_eq!(fresh.text.len(), 64);
         let (id, digest) = session_of(&fresh.text).unwrap();
         assert_eq!(id, fresh.id);
         assert!(same_digest(&digest, &fresh.digest));

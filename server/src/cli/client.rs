@@ -176,7 +176,9 @@ fn succeed(reply: &Reply) -> Result<Value, Failure> {
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let words = text("detail").or_else(|| text("_message")).unwrap_or("the server refused");
-    Err(Failure::from_status(reply.status, format!("{words} (status {})", reply.status)))
+    let issues = body.get("_issues").filter(|issues| issues.as_object().is_some_and(|issues| !issues.is_empty()));
+    let issues = issues.map_or(String::new(), |issues| format!(" {issues}"));
+    Err(Failure::from_status(reply.status, format!("{words}{issues} (status {})", reply.status)))
 }
 
 fn connector(cacert: Option<&Path>) -> Result<TlsConnector, Failure> {

@@ -39,7 +39,7 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// What to tell the person.
+    /// What to tell the person; nothing when there is nobody left to tell.
     pub message: String,
 }
 
@@ -127,6 +127,10 @@ impl From<Refusal> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // The reader of our output has seen enough, as `head` does.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Error, "");
+        }
         Self::error(error)
     }
 }

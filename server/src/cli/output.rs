@@ -45,6 +45,9 @@ impl Output {
 
     /// The reason of a failure, on stderr.
     pub fn failure(&self, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
         let mut out = io::stderr().lock();
         let _ = if self.json {
             writeln!(out, "{}", json!({"error": {"code": failure.exit as u8, "message": failure.message}}))

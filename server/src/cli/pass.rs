@@ -3,7 +3,7 @@
 //! It is that of an administrator of the directory. A directory without one gets a passing administrator who has no
 //! password and ends by himself within a day, also when the command is killed.
 
-use dateline_engine::{Condition, DocId, Durability, Millis, Transaction};
+use dateline_engine::{Condition, DocId, Durability, ErrorKind, Millis, Transaction};
 use serde_json::Value;
 
 use super::outcome::Failure;
@@ -53,8 +53,11 @@ impl Pass {
             Some(id) => tx.delete(auth.users().users, id, Condition::Always),
             None => tx,
         };
-        app.store().commit(tx)?;
-        Ok(())
+        match app.store().commit(tx) {
+            // Somebody has ended the session already.
+            Err(error) if error.kind() != ErrorKind::Conflict => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A server to read from and write to, whether it runs elsewhere or has to be brought along.
 
+use std::path::Path;
+
 use super::client::Client;
 use super::inside::Inside;
 use super::outcome::{Exit, Failure};
@@ -33,11 +35,7 @@ impl Reach {
             client(place)?;
             return Ok(Self::Server(place.clone()));
         };
-        if !dir.is_dir() {
-            let dir = dir.display();
-            let words = format!("{dir}: there is no such directory; 'dateline init' creates one");
-            return Err(Failure::new(Exit::NotFound, words));
-        }
+        check_exists(dir)?;
         let mut config = Config::new();
         config.listen = "127.0.0.1:0".to_owned();
         let app = App::builder().data(dir).config(config).open()?;
@@ -84,7 +82,23 @@ impl Reach {
     }
 }
 
-fn client(place: &PlaceArgs) -> Result<Client, Failure> {
+/// Looking at a directory does not make one.
+///
+/// # Errors
+/// 3 when there is none.
+pub(crate) fn check_exists(dir: &Path) -> Result<(), Failure> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let dir = dir.display();
+    Err(Failure::new(Exit::NotFound, format!("{dir}: there is no such directory; 'dateline init' creates one")))
+}
+
+/// A connection to the server of these arguments.
+///
+/// # Errors
+/// 2 when none is named.
+pub(crate) fn client(place: &PlaceArgs) -> Result<Client, Failure> {
     let url = place.url.as_deref();
     let url = url.ok_or_else(|| Failure::usage("name a directory with --data, or a server with --url and --token"))?;
     Client::new(url, place.token.clone(), place.cacert.as_deref())

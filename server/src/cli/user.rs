@@ -107,6 +107,12 @@ fn add(
     let id = match place.open()? {
         Place::Offline(offline) => add_offline(&offline, name, user_type, &text)?,
         Place::Server(client) => {
+            // The server calls a taken name invalid, as Eve does; a script wants to know it as a conflict.
+            match on_server(&client, name) {
+                Ok(_) => return Err(exists(name)),
+                Err(failure) if failure.exit == Exit::NotFound => {}
+                Err(failure) => return Err(failure),
+            }
             let body = json!({"username": name, "password": text, "user_type": user_type});
             let saved = client.call(Method::POST, "/api/users", Some(&body))?;
             saved.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -118,7 +124,7 @@ fn add(
 fn add_offline(offline: &Offline, name: &str, user_type: &str, text: &str) -> Result<String, Failure> {
     let (store, auth) = (&offline.store, &offline.auth);
     if auth.users().find(store, name)?.is_some() {
-        return Err(Failure::new(Exit::Conflict, format!("user '{name}' exists already")));
+        return Err(exists(name));
     }
     auth.check_new_password(text)?;
     let hash = password::hash(text)?;
@@ -218,6 +224,10 @@ fn remove(place: &PlaceArgs, name: &str, output: &Output) -> Result<(), Failure>
         }
     };
     output.data(format!("removed {id} {name}"), &json!({"_id": id, "username": name, "removed": true}))
+}
+
+fn exists(name: &str) -> Failure {
+    Failure::new(Exit::Conflict, format!("user '{name}' exists already"))
 }
 
 fn no_user(name: &str) -> Failure {

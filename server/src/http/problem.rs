@@ -104,6 +104,7 @@ fn conflict(conflict: Option<&Conflict>, text: String) -> Problem {
                 .with("key", index.as_str())
         }
         Some(Conflict::LeaseLost) => Problem::new(Slug::LeaseLost, text),
+        Some(Conflict::KeyReused) => Problem::new(Slug::IdempotencyMismatch, text),
         None => Problem::new(Slug::Conflict, text),
     }
 }
@@ -189,6 +190,7 @@ mod tests {
         check(Conflict::Stale { expected: revision, found: Some(revision) }.into(), 412, "precondition-failed");
         check(Conflict::Stale { expected: revision, found: None }.into(), 404, "not-found");
         check(Conflict::LeaseLost.into(), 409, "lease-lost");
+        check(Conflict::KeyReused.into(), 422, "idempotency-mismatch");
         check(Error::gone("x"), 410, "gone");
         check(Error::invalid("x"), 400, "bad-request");
         check(Error::busy("x"), 429, "rate-limited");

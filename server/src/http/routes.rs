@@ -119,7 +119,6 @@ impl Routes {
     }
 
     /// The router that serves them, with every check around them.
-    #[must_use]
     pub fn build(self, app: &App) -> Router {
         app.set_document(self.document());
         let table = Arc::new(RouteTable::new(self.operations));
@@ -142,9 +141,12 @@ impl Routes {
     }
 }
 
+/// One method of an address: who may call it, and its own bound of the body in bytes.
+type Entry = (Method, Access, Option<u64>);
+
 /// What the gate asks for each request.
 pub(crate) struct RouteTable {
-    by_path: HashMap<&'static str, Vec<(Method, Access, Option<u64>)>>,
+    by_path: HashMap<&'static str, Vec<Entry>>,
 }
 
 impl RouteTable {

@@ -17,7 +17,6 @@ pub(crate) struct Resource {
     pub(crate) searched: bool,
     /// Members that hold GeoJSON, for `near` and `bbox`.
     pub(crate) geo: Vec<String>,
-    pub(crate) definition: Map<String, Value>,
 }
 
 /// Members of a definition that clients may give.
@@ -49,7 +48,6 @@ impl Resource {
             strict: parts.strict,
             searched: parts.searched,
             geo: parts.geo,
-            definition,
         })
     }
 }

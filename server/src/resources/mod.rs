@@ -13,6 +13,8 @@ mod builtin;
 mod candidates;
 mod collections;
 mod definition;
+mod home;
+mod idempotency;
 pub(crate) mod list;
 mod moment;
 mod preconditions;

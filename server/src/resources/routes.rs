@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
-use crate::resources::{list, read, write};
+use crate::resources::{home, list, read, write};
 
 const LIST: &[Param] = &[
     Param::new("where", "string", "Mongo-style condition in JSON"),
@@ -78,6 +78,8 @@ pub(crate) fn routes() -> Routes {
         }
     }
     let routes = routes
+        .schema("Home", json!({"type": "object", "required": ["_links"]}))
+        .get("/api", home::home, Doc::new("The resources there are", "resources", Access::Public).answer(200, "Home"))
         .get("/api/{resource}", list::list, list_doc("collections of your own"))
         .get("/api/{resource}/{id}", read::get, item_doc("collections of your own"));
     with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own")

@@ -4,9 +4,9 @@
 //! change is ever lost: a writer who comes second is told 412.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use dateline_engine::{Condition, Conflict, DocId, Document, ErrorKind, Transaction};
+use dateline_engine::{Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Transaction};
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -23,7 +23,7 @@ use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
 use crate::resources::target::{Id, Named};
 use crate::resources::visibility::{Sight, stamp_owner};
-use crate::resources::Resource;
+use crate::resources::{Resource, idempotency};
 
 /// Documents in one array at the most.
 const ARRAY_MAX: usize = 1_000;
@@ -47,6 +47,10 @@ pub(crate) async fn create(
 ) -> Answer {
     Sight::of(&principal, Action::Create, &resource.name)?;
     let prefer = Prefer::of(&headers);
+    let once = idempotency::of(&headers, &principal, &Method::POST, &resource.name, &body)?;
+    if let Some(written) = recall(&app, &resource, once.as_ref())? {
+        return replayed(created(&resource, &written, prefer)?);
+    }
     let (documents, is_array) = documents(body)?;
     let defines = resource.name == "collections" && documents.len() > 1;
     if defines {
@@ -73,11 +77,30 @@ pub(crate) async fn create(
         }
         .into());
     }
-    let written = commit(&app, &resource, ready, prefer).await?;
-    match written.as_slice() {
+    let written = commit(&app, &resource, ready, prefer, once).await?;
+    created(&resource, &written, prefer)
+}
+
+fn created(resource: &Resource, written: &[Document], prefer: Prefer) -> Answer {
+    match written {
         [only] => finish(answer::document(&resource.name, only, As::Created, prefer.minimal, &[])?, prefer),
-        many => finish(created_list(&resource, many, prefer)?, prefer),
+        many => finish(created_list(resource, many, prefer)?, prefer),
     }
+}
+
+/// What an earlier request under the same key stored.
+fn recall(app: &App, resource: &Resource, once: Option<&Idempotency>) -> Result<Option<Vec<Document>>, Problem> {
+    let Some(once) = once else { return Ok(None) };
+    match app.store().recall(once)? {
+        Some(remembered) => idempotency::first_answer(app, resource, remembered.seq).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn replayed(mut response: Response) -> Answer {
+    let name = HeaderName::from_static("idempotency-replayed");
+    response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 fn created_list(resource: &Resource, written: &[Document], prefer: Prefer) -> Answer {
@@ -172,7 +195,7 @@ pub(crate) async fn replace(
         .await?
         .map_err(|issues| Problem::validation(&issues, Wording::Codes))?;
     let ready = Ready { id, condition: Condition::Absent, body, effects, before: None };
-    let written = commit(&app, &resource, vec![ready], prefer).await.map_err(exists_is_412)?;
+    let written = commit(&app, &resource, vec![ready], prefer, None).await.map_err(exists_is_412)?;
     let document = written.first().ok_or_else(lost)?;
     finish(answer::document(&resource.name, document, As::Created, prefer.minimal, &[])?, prefer)
 }
@@ -192,6 +215,13 @@ async fn update(
 ) -> Answer {
     let sight = Sight::of(principal, Action::Update, &resource.name)?;
     let prefer = Prefer::of(headers);
+    let method = if let Mode::Patch = mode { Method::PATCH } else { Method::PUT };
+    let target = format!("{}/{id}", resource.name);
+    let once = idempotency::of(headers, principal, &method, &target, &Value::Object(changes.clone()))?;
+    if let Some(written) = recall(app, resource, once.as_ref())? {
+        let document = written.first().ok_or_else(lost)?;
+        return replayed(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?);
+    }
     let (before, stored) = stored(app, principal, resource, id)?;
     sight.check(resource, before.id.as_str(), &stored)?;
     let condition = preconditions::for_change(headers, &before)?;
@@ -209,7 +239,7 @@ async fn update(
         .await?
         .map_err(|issues| Problem::validation(&issues, Wording::Codes))?;
     let ready = Ready { id: before.id.clone(), condition, body, effects, before: Some(before) };
-    let written = commit(app, resource, vec![ready], prefer).await?;
+    let written = commit(app, resource, vec![ready], prefer, once).await?;
     let document = written.first().ok_or_else(lost)?;
     finish(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?, prefer)
 }
@@ -329,8 +359,12 @@ async fn commit(
     resource: &Resource,
     ready: Vec<Ready>,
     prefer: Prefer,
+    once: Option<Idempotency>,
 ) -> Result<Vec<Document>, Problem> {
     let mut transaction = Transaction::new(prefer.durability);
+    if let Some(once) = once {
+        transaction = transaction.once(once);
+    }
     let mut written = Vec::with_capacity(ready.len());
     let mut effects = Vec::new();
     for Ready { id, condition, body, effects: caused, before } in ready {
@@ -341,6 +375,10 @@ async fn commit(
     // Effects come after the documents, whose sequences are the first of the receipt.
     let transaction = effects.into_iter().fold(transaction, |transaction, effect| effect.add_to(transaction));
     let receipt = app.commit(transaction).await.map_err(told)?;
+    if let Some(first) = receipt.replayed {
+        // Two requests under one key came at the same time, and the other was first.
+        return idempotency::first_answer(app, resource, first);
+    }
     Ok(written
         .into_iter()
         .zip(receipt.seqs)

@@ -113,12 +113,19 @@ struct Following {
     _seat: Seat,
 }
 
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.app.metrics().streams.dec();
+    }
+}
+
 impl Following {
     fn new(app: App, view: View, at: Seq, first: String, seat: Seat) -> Self {
         let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (tail, draining) = (app.tail(), app.draining());
         let view = Arc::new(view);
+        app.metrics().streams.inc();
         Self { app, view, at, first: Some(first), tail, draining, heartbeat, ended: false, _seat: seat }
     }
 
@@ -160,6 +167,7 @@ impl Following {
             self.at = last;
             if !events.is_empty() {
                 let mut piece = String::new();
+                self.app.metrics().stream_events.inc_by(events.len() as u64);
                 for told in &events {
                     event(&mut piece, Some((epoch, told.seq)), told.kind, &told.data);
                 }

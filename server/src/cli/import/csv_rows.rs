@@ -97,7 +97,7 @@ fn names(header: &ByteRecord) -> Result<Vec<String>, Failure> {
 }
 
 fn joined(record: &ByteRecord) -> Vec<u8> {
-    record.iter().collect::<Vec<_>>().join(&b','[..])
+    record.iter().collect::<Vec<_>>().join(&b","[..])
 }
 
 /// The delimiter under which most records have as many fields as the header, and the header most.

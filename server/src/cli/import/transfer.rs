@@ -62,8 +62,9 @@ impl Transfer<'_> {
             }
             // The channels end with their last holder.
             drop((work, answers));
-            let reader = scope.spawn(|| self.read(source, from, &stop, &batches));
-            let counted = count.all(&done, &stop);
+            let stop = &stop;
+            let reader = scope.spawn(move || self.read(source, from, stop, &batches));
+            let counted = count.all(&done, stop);
             let read = reader.join().unwrap_or_else(|_| Err(Failure::error("the reader of the file panicked")));
             counted.and(read)
         });

@@ -1,0 +1,72 @@
+//! `Idempotency-Key`: a write that is sent again takes effect once and gets its first answer again.
+
+use axum::http::{HeaderMap, Method};
+use dateline_engine::{ChangeOp, Document, Idempotency, Seq};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::auth::Principal;
+use crate::eve::problem::{Problem, Slug};
+use crate::resources::Resource;
+
+/// Longest key in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The key of a request, bound to who asks and to what is asked.
+pub(crate) fn of(
+    headers: &HeaderMap,
+    principal: &Principal,
+    method: &Method,
+    target: &str,
+    body: &Value,
+) -> Result<Option<Idempotency>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let detail = format!("Idempotency-Key takes 1 to {KEY_BYTES_MAX} printable characters");
+        return Err(Problem::new(Slug::BadRequest, detail).issue("Idempotency-Key", "length"));
+    }
+    let body = body.to_string();
+    Ok(Some(Idempotency {
+        key: digest(&[principal.user.as_str(), key]),
+        fingerprint: digest(&[method.as_str(), target, &body]),
+    }))
+}
+
+fn digest<const N: usize>(parts: &[&str]) -> [u8; N] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut out = [0; N];
+    out.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+    out
+}
+
+/// The documents of the resource that the first request stored, as it stored them.
+pub(crate) fn first_answer(app: &App, resource: &Resource, first: Seq) -> Result<Vec<Document>, Problem> {
+    let before = Seq::new(first.get().saturating_sub(1));
+    let group = app.store().feed().changes(before, 1)?;
+    let own = group.iter().filter(|change| change.collection == resource.collection && change.op == ChangeOp::Put);
+    let versions = own.map(|change| app.store().version(change.collection, change.id.as_str(), change.seq));
+    let found: Vec<Document> = versions.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    if found.is_empty() {
+        return Err(Problem::new(Slug::Gone, "the first answer is no longer kept"));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let a: [u8; 16] = digest(&["ab", "c"]);
+        let b: [u8; 16] = digest(&["a", "bc"]);
+        assert_ne!(a, b);
+        assert_eq!(a, digest(&["ab", "c"]));
+    }
+}

@@ -1,0 +1,73 @@
+//! The jobs the server does itself: one supervised thread per lane of the queue.
+//!
+//! A lane's work is finished in the same commit that completes its jobs, so a crash at any moment leaves a job either
+//! undone or done, never half. Whatever goes wrong in a lane stays in it: the jobs are handed back, the thread goes
+//! on after a pause.
+
+mod expire;
+mod lane;
+mod new_ad;
+mod new_log;
+mod settle;
+mod stop;
+mod worker;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use dateline_engine::{Error, Result};
+
+use crate::app::App;
+use expire::Expire;
+use lane::Lane;
+use new_ad::NewAd;
+use new_log::NewLog;
+use stop::Stop;
+use worker::Worker;
+
+/// The running threads. Dropping them stops them too.
+pub(crate) struct Workers {
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts a thread for every lane; each shows in `/readyz?verbose`.
+///
+/// # Errors
+/// `NotFound` without the built-in collections, `Unavailable` when no thread can be started.
+pub(crate) fn start(app: &App) -> Result<Workers> {
+    let lanes: Vec<Box<dyn Lane>> =
+        vec![Box::new(Expire::new(app)?), Box::new(NewAd::default()), Box::new(NewLog::new(app)?)];
+    let mut workers = Workers { stop: Arc::default(), threads: Vec::new() };
+    for lane in lanes {
+        let name = format!("dateline-{}", lane.name());
+        let worker = Worker::new(app, lane, Arc::clone(&workers.stop));
+        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run());
+        workers.threads.push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
+    }
+    Ok(workers)
+}
+
+impl Workers {
+    /// Lets each finish the jobs it has in hand.
+    pub(crate) fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.set();
+        for thread in self.threads.drain(..) {
+            // A worker catches the panics of its lane; its own end is all there is to wait for.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests;

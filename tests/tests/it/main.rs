@@ -1,0 +1,21 @@
+//! One integration binary: the program from outside, over HTTP, streams and the command line.
+//!
+//! `program` starts and kills it, `client` and `sse` speak to it, `oracle` says what must come out; the others test.
+//! Settings: `DATELINE_BIN`, `DATELINE_SHARED` (real input), `SEED`, `CRASH_ROUNDS`, `REQUIRE_PARTS=1` (a part that
+//! is missing fails instead of being skipped).
+
+mod client;
+mod oracle;
+mod parts;
+mod plan;
+mod program;
+mod replay;
+mod ring;
+mod rules;
+mod seams;
+mod snapshot;
+mod sphere;
+mod sse;
+mod stage;
+mod tracks;
+mod words;
