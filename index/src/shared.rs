@@ -218,14 +218,14 @@ impl Shared {
         }
     }
 
-    /// After an error: gives up a writer that cannot go on. The follower opens the generation anew.
+    /// After an error: gives up a writer that cannot go on. What may pass has the follower open the generation
+    /// anew; a damaged store stops it.
     pub(crate) fn failed(&self, duty: &mut Duty, error: Error) -> Error {
-        if !duty.writer.as_ref().is_some_and(Writer::is_broken) {
-            return error;
+        if duty.writer.as_ref().is_some_and(Writer::is_broken) {
+            tracing::warn!(%error, "search index writer failed, it is opened anew");
+            duty.writer = None;
+            duty.retry_at = Some(Instant::now() + RETRY_AFTER);
         }
-        tracing::error!(%error, "search index writer failed, it is opened anew");
-        duty.writer = None;
-        duty.retry_at = Some(Instant::now() + RETRY_AFTER);
-        Error::unavailable(error.to_string())
+        error
     }
 }

@@ -1,14 +1,15 @@
 //! Feeds one generation: log records in, tantivy operations and commits out.
 //!
 //! Invariant: after `take`, the index as written holds for each searched document exactly the version that was
-//! newest at `position`, unless `exact` says otherwise. Whatever may be in the index already is first deleted by
-//! its key, so taking the same records twice changes nothing.
+//! newest at `position`, unless `exact` says otherwise. A step that fails leaves the writer broken: it commits
+//! nothing any more, and whoever opens the generation anew stands at the last commit, so no record is ever
+//! taken in twice.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dateline_engine::{Change, ChangeOp, Document, Result, Seq, Store};
+use dateline_engine::{Change, ChangeOp, Document, Error, Result, Seq, Store};
 use tantivy::{IndexWriter, Searcher};
 
 use crate::checkpoint::{Checkpoint, Mark};
@@ -35,8 +36,6 @@ pub(crate) struct Writer {
     mark: Mark,
     committed: Seq,
     committed_at: Instant,
-    /// Records up to here have been handed in, perhaps not all of them with success.
-    attempted: Seq,
     /// Operations since the commit, and since when they wait.
     pending: usize,
     pending_since: Instant,
@@ -58,7 +57,6 @@ impl Writer {
             generation,
             writer,
             mark,
-            attempted: mark.seq,
             committed: mark.seq,
             committed_at: now,
             pending: 0,
@@ -94,7 +92,7 @@ impl Writer {
         self.mark.seq >= self.exact_from
     }
 
-    /// Tantivy has failed; only opening anew helps.
+    /// A step has failed; only opening anew helps.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -102,27 +100,22 @@ impl Writer {
     /// Takes in whole groups that continue the position.
     pub(crate) fn take(&mut self, source: Source<'_>, changes: &[Change]) -> Result<()> {
         let Some(last) = changes.last() else { return Ok(()) };
-        let again = last.seq <= self.attempted;
-        self.attempted = self.attempted.max(last.seq);
+        // Until the end is reached.
+        self.broken = true;
         let mut seen = HashSet::new();
         // Backwards: only the last of several changes of a document counts.
         for change in changes.iter().rev().filter(|change| change.op.is_document()) {
             let Some(mapping) = source.searched.of(change.collection) else { continue };
             if seen.insert((change.collection, &change.id)) {
-                self.take_one(source, &mapping, change, again)?;
+                self.take_one(source, &mapping, change)?;
             }
         }
         self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
+        self.broken = false;
         Ok(())
     }
 
-    fn take_one(
-        &mut self,
-        source: Source<'_>,
-        mapping: &Mapping,
-        change: &Change,
-        again: bool,
-    ) -> Result<()> {
+    fn take_one(&mut self, source: Source<'_>, mapping: &Mapping, change: &Change) -> Result<()> {
         let (collection, id) = (change.collection, change.id.as_str());
         let document = match change.op {
             ChangeOp::Put => match source.store.version(collection, id, change.seq)? {
@@ -143,7 +136,7 @@ impl Writer {
         }
         self.pending += 1;
         // A delete is looked up in every segment; a first version has nothing to delete.
-        if again || change.prev_seq > Seq::ZERO {
+        if change.prev_seq > Seq::ZERO {
             self.writer.delete_term(self.generation.fields.key_term(collection, id));
         }
         let left_out = match document.filter(|document| !document.deleted) {
@@ -157,9 +150,7 @@ impl Writer {
     fn add(&mut self, mapping: &Mapping, document: &Document) -> Result<u64> {
         let composer = Composer { fields: self.generation.fields, mapping };
         let (composed, left_out) = composer.compose(document);
-        let added = self.writer.add_document(composed);
-        self.broken |= added.is_err();
-        added.map_err(fault::tantivy("add a document"))?;
+        self.writer.add_document(composed).map_err(fault::tantivy("add a document")).map_err(passing)?;
         Ok(left_out)
     }
 
@@ -167,15 +158,20 @@ impl Writer {
     pub(crate) fn commit(&mut self, source: Source<'_>) -> Result<Searcher> {
         let started = Instant::now();
         let checkpoint = Checkpoint::new(source.store, source.searched, self.generation.number, self.mark);
-        let committed = commit(&mut self.writer, &self.generation, &checkpoint);
-        self.broken |= committed.is_err();
-        let searcher = committed?;
+        self.broken = true;
+        let searcher = commit(&mut self.writer, &self.generation, &checkpoint).map_err(passing)?;
+        self.broken = false;
         self.committed = self.mark.seq;
         self.committed_at = Instant::now();
         self.pending = 0;
         source.counters.committed(started);
         Ok(searcher)
     }
+}
+
+/// Whatever a writer of tantivy runs into, opening the generation anew decides whether it was damage.
+fn passing(error: Error) -> Error {
+    Error::unavailable(error.to_string())
 }
 
 /// One tantivy commit with its checkpoint, durable when this returns.

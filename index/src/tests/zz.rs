@@ -17,7 +17,7 @@ fn zz_speed() {
         let text = (0..30).map(|_| pick()).collect::<Vec<_>>().join(" ");
         (title, text)
     }).collect();
-    let world = World::new();
+    let home = tempfile::tempdir().unwrap(); let world = World::over(dateline_engine::Store::open(home.path(), dateline_engine::Options::new()).unwrap());
     let c = world.define("c", &json!({"language":"none","fields":{"title":{"type":"text"},"text":{"type":"text"},"price":{"type":"number"}}}));
     let t = Instant::now();
     for (chunk, part) in bodies.chunks(500).enumerate() {

@@ -2,14 +2,18 @@
 //!
 //! There is one way of writing, the HTTP interface, so a command without a server brings its own on the loopback.
 
+use std::sync::Arc;
+
 use dateline_engine::Error;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::outcome::Failure;
 use crate::app::App;
 use crate::listener::{ListenError, Listener};
+use crate::work::Stop;
 
 /// A running server. Fields close in this order.
 pub(crate) struct Inside {
@@ -49,18 +53,21 @@ impl Inside {
         &self.app
     }
 
-    /// Waits until one of these signals comes: SIGINT or SIGTERM.
-    pub(crate) fn wait_for_signal(&self) -> Result<(), Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        self.runtime.block_on(async {
-            let (mut terminate, mut interrupt) =
-                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    /// Says stop at the first SIGINT or SIGTERM.
+    ///
+    /// # Errors
+    /// 1 when the system gives no signals.
+    pub(crate) fn stop_on_signal(&self, stop: Arc<Stop>) -> Result<(), Failure> {
+        let _entered = self.runtime.enter();
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        self.runtime.spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            Ok(())
-        })
+            stop.set();
+        });
+        Ok(())
     }
 
     /// Drains, ends the followers and closes the store.

@@ -13,6 +13,7 @@ mod builtin;
 mod candidates;
 mod collections;
 mod definition;
+mod devices;
 mod home;
 mod idempotency;
 pub(crate) mod list;

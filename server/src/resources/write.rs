@@ -18,6 +18,7 @@ use crate::eve::{
 };
 use crate::http::{Answer, JsonBody, ObjectBody};
 use crate::resources::answer::{self, As};
+use crate::resources::devices::removal_of_unregistered;
 use crate::resources::preconditions::{self, Prefer};
 use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
@@ -263,10 +264,21 @@ pub(crate) async fn remove(
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Delete, &resource.name)?;
     let prefer = Prefer::of(&headers);
+    let transaction = Transaction::new(prefer.durability);
+    if sight.is_clear() && find(&app, &resource, &id)?.is_none() {
+        let (asked, unregistered, named) = (app.clone(), resource.clone(), id.clone());
+        // The matcher is asked on a thread that may wait.
+        let removal = app
+            .scan(move |_| removal_of_unregistered(&asked, &unregistered, &named, Transaction::new(prefer.durability)))
+            .await?;
+        if let Some(removal) = removal {
+            app.commit(removal).await.map_err(told)?;
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+    }
     let (before, stored) = stored(&app, &principal, &resource, &id)?;
     sight.check(&resource, before.id.as_str(), &stored)?;
     let condition = preconditions::for_change(&headers, &before)?;
-    let transaction = Transaction::new(prefer.durability);
     let transaction = match rules::removal(&app, &resource, &before.id, &stored) {
         Removal::Refused(problem) => return Err(problem.into()),
         Removal::Gone(effects) => {

@@ -22,7 +22,7 @@ use expire::Expire;
 use lane::Lane;
 use new_ad::NewAd;
 use new_log::NewLog;
-use stop::Stop;
+pub(crate) use stop::Stop;
 use worker::Worker;
 
 /// The running threads. Dropping them stops them too.

@@ -25,4 +25,10 @@ impl Stop {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.heard.wait_timeout_while(said, time, |said| !*said));
     }
+
+    /// Waits for the word.
+    pub(crate) fn wait(&self) {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.heard.wait_while(said, |said| !*said));
+    }
 }

@@ -65,24 +65,22 @@ pub(crate) async fn perform(stage: &mut Stage, oracle: &mut Oracle, steps: &[Ste
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x6b69_6c6c);
     let subscriber = Subscriber::start(&stage.client, "matches,fences").await;
     let every = steps.len() / (KILLS + 1);
-    let mut restart = None;
+    let mut restart: Option<tokio::task::JoinHandle<()>> = None;
     for (index, step) in steps.iter().enumerate() {
-        if index > 0 && every > 0 && index % every == 0 && index / every <= KILLS {
+        let turn = index.checked_div(every).unwrap_or(0);
+        if index > 0 && every > 0 && index % every == 0 && turn <= KILLS {
             if let Some(restart) = restart.take() {
-                let joined: Result<(), tokio::task::JoinError> = restart;
-                joined.expect("a restart does not panic");
+                restart.await.expect("a restart does not panic");
             }
             let after = Duration::from_millis(rng.u64(0..60));
             // The middle one is a clean stop: that must lose nothing either.
-            let handle = if index / every == KILLS.div_ceil(2) { stage.stop_soon(after) } else { stage.kill_soon(after) };
-            stage.send(step).await;
-            restart = Some(handle.await);
-        } else {
-            stage.send(step).await;
+            let is_stop = turn == KILLS.div_ceil(2);
+            restart = Some(if is_stop { stage.stop_soon(after) } else { stage.kill_soon(after) });
         }
+        stage.send(step).await;
     }
     if let Some(restart) = restart {
-        restart.expect("a restart does not panic");
+        restart.await.expect("a restart does not panic");
     }
     steps.iter().for_each(|step| oracle.apply(step));
     let wanted = oracle.expected.len();
