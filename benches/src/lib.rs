@@ -12,6 +12,10 @@ use dateline_engine::{
 };
 use rocksdb::{ColumnFamilyDescriptor, DB, WriteBatch, WriteOptions};
 
+/// The allocator the program ships with.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Bytes of one benched document's body.
 pub const BODY_BYTES: usize = 1_024;
 

@@ -1,8 +1,10 @@
 //! The store: opening, recovering, and the doors to its parts.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::bounded;
@@ -29,6 +31,7 @@ use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
 use crate::kv::{Direction, KeyRange, Kv};
+use crate::limits::COLLECTIONS_MAX;
 use crate::queue::Queue;
 use crate::read::{self, Snapshot};
 use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq};
@@ -143,12 +146,13 @@ impl Store {
             catalog: ArcSwap::new(Arc::clone(&catalog)),
             figures: CommitFigures::default(),
             wakes: Arc::default(),
+            changed: (0..=COLLECTIONS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
             kv,
             clock,
         });
         let at = shared.clock.now().max(newest);
         let queue = crate::queue::load(&*shared.kv, epoch, at)?;
-        let ledger = Ledger { tail, epoch, catalog, queue, at };
+        let ledger = Ledger { tail, epoch, catalog, queue, at, touched: HashMap::new() };
         let writer = Writer::new(Arc::clone(&shared), ledger);
         let committer = Committer::start(move |intake| writer.run(&intake))?;
         Ok(Self { inner: Arc::new(Inner { shared, committer, epoch, id }) })
@@ -210,6 +214,16 @@ impl Store {
     /// As `get`.
     pub fn head(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
         read::head(&*self.inner.shared.kv, collection, id)
+    }
+
+    /// No document of the collection has changed after this sequence: what was read later still holds.
+    ///
+    /// Costs one load. To keep something derived from a collection, ask before reading it.
+    #[must_use]
+    pub fn changed(&self, collection: CollectionId) -> Seq {
+        let place = usize::try_from(collection.get()).ok();
+        let changed = place.and_then(|place| self.inner.shared.changed.get(place));
+        Seq::new(changed.map_or(u64::MAX, |changed| changed.load(Ordering::Acquire)))
     }
 
     /// Exactly the version written at `seq`, tombstones included.

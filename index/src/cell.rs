@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn values_and_literals() {
-        let check = |value: Json, cell: Option<&str>| assert_eq!(of_value(&value).as_deref(), cell, "{value}");
+        let check =
+            |value: Json, cell: Option<&str>| assert_eq!(of_value(&value).as_deref(), cell, "{value}");
         check(json!({"type": "Point", "coordinates": [-5.6, 42.6]}), Some("ezs42e44"));
         check(json!({"lat": 42.6, "lon": -5.6}), Some("ezs42e44"));
         check(json!([-5.6, 42.6, 100]), Some("ezs42e44"));

@@ -126,7 +126,12 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    pub(crate) fn of(checkpoint: &Checkpoint, store: &Store, searched: &Searched, generation: u64) -> Result<Self> {
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        store: &Store,
+        searched: &Searched,
+        generation: u64,
+    ) -> Result<Self> {
         let mut now = Checkpoint::new(store, searched, generation, checkpoint.mark);
         now.collections = checkpoint.collections;
         now.mapping = searched.fingerprint(checkpoint.collections);

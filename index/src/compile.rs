@@ -10,8 +10,8 @@ use std::ops::Bound;
 
 use dateline_engine::{CollectionId, Result};
 use tantivy::query::{
-    BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query, RangeQuery,
-    TermQuery,
+    BooleanQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery, Occur, PhraseQuery, Query,
+    RangeQuery, TermQuery,
 };
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DateTime, Searcher, Term};
@@ -160,10 +160,12 @@ impl Compiler<'_> {
                 Ok(value) => Ok(Some(self.boolean(path, value))),
                 Err(_) => refuse("true or false is expected"),
             },
-            (Kind::Geo, Test::Word(text) | Test::Phrase(text) | Test::Prefix(text)) => match cell::parse(text) {
-                Some(cell) => Ok(Some(self.equals(path, &cell))),
-                None => refuse("a geohash of 1 to 8 characters is expected"),
-            },
+            (Kind::Geo, Test::Word(text) | Test::Phrase(text) | Test::Prefix(text)) => {
+                match cell::parse(text) {
+                    Some(cell) => Ok(Some(self.equals(path, &cell))),
+                    None => refuse("a geohash of 1 to 8 characters is expected"),
+                }
+            }
             (Kind::Number | Kind::Date | Kind::Bool, Test::Prefix(_)) => refuse("it has no prefixes"),
             (Kind::Bool | Kind::Geo, Test::Range(..)) => refuse("it has no ranges"),
             (_, Test::Exists) => Ok(Some(self.exists(path))),
@@ -312,9 +314,8 @@ impl Compiler<'_> {
             let index = segment.inverted_index(lower.field()).map_err(faults::tantivy("read terms"))?;
             let range = index.terms().range();
             let range = range.ge(lower.serialized_value_bytes()).lt(upper.serialized_value_bytes());
-            let mut found = range
-                .into_stream()
-                .map_err(|error| faults::tantivy("read terms")(error.into()))?;
+            let mut found =
+                range.into_stream().map_err(|error| faults::tantivy("read terms")(error.into()))?;
             while found.advance() {
                 terms += 1;
                 if terms > PREFIX_TERMS_MAX {

@@ -67,9 +67,9 @@ fn full_time(text: &str) -> Option<OffsetDateTime> {
 
 /// One second, or the last digit of the fraction.
 fn precision(text: &str) -> Duration {
-    let digits = text.split_once('.').map_or(0, |(_, fraction)| {
-        fraction.bytes().take_while(u8::is_ascii_digit).count()
-    });
+    let digits = text
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.bytes().take_while(u8::is_ascii_digit).count());
     let power = u32::try_from(digits.min(9)).unwrap_or(9);
     Duration::nanoseconds(1_000_000_000 / 10_i64.pow(power))
 }
@@ -124,7 +124,8 @@ mod tests {
         check("2024-02-29T23:59:59", "2024-02-29T23:59:59Z", "2024-03-01T00:00:00Z");
         check("2024-01-01T02:00:00+02:00", "2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z");
         check("2024-01-01T00:00:00.25Z", "2024-01-01T00:00:00.25Z", "2024-01-01T00:00:00.26Z");
-        for not in ["", "20", "2024-13", "2024-02-30", "2024/02/01", "2024-2-1", "yesterday", "+024", "9999"] {
+        for not in ["", "20", "2024-13", "2024-02-30", "2024/02/01", "2024-2-1", "yesterday", "+024", "9999"]
+        {
             assert!(interval(not).is_none(), "{not}");
         }
     }

@@ -116,11 +116,9 @@ impl Composer<'_> {
     /// An element of a list has the path of the list, and was taken by its kind already.
     fn walk_item(&self, gathered: &mut Gathered, path: &str, item: &Json, kind: Option<Kind>) -> bool {
         match item {
-            Json::Object(members) if kind.is_some() => {
-                members.iter().fold(false, |found, (name, member)| {
-                    self.walk(gathered, &format!("{path}.{name}"), member) || found
-                })
-            }
+            Json::Object(members) if kind.is_some() => members.iter().fold(false, |found, (name, member)| {
+                self.walk(gathered, &format!("{path}.{name}"), member) || found
+            }),
             item => self.walk(gathered, path, item),
         }
     }
@@ -156,9 +154,8 @@ impl Composer<'_> {
             Kind::Number => gathered.value(path, number(value).map(Number::value)),
             Kind::Date => gathered.value(path, date::moment(value).map(OwnedValue::Date)),
             Kind::Bool => gathered.value(path, boolean(value).map(OwnedValue::Bool)),
-            Kind::Geo => cell::of_value(value).is_some_and(|cell| {
-                cell::around(&cell).all(|cell| gathered.keyword(path, cell))
-            }),
+            Kind::Geo => cell::of_value(value)
+                .is_some_and(|cell| cell::around(&cell).all(|cell| gathered.keyword(path, cell))),
         };
         if taken {
             gathered.present.insert(path.to_owned());

@@ -90,7 +90,8 @@ impl Follower for Feeder {
         let mut duty = self.shared.duty();
         let outcome = match &duty.writer {
             Some(writer)
-                if writer.position() > writer.committed() && !self.shared.abandoned.load(Ordering::Acquire) =>
+                if writer.position() > writer.committed()
+                    && !self.shared.abandoned.load(Ordering::Acquire) =>
             {
                 self.shared.commit(&mut duty)
             }

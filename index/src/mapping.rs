@@ -182,9 +182,10 @@ fn kind(path: &str, field: &Json, language_default: Language) -> Result<Kind> {
 
 fn language(members: &Map<String, Json>, place: &str) -> Result<Option<Language>> {
     let Some(code) = members.get("language") else { return Ok(None) };
-    code.as_str().and_then(Language::from_code).map(Some).ok_or_else(|| {
-        Error::invalid(format!("{place}.language: one of {} is expected", Language::codes()))
-    })
+    code.as_str()
+        .and_then(Language::from_code)
+        .map(Some)
+        .ok_or_else(|| Error::invalid(format!("{place}.language: one of {} is expected", Language::codes())))
 }
 
 fn only(members: &Map<String, Json>, place: &str, known: &[&str]) -> Result<()> {
@@ -248,7 +249,8 @@ mod tests {
 
     #[test]
     fn words_without_a_field_are_split_as_the_fields_were() {
-        let mapping = Mapping::parse(&json!({"language": "en", "fields": {"a": {"type": "text", "language": "de"},
+        let mapping =
+            Mapping::parse(&json!({"language": "en", "fields": {"a": {"type": "text", "language": "de"},
             "b": {"type": "text", "language": "fr"}, "c": {"type": "number"}}}));
         let codes: Vec<_> = mapping.unwrap().languages().into_iter().map(Language::code).collect();
         assert_eq!(codes, ["de", "fr"]);

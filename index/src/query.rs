@@ -117,7 +117,8 @@ impl Parser<'_> {
     /// Skips a keyword if it is next, and the blanks after it.
     fn keyword(&mut self, keyword: &str) -> bool {
         let after = self.rest().strip_prefix(keyword).map(|after| after.chars().next());
-        let found = after.is_some_and(|next| next.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | '"')));
+        let found =
+            after.is_some_and(|next| next.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | '"')));
         if found {
             self.at += keyword.len();
             self.blanks();
@@ -199,11 +200,13 @@ impl Parser<'_> {
             let phrase = self.quoted()?;
             return self.leaf(field, start, Test::Phrase(phrase));
         }
-        if matches!(self.peek(), Some('[' | '{')) || field.is_some() && matches!(self.peek(), Some('<' | '>')) {
+        if matches!(self.peek(), Some('[' | '{')) || field.is_some() && matches!(self.peek(), Some('<' | '>'))
+        {
             if field.is_none() {
                 return Err(self.fault(start, "a range needs a field, as in price:[1 TO 5]"));
             }
-            let range = if matches!(self.peek(), Some('<' | '>')) { self.comparison()? } else { self.range()? };
+            let range =
+                if matches!(self.peek(), Some('<' | '>')) { self.comparison()? } else { self.range()? };
             return self.leaf(field, start, range);
         }
         let word = self.word(field.is_some(), "")?;

@@ -47,10 +47,8 @@ pub(crate) fn schema() -> (Schema, Fields) {
         .set_tokenizer(RAW)
         .set_index_option(IndexRecordOption::Basic)
         .set_fieldnorms(false);
-    let exact = JsonObjectOptions::default()
-        .set_indexing_options(values)
-        .set_fast(RAW)
-        .set_expand_dots_enabled();
+    let exact =
+        JsonObjectOptions::default().set_indexing_options(values).set_fast(RAW).set_expand_dots_enabled();
     let mut builder = Schema::builder();
     let fields = Fields {
         key: builder.add_text_field("key", STRING | STORED),
@@ -87,9 +85,9 @@ pub(crate) fn key(collection: CollectionId, id: &str) -> String {
 
 /// The collection and id of a name.
 pub(crate) fn parse_key(key: &str) -> Result<(CollectionId, DocId)> {
-    let parsed = key
-        .split_once('/')
-        .and_then(|(collection, id)| Some((CollectionId::new(collection.parse().ok()?), DocId::new(id).ok()?)));
+    let parsed = key.split_once('/').and_then(|(collection, id)| {
+        Some((CollectionId::new(collection.parse().ok()?), DocId::new(id).ok()?))
+    });
     parsed.ok_or_else(|| Error::corrupt(format!("search index: unreadable key {key:?}")))
 }
 

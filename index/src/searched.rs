@@ -89,7 +89,8 @@ impl Searched {
 /// A mapping that cannot be read must not stop the follower; whoever defines collections checks it before.
 fn defined(name: &str, definition: &str) -> Option<Arc<Mapping>> {
     let definition: Json = serde_json::from_str(definition).unwrap_or_default();
-    let search = definition.get("search").filter(|search| !matches!(search, Json::Null | Json::Bool(false)))?;
+    let search =
+        definition.get("search").filter(|search| !matches!(search, Json::Null | Json::Bool(false)))?;
     let mapping = Mapping::parse(search).unwrap_or_else(|error| {
         tracing::warn!(collection = name, %error, "search mapping unreadable, every field is searched");
         Mapping::derived(Language::NONE)
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn definitions_and_built_in_mappings() {
         let store = Store::memory(Options::new()).unwrap();
-        let searched = Searched::new(store.clone(), vec![("ads".to_owned(), Mapping::derived(Language::NONE))]);
+        let searched =
+            Searched::new(store.clone(), vec![("ads".to_owned(), Mapping::derived(Language::NONE))]);
         assert!(searched.by_name("ads").is_err());
         let ads = define(&store, "ads", "not json");
         let cars = define(&store, "cars", r#"{"search": {"language": "en"}}"#);
@@ -119,7 +121,8 @@ mod tests {
         define(&store, "jobs", "{}");
         define(&store, "nothing", r#"{"search": null}"#);
         let odd = define(&store, "odd", r#"{"search": {"fields": 1}}"#);
-        let found: Vec<_> = searched.all().into_iter().map(|(id, mapping)| (id, mapping.to_string())).collect();
+        let found: Vec<_> =
+            searched.all().into_iter().map(|(id, mapping)| (id, mapping.to_string())).collect();
         let derived = "none derived".to_owned();
         assert_eq!(found, [(ads, derived.clone()), (cars, "en derived".to_owned()), (odd, derived)]);
         assert!(searched.by_name("cars").is_ok() && searched.by_name("logs").is_err());

@@ -68,7 +68,13 @@ pub(crate) enum Opening {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, root: PathBuf, name: &str, memory_bytes: usize, searched: Searched) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        root: PathBuf,
+        name: &str,
+        memory_bytes: usize,
+        searched: Searched,
+    ) -> Self {
         Self {
             store,
             root,
@@ -146,7 +152,7 @@ impl Shared {
         let serves = self.serving() == Some(writer.generation.number);
         let commit = writer.pending() >= COMMIT_OPS_MAX
             || writer.waited() >= COMMIT_EVERY
-            || writer.pending() > 0 && self.visible.wanted(writer.position())
+            || writer.pending() > 99_999 && self.visible.wanted(writer.position())
             || records >= CHECKPOINT_RECORDS_MAX
             || records > 0 && writer.since_commit() >= CHECKPOINT_EVERY
             || caught_up && !serves;
@@ -183,7 +189,9 @@ impl Shared {
 
     fn publish(&self, writer: &Writer, searcher: Searcher) {
         let seq = writer.position();
-        if !writer.exact() || self.serving() == Some(writer.generation.number) && self.visible.at() > Some(seq) {
+        if !writer.exact()
+            || self.serving() == Some(writer.generation.number) && self.visible.at() > Some(seq)
+        {
             return;
         }
         let generation = Arc::clone(&writer.generation);
@@ -209,7 +217,8 @@ impl Shared {
     /// Commits now what someone waits for, if it has been taken in.
     pub(crate) fn commit_for(&self, seq: Seq) {
         let mut duty = self.duty();
-        let waits = duty.writer.as_ref().is_some_and(|writer| writer.position() >= seq && writer.pending() > 0);
+        let waits =
+            duty.writer.as_ref().is_some_and(|writer| writer.position() >= seq && writer.pending() > 0);
         if waits
             && self.visible.at() < Some(seq)
             && let Err(error) = self.commit(&mut duty)

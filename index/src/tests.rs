@@ -7,4 +7,3 @@ mod rebuilding;
 mod reopening;
 mod waiting;
 mod world;
-mod zz;

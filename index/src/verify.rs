@@ -26,7 +26,11 @@ pub(crate) fn verify(store: &Store, searched: &Searched, view: &View) -> Result<
                 Some(seq) => differences.push(format!("{name}: indexed {seq}, stored {}", document.seq)),
                 None => differences.push(format!("{name}: version {} is not indexed", document.seq)),
             }
-            if differences.len() < DIFFERENCES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if differences.len() < DIFFERENCES_MAX {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         })?;
     }
     for (name, seq) in indexed {

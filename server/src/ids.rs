@@ -1,5 +1,8 @@
 //! New ids and secrets: the only place of the server that draws random bytes.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dateline_engine::{DocId, Error, Millis, Result};
 
 /// A new document id: 24 hex digits, the second of its birth followed by 64 random bits.
@@ -10,6 +13,13 @@ pub fn new_id(now: Millis) -> Result<DocId> {
     let seconds = u32::try_from(now.get() / 1000).unwrap_or(u32::MAX);
     let random: [u8; 8] = random()?;
     DocId::new(format!("{seconds:08x}{}", hex(&random)))
+}
+
+/// A name for one request: random for this process, counted within it.
+pub(crate) fn request_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| random_u64().unwrap_or_default());
+    format!("{:016x}{:08x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A random number, for jitter.

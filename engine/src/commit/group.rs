@@ -48,6 +48,8 @@ pub(crate) struct Ledger {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) queue: QueueState,
     pub(crate) at: Millis,
+    /// Collections written to by the group at hand.
+    pub(crate) touched: HashMap<CollectionId, Seq>,
 }
 
 /// One group in the making.
@@ -301,6 +303,7 @@ impl<'a> Group<'a> {
     fn write_document(&mut self, plan: Planned<'_>) -> Result<()> {
         let Planned { target, document, old, old_keys } = plan;
         let (collection, id) = (document.collection, document.id.clone());
+        self.ledger.touched.insert(collection, document.seq);
         if let Some(old) = old {
             let place = key::history(collection, id.as_str(), old.document.seq);
             match &old.stored {

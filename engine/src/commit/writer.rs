@@ -7,7 +7,7 @@
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) figures: CommitFigures,
     pub(crate) wakes: Arc<Wakes>,
+    /// Newest change of each collection, by its number.
+    pub(crate) changed: Box<[AtomicU64]>,
 }
 
 /// An answer that waits for its group to be written.
@@ -244,6 +246,12 @@ impl Writer {
         let changes = self.ledger.tail.seq.get() - before.seq.get();
         self.shared.figures.wrote(changes, self.batch.bytes(), sync, started.elapsed());
         self.shared.catalog.store(Arc::clone(&self.ledger.catalog));
+        for (collection, seq) in self.ledger.touched.drain() {
+            let place = usize::try_from(collection.get()).ok().and_then(|at| self.shared.changed.get(at));
+            if let Some(place) = place {
+                place.store(seq.get(), Ordering::Release);
+            }
+        }
         self.shared.watermark.apply(self.ledger.tail);
         if sync {
             self.sync_by = None;

@@ -523,3 +523,18 @@ fn an_idempotency_key_takes_effect_once_a_day() {
     assert_eq!(kind(store.commit(put("b").once(refused))), ErrorKind::Conflict);
     assert_eq!(store.recall(&refused).unwrap(), None);
 }
+
+#[test]
+fn a_collection_tells_its_newest_change() {
+    let store = store();
+    let (cars, boats) = (cars(&store), store.ensure_collection("boats", CollectionOptions::default()).unwrap());
+    let put = |collection| sync().put(collection, id("a"), Condition::Always, "{}");
+    let before = store.changed(boats);
+    let seq = store.commit(put(cars)).unwrap().seqs[0];
+    assert_eq!((store.changed(cars), store.changed(boats)), (seq, before));
+    let seq = store.commit(sync().delete(boats, id("a"), Condition::Always).put(cars, id("b"), Condition::Always, "{}"));
+    assert!(seq.is_err());
+    assert_eq!(store.changed(boats), before);
+    let seq = store.commit(put(boats)).unwrap().seqs[0];
+    assert_eq!(store.changed(boats), seq);
+}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 use tantivy::schema::Value as _;
@@ -16,7 +17,11 @@ fn stopped() -> World {
     let c = world.define("c", &json!(true));
     for round in 0..3 {
         for n in 0..20 {
-            world.put(c, &format!("d{}", n + round * 10), &json!({"t": "red bikes", "n": n, "at": "2024-01-01"}));
+            world.put(
+                c,
+                &format!("d{}", n + round * 10),
+                &json!({"t": "red bikes", "n": n, "at": "2024-01-01"}),
+            );
         }
         world.verify();
     }
@@ -87,9 +92,15 @@ fn an_unfinished_rebuild_is_swept_away() {
 
 #[test]
 fn a_foreign_checkpoint_is_not_believed() {
-    for (member, value) in [("format", json!(0)), ("tantivy", json!("0.0")), ("gen", json!(9)), ("seq", json!(1_000)),
-        ("store", json!("")), ("mapping", json!("")), ("at", json!(1))]
-    {
+    for (member, value) in [
+        ("format", json!(0)),
+        ("tantivy", json!("0.0")),
+        ("gen", json!(9)),
+        ("seq", json!(1_000)),
+        ("store", json!("")),
+        ("mapping", json!("")),
+        ("at", json!(1)),
+    ] {
         let mut world = stopped();
         let path = world.root().join("1/meta.json");
         let mut meta: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -129,7 +140,8 @@ fn verify_names_what_differs() {
         writer.delete_term(generation.fields.key_term(c, "d5"));
         let searcher = generation.reader.searcher();
         let document: TantivyDocument = searcher.doc(tantivy::DocAddress::new(0, 0)).unwrap();
-        let key = document.get_first(generation.fields.key).and_then(|v| v.as_str().map(str::to_owned)).unwrap();
+        let key =
+            document.get_first(generation.fields.key).and_then(|v| v.as_str().map(str::to_owned)).unwrap();
         let mut twin = TantivyDocument::new();
         twin.add_text(generation.fields.key, format!("{key}-ghost"));
         twin.add_u64(generation.fields.seq, 3);
@@ -155,7 +167,9 @@ fn verify_names_what_differs() {
 #[test]
 fn verify_names_a_damaged_file() {
     let mut world = stopped();
-    let store = files(&world.root().join("1")).into_iter().find(|path| path.extension().is_some_and(|kind| kind == "pos"));
+    let store = files(&world.root().join("1"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|kind| kind == "pos"));
     let path = store.unwrap();
     let mut bytes = fs::read(&path).unwrap();
     bytes[0] ^= 0xff;
@@ -163,4 +177,23 @@ fn verify_names_a_damaged_file() {
     let found = differences(&mut world);
     let name = path.file_name().unwrap().to_str().unwrap();
     assert!(found.iter().any(|line| line.contains(name) && line.ends_with("damaged")), "{found:?}");
+}
+
+#[test]
+fn a_writer_that_fails_is_replaced_while_searches_go_on() {
+    let world = World::new();
+    let c = world.define("c", &json!(true));
+    world.put(c, "a", &json!({"t": "red"}));
+    world.verify();
+    fs::remove_dir_all(world.root().join("1")).unwrap();
+    let seq = world.put(c, "b", &json!({"t": "red"}));
+    let mut now = world.request("c", "red");
+    now.min_seq = None;
+    while !world.index().wait_visible(seq, Duration::from_millis(20)) {
+        assert!(world.index().search(&now).unwrap().total >= 1);
+        assert_eq!(world.index().failed(), None);
+    }
+    assert_eq!(world.ids("c", "red"), ["a", "b"]);
+    world.verify();
+    assert_eq!(world.figure("generation"), 2);
 }

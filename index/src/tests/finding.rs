@@ -35,9 +35,15 @@ fn fields_without_a_mapping() {
     let world = world(
         &json!(true),
         &[
-            ("a", json!({"title": "Red Bikes", "price": 100, "on": true, "at": "2024-03-05", "o": {"p": "x y"}})),
+            (
+                "a",
+                json!({"title": "Red Bikes", "price": 100, "on": true, "at": "2024-03-05", "o": {"p": "x y"}}),
+            ),
             ("b", json!({"title": "red-hot café", "price": 99.5, "on": false, "tags": ["one", "two three"]})),
-            ("c", json!({"title": "Bike, red", "price": -3, "at": "2024-03-05T10:30:00.250Z", "code": "2024"})),
+            (
+                "c",
+                json!({"title": "Bike, red", "price": -3, "at": "2024-03-05T10:30:00.250Z", "code": "2024"}),
+            ),
             ("d/é", json!({"n": [1, 2.5, 18_446_744_073_709_551_615_u64], "empty": [], "none": null})),
         ],
     );
@@ -117,7 +123,10 @@ fn fields_without_a_mapping() {
             ("-\"...\"", ""),
         ],
     );
-    check_faults(&world, &[("red (", "6"), ("a b:[1 5]", "8"), ("_id:[a TO b]", "1: _id"), ("_created:soon", "1: '_created'")]);
+    check_faults(
+        &world,
+        &[("red (", "6"), ("a b:[1 5]", "8"), ("_id:[a TO b]", "1: _id"), ("_created:soon", "1: '_created'")],
+    );
 }
 
 #[test]
@@ -127,9 +136,18 @@ fn declared_fields() {
             "brand": {"type": "keyword"}, "price": {"type": "number"}, "at": {"type": "date"}, "on": {"type": "bool"},
             "where": {"type": "geo"}}}),
         &[
-            ("a", json!({"title": "Running bikes", "brand": "Saab", "price": "12.5", "at": 0, "on": "true", "x": "secret"})),
-            ("b", json!({"titel": "Die Häuser", "brand": ["BMW", "Saab 900"], "where": {"lat": 42.6, "lon": -5.6}})),
-            ("c", json!({"title": 7, "price": "cheap", "at": "Thu, 29 Feb 2024 12:00:00 GMT", "where": [-5.6, 42.7]})),
+            (
+                "a",
+                json!({"title": "Running bikes", "brand": "Saab", "price": "12.5", "at": 0, "on": "true", "x": "secret"}),
+            ),
+            (
+                "b",
+                json!({"titel": "Die Häuser", "brand": ["BMW", "Saab 900"], "where": {"lat": 42.6, "lon": -5.6}}),
+            ),
+            (
+                "c",
+                json!({"title": 7, "price": "cheap", "at": "Thu, 29 Feb 2024 12:00:00 GMT", "where": [-5.6, 42.7]}),
+            ),
         ],
     );
     check(
@@ -168,7 +186,10 @@ fn declared_fields() {
     check_faults(
         &world,
         &[
-            ("a x:secret", "3: field 'x' is not searched, these are: at, brand, on, price, titel, title, where"),
+            (
+                "a x:secret",
+                "3: field 'x' is not searched, these are: at, brand, on, price, titel, title, where",
+            ),
             ("x:*", "1: field 'x'"),
             ("price:cheap", "1: 'price' is number: a number"),
             ("price:[1 TO x]", "1: 'price' is number: numbers"),

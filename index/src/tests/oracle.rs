@@ -102,7 +102,9 @@ impl Ask {
                 words.windows(2).any(|pair| pair == [*first, *second])
             }),
             Self::Prefix(start) => words().any(|found| found.starts_with(start.as_str())),
-            Self::Titled(word) => body["title"].as_str().is_some_and(|text| text.split(' ').any(|w| w == *word)),
+            Self::Titled(word) => {
+                body["title"].as_str().is_some_and(|text| text.split(' ').any(|w| w == *word))
+            }
             Self::Brand(brand) => body["brand"] == *brand,
             Self::Price(from, to, with_from, with_to) => price().is_some_and(|price| {
                 let (from, to) = (*from as f64, *to as f64);

@@ -84,7 +84,10 @@ fn a_record_that_does_not_come_ends_the_wait() {
     let mut request = world.request("c", "");
     (request.min_seq, request.deadline) = (Some(Seq::new(1_000)), Duration::from_millis(50));
     let error = world.index().search(&request).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Busy, "search has seen 1, not yet 1000"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Busy, "search has seen 1, not yet 1000")
+    );
     assert!(!world.index().wait_visible(Seq::new(1_000), Duration::from_millis(1)));
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| world.index().wait_visible(Seq::new(1_000), LONG));

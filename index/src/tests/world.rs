@@ -40,7 +40,7 @@ impl World {
 
     pub(super) fn open(&mut self) {
         let mut options = SearchOptions::new(self.built_in.clone());
-        options.memory_bytes = std::env::var("MEM").map_or(15_000_000, |m| m.parse().unwrap());
+        options.memory_bytes = 15_000_000;
         self.index = Some(SearchIndex::open(&self.store, &self.root(), options).unwrap());
     }
 

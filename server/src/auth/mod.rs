@@ -10,6 +10,7 @@ mod account_routes;
 pub(crate) mod credentials;
 mod key_routes;
 pub(crate) mod keys;
+mod known;
 pub(crate) mod login;
 pub(crate) mod password;
 pub mod policy;
@@ -33,6 +34,7 @@ use crate::eve::problem::Problem;
 use crate::http::Refusal;
 use credentials::Credentials;
 use keys::Keys;
+use known::Known;
 use password::Passwords;
 use sessions::Sessions;
 use setup::Setup;
@@ -48,6 +50,7 @@ pub struct Auth {
     setup: Setup,
     throttle: Mutex<Throttle>,
     password_min: usize,
+    known: Known,
 }
 
 /// Who a request comes from, and the write that keeps the session alive if one is due.
@@ -76,14 +79,17 @@ impl Auth {
             roles: ensure("roles", &["name"], &[])?,
             credentials: ensure("credentials", &["login"], &[])?,
         };
+        let sessions = ensure("auth", &[], &["user"])?;
+        let keys = ensure("api_keys", &[], &["user"])?;
         Ok(Self {
+            known: Known::new(vec![users.users, users.roles, sessions, keys]),
             users,
             sessions: Sessions {
-                collection: ensure("auth", &[], &["user"])?,
+                collection: sessions,
                 idle_ms: config.session_idle_s * 1000,
                 absolute_ms: config.session_absolute_s * 1000,
             },
-            keys: Keys { collection: ensure("api_keys", &[], &["user"])? },
+            keys: Keys { collection: keys },
             passwords: Passwords::new()?,
             setup: Setup::default(),
             throttle: Mutex::new(Throttle::default()),
@@ -133,8 +139,20 @@ impl Auth {
         self.passwords.hash(text).await
     }
 
-    /// Point reads only: the token's document, the user, the role.
+    /// Point reads only: the token's document, the user, the role; none of them for a token seen a moment ago.
     pub(crate) fn identify(&self, store: &Store, credentials: &Credentials) -> Result<Option<Identified>> {
+        let (mark, now) = (self.known.mark(store), store.now());
+        if let Some(principal) = self.known.find(&credentials.token, &mark, now) {
+            return Ok(Some(Identified { principal, refresh: None }));
+        }
+        let found = self.read(store, credentials)?;
+        if let Some(Identified { principal, refresh: None }) = &found {
+            self.known.keep(&credentials.token, principal, mark, now);
+        }
+        Ok(found)
+    }
+
+    fn read(&self, store: &Store, credentials: &Credentials) -> Result<Option<Identified>> {
         if token::is_key(&credentials.token) {
             return self.identify_key(store, &credentials.token);
         }

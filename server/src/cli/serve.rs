@@ -15,6 +15,7 @@ use super::output::Output;
 use crate::app::App;
 use crate::config::{Config, Layers, Log, LogFormat};
 use crate::listener::{ListenError, Listener};
+use crate::work;
 
 /// Arguments of `serve`.
 #[derive(ClapArgs)]
@@ -120,9 +121,14 @@ pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
         }
     }
     let router = crate::routes().build(&app);
+    let workers = work::start(&app)?;
     listener.serve(&app, router, stop).await;
     let stopping = app.clone();
-    tokio::task::spawn_blocking(move || stopping.stop()).await.map_err(Failure::error)?;
+    let stopped = tokio::task::spawn_blocking(move || {
+        workers.stop();
+        stopping.stop();
+    });
+    stopped.await.map_err(Failure::error)?;
     tracing::info!("stopped");
     Ok(())
 }

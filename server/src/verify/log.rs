@@ -228,4 +228,39 @@ mod tests {
         assert_eq!(part.words(), Vec::<String>::new());
         assert!(steps > 0);
     }
+
+    /// What the log says is taken as given and the documents as wrong: each kind of difference is told once.
+    #[test]
+    fn each_kind_of_difference_is_told() {
+        let store = Store::memory(Options::new()).unwrap();
+        let cars = store.ensure_collection("cars", CollectionOptions::default()).unwrap();
+        let id = |name: &str| DocId::new(name).unwrap();
+        for name in ["a", "b"] {
+            let tx = Transaction::new(Durability::Sync).put(cars, id(name), Condition::Always, "{}");
+            store.commit(tx).unwrap();
+        }
+        let (floor, newest) = (Seq::ZERO, Newest::new());
+        let mut walk = Walk { store: &store, part: Part::new("log"), newest, floor };
+        let change = |seq: u64, prev_seq: u64, name: &str| {
+            let (seq, prev_seq) = (Seq::new(seq), Seq::new(prev_seq));
+            let (at, epoch) = (Millis::ZERO, store.epoch());
+            Change { seq, group_last: seq, prev_seq, at, epoch, collection: cars, id: id(name), op: ChangeOp::Put }
+        };
+        walk.record(&change(9, 1, "a")).unwrap();
+        walk.record(&change(10, 7, "a")).unwrap();
+        walk.newest.insert((cars, id("gone")), (Seq::new(4), ChangeOp::Put));
+        walk.documents(&store.snapshot().unwrap(), &mut |_, _, _| {}).unwrap();
+        walk.leftovers(Seq::new(10)).unwrap();
+        let expected = [
+            "chain cars/a: expected 9 to follow nothing newer than 0, found 1",
+            "chain cars/a: expected 10 to follow 9, found 7",
+            "document cars/a: expected Put of 10, found version 2",
+            "document cars/b: expected a record in the log, found version 3",
+            "document cars/gone: expected Put of 4, found nothing",
+        ];
+        assert_eq!(walk.part.words(), expected);
+        let mut walk = Walk { store: &store, part: Part::new("log"), newest: Newest::new(), floor };
+        walk.record(&change(8, 0, "a")).unwrap();
+        assert_eq!(walk.part.words(), ["version cars/a: expected one of 8, found none"]);
+    }
 }

@@ -4,7 +4,11 @@
 //! Settings: `DATELINE_BIN`, `DATELINE_SHARED` (real input), `SEED`, `CRASH_ROUNDS`, `REQUIRE_PARTS=1` (a part that
 //! is missing fails instead of being skipped).
 
+mod bad_input;
 mod client;
+mod crash;
+mod errors;
+mod ledger;
 mod oracle;
 mod parts;
 mod plan;

@@ -81,6 +81,11 @@ impl Server {
         self.home.path().join("data")
     }
 
+    /// The id of the running process.
+    pub(crate) fn process(&self) -> u32 {
+        self.running.as_ref().expect("the program runs").child.id()
+    }
+
     pub(crate) fn address(&self) -> Address {
         self.address.clone()
     }

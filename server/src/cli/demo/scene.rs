@@ -7,8 +7,8 @@ use super::goods::{CATEGORIES, Good};
 use super::path::{Kind, Path, RADIUS_M};
 use super::rng::Rng;
 
-/// Every so many-th device has a list around it.
-const LIST_EVERY: usize = 3;
+/// Every second device has a list around it.
+const LIST_EVERY: usize = 2;
 
 /// A device with its way.
 pub(crate) struct Device {
@@ -69,7 +69,7 @@ pub(crate) fn adlists(seed: u64, devices: &[Device], user: &str) -> Vec<Value> {
         .step_by(LIST_EVERY)
         .map(|device| {
             let categories: Vec<&str> = (0..4).filter_map(|_| rng.pick(&CATEGORIES)).map(|c| c.name).collect();
-            let radius_m = rng.between(350.0, 900.0).round();
+            let radius_m = rng.between(400.0, 1000.0).round();
             json!({
                 "name": format!("near {}", device.id.replace('-', " ")), "device": device.id,
                 "area": {"around": {"radius_m": radius_m}}, "category": categories,

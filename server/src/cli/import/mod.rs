@@ -13,6 +13,8 @@ mod rejects;
 mod row;
 mod source;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::path::PathBuf;

@@ -1,0 +1,416 @@
+//! Everything a client can get wrong: the status, the one error body, the field named, and nothing stored.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, query};
+use crate::errors::{problem, problem_of};
+use crate::program::{Outcome, PASSWORD, Server, dateline, outcome, run};
+
+/// The longest id in bytes.
+const ID_BYTES_MAX: usize = 200;
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A server with a strict collection and one document of each kind.
+struct Ground {
+    server: Server,
+    admin: Client,
+    car_etag: String,
+    head: u64,
+}
+
+impl Ground {
+    async fn new() -> Self {
+        let server = Server::start();
+        let admin = Client::admin(&server).await;
+        let cars = json!({
+            "name": "cars", "strict": true, "unique": [["plate"]], "indexes": [["brand"]],
+            "schema": {
+                "plate": {"type": "string", "required": true, "maxlength": 12},
+                "brand": {"type": "string", "allowed": ["fiat", "skoda"]},
+                "doors": {"type": "integer", "min": 1, "max": 9},
+            },
+        });
+        admin.post("/api/collections", &cars).reply().await.expect(201);
+        let car_etag = admin.put_new("/api/cars/one", &json!({"plate": "A 1"})).reply().await.expect(201).etag();
+        admin.put_new("/api/ads/one", &json!({"title": "one", "coords": [52.5, 13.4]})).reply().await.expect(201);
+        let head = head(&admin).await;
+        Self { server, admin, car_etag, head }
+    }
+
+    /// Ends the test: nothing may have been written since the ground was laid.
+    async fn is_untouched(mut self) {
+        let page = self.admin.read(&format!("/api/changes?since={}", self.head)).await;
+        assert_eq!(page["changes"], json!([]), "a refused request left something behind");
+        let car = self.admin.read("/api/cars/one").await;
+        assert_eq!(car["_etag"], json!(self.car_etag));
+        self.server.stop();
+    }
+}
+
+async fn head(client: &Client) -> u64 {
+    client.read("/readyz?verbose").await["seq"].as_u64().expect("seq")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_no_json() {
+    let ground = Ground::new().await;
+    let deep = format!("{{\"title\":\"x\",\"a\":{}1{}}}", "[".repeat(70), "]".repeat(70));
+    let large = json!({"title": "x", "coords": [1, 2], "text": "y".repeat(BODY_BYTES_MAX)}).to_string();
+    let cases: [(&str, &[u8], u16); 10] = [
+        ("empty", b"", 400),
+        ("cut off", b"{\"title\": \"x\"", 400),
+        ("no JSON", b"title=x", 400),
+        ("two values", b"{} {}", 400),
+        ("NaN", b"{\"title\":\"x\",\"coords\":[NaN,1]}", 400),
+        ("a number too large", b"{\"title\":\"x\",\"coords\":[1e999,1]}", 400),
+        ("not UTF-8", b"{\"title\":\"\xff\xfe\",\"coords\":[1,2]}", 400),
+        ("a bare number", b"5", 400),
+        ("too deep", deep.as_bytes(), 400),
+        ("too large", large.as_bytes(), 413),
+    ];
+    for (what, body, status) in cases {
+        for (method, path) in [("POST", "/api/ads"), ("PUT", "/api/ads/new"), ("PATCH", "/api/cars/one"), ("POST", "/api/auth")] {
+            let mut call = ground.admin.call(method, path).raw("application/json", body.to_vec());
+            call = if method == "PUT" { call.header("if-none-match", "*") } else { call.if_match(&ground.car_etag) };
+            let reply = call.reply().await;
+            problem(&format!("{what}: {method} {path}"), &reply, status);
+        }
+    }
+    let reply = ground.admin.call("POST", "/api/ads").raw("image/png", "{}").reply().await;
+    assert!(matches!(reply.status, 400 | 415), "a picture as a document: {}", reply.text());
+    ground.is_untouched().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_that_break_rules() {
+    let ground = Ground::new().await;
+    let place = json!({"type": "Point", "coordinates": [13.4, 52.5]});
+    let area = |area: Value| json!({"name": "x", "device": "d", "area": area});
+    let polygon = |ring: Value| json!({"type": "Polygon", "coordinates": [ring]});
+    let crossed = polygon(json!([[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]));
+    let open = polygon(json!([[0, 0], [2, 0], [2, 2], [0, 2]]));
+    let short = polygon(json!([[0, 0], [2, 0], [0, 0]]));
+    let away = polygon(json!([[0, 0], [2, 0], [2, 91], [0, 0]]));
+    let cases = [
+        ("ads", json!({"coords": [1, 2]}), "title"),
+        ("ads", json!({"title": 5, "coords": [1, 2]}), "title"),
+        ("ads", json!({"title": "x"}), "location"),
+        ("ads", json!({"title": "x", "coords": [91, 2]}), "coords"),
+        ("ads", json!({"title": "x", "coords": [1, 181]}), "coords"),
+        ("ads", json!({"title": "x", "coords": ["1", "2"]}), "coords"),
+        ("ads", json!({"title": "x", "coords": [1]}), "coords"),
+        ("ads", json!({"title": "x", "location": {"type": "Point", "coordinates": [-180.5, 0]}}), "location"),
+        ("ads", json!({"title": "x", "location": {"type": "Point", "coordinates": [0, "north"]}}), "location"),
+        ("ads", json!({"title": "x", "location": {"type": "Blob", "coordinates": [0, 0]}}), "location"),
+        ("ads", json!({"title": "x", "location": "Berlin"}), "location"),
+        ("ads", json!({"title": "x", "location": place, "price": "5"}), "price"),
+        ("ads", json!({"title": "x", "location": place, "tags": "red"}), "tags"),
+        ("ads", json!({"title": "x", "location": place, "tags": ["red", 5]}), "tags"),
+        ("ads", json!({"title": "x", "location": place, "active": "yes"}), "active"),
+        ("ads", json!({"title": "x", "location": place, "expires": "tomorrow"}), "expires"),
+        ("ads", json!({"title": "x", "location": crossed}), "location"),
+        ("cars", json!({"brand": "fiat"}), "plate"),
+        ("cars", json!({"plate": 5}), "plate"),
+        ("cars", json!({"plate": "much too long a plate"}), "plate"),
+        ("cars", json!({"plate": "B", "brand": "tank"}), "brand"),
+        ("cars", json!({"plate": "B", "doors": 10}), "doors"),
+        ("cars", json!({"plate": "B", "doors": 2.5}), "doors"),
+        ("cars", json!({"plate": "B", "colour": "red"}), "colour"),
+        ("cars", json!({"plate": "B", "_id": "x".repeat(ID_BYTES_MAX + 1)}), "_id"),
+        ("cars", json!({"plate": "B", "_id": 5}), "_id"),
+        ("cars", json!({"plate": "B", "_id": ""}), "_id"),
+        ("adlists", json!({"name": "x", "device": "d"}), "area"),
+        ("adlists", area(json!({})), "area"),
+        ("adlists", area(json!({"around": {"radius_m": 1}, "circle": {"center": [0, 0], "radius_m": 1}})), "area"),
+        ("adlists", area(json!({"around": {"radius_m": -1}})), "area"),
+        ("adlists", area(json!({"around": {}})), "area"),
+        ("adlists", area(json!({"circle": {"center": [0, 91], "radius_m": 1}})), "area"),
+        ("adlists", area(json!({"geometry": crossed})), "area"),
+        ("adlists", area(json!({"geometry": open})), "area"),
+        ("adlists", area(json!({"geometry": short})), "area"),
+        ("adlists", area(json!({"geometry": away})), "area"),
+        ("adlists", json!({"name": "x", "area": {"around": {"radius_m": 5}}}), "device"),
+        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": "1"}), "price_min"),
+        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": 2, "price_max": 1}), "price_min"),
+        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "category": 5}), "category"),
+        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "q": "\"open"}), "q"),
+        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "colour": "red"}), "colour"),
+        ("fences", json!({"name": "x"}), "geometry"),
+        ("fences", json!({"geometry": crossed}), "geometry"),
+        ("fences", json!({"geometry": open}), "geometry"),
+        ("fences", json!({"circle": {"center": [0, 0], "radius_m": -5}}), "circle"),
+        ("fences", json!({"circle": {"center": [0, 0], "radius_m": "5"}}), "circle"),
+        ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "geometry": crossed}), "geometry"),
+        ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "detect": ["fly"]}), "detect"),
+        ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "colour": "red"}), "colour"),
+        ("users", json!({"password": "long enough 1"}), "username"),
+        ("users", json!({"username": "eve", "password": "long enough 1", "colour": "red"}), "colour"),
+        ("users", json!({"username": "eve", "password": "long enough 1", "user_type": "god"}), "user_type"),
+        ("collections", json!({}), "name"),
+        ("collections", json!({"name": "a/b"}), "name"),
+        ("collections", json!({"name": "x", "schema": {"a": {"type": "sausage"}}}), "schema"),
+        ("collections", json!({"name": "x", "unique": "plate"}), "unique"),
+        ("collections", json!({"name": "x", "colour": "red"}), "colour"),
+    ];
+    for (resource, body, field) in cases {
+        let what = format!("POST {resource} {body}");
+        let reply = ground.admin.post(&format!("/api/{resource}"), &body).reply().await;
+        let status = if reply.status == 422 { 422 } else { 400 };
+        problem_of(&what, &reply, status, field);
+    }
+    // The same rules hold for a change and a replacement.
+    for (method, changes) in [("PATCH", json!({"doors": 99})), ("PUT", json!({"plate": "B", "doors": 99}))] {
+        let call = ground.admin.call(method, "/api/cars/one").json(&changes).if_match(&ground.car_etag);
+        problem_of(method, &call.reply().await, 400, "doors");
+    }
+    ground.is_untouched().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arrays_are_stored_whole_or_not_at_all() {
+    let ground = Ground::new().await;
+    let good = |plate: &str| json!({"plate": plate});
+    let cases = [
+        ("one breaks a rule", json!([good("B 1"), {"plate": 5}, good("B 2")]), 400),
+        ("one is no object", json!([good("B 1"), 7]), 400),
+        ("one plate is taken", json!([good("B 1"), good("A 1")]), 409),
+        ("two have one plate", json!([good("B 1"), good("B 1")]), 409),
+        ("two have one id", json!([{"_id": "x", "plate": "B 1"}, {"_id": "x", "plate": "B 2"}]), 409),
+        ("one id is taken", json!([good("B 1"), {"_id": "one", "plate": "B 2"}]), 409),
+        ("nothing at all", json!([]), 400),
+    ];
+    for (what, body, status) in cases {
+        let reply = ground.admin.post("/api/cars", &body).reply().await;
+        if status == 400 && reply.status == 422 {
+            problem(what, &reply, 422);
+        } else {
+            problem(what, &reply, status);
+        }
+    }
+    let taken = ground.admin.post("/api/cars", &good("A 1")).reply().await;
+    let body = problem("a plate that is taken", &taken, 409);
+    assert!(body.to_string().contains("plate"), "the key is named: {body}");
+    let rule = ground.admin.post("/api/cars", &json!([good("B 1"), {"plate": 5}])).reply().await;
+    assert!(rule.text().contains("plate"), "the field is named: {}", rule.text());
+    ground.is_untouched().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preconditions_and_versions() {
+    let ground = Ground::new().await;
+    let admin = &ground.admin;
+    let change = json!({"doors": 4});
+    let whole = json!({"plate": "A 1", "doors": 4});
+    for (method, body) in [("PATCH", Some(&change)), ("PUT", Some(&whole)), ("DELETE", None)] {
+        let call = || {
+            let call = admin.call(method, "/api/cars/one");
+            if let Some(body) = body { call.json(body) } else { call }
+        };
+        problem(&format!("{method} without If-Match"), &call().reply().await, 428);
+        for stale in ["1.1", "zz.zz", "nonsense"] {
+            problem(&format!("{method} with {stale}"), &call().if_match(stale).reply().await, 412);
+        }
+        let elsewhere = admin.call(method, "/api/cars/nowhere");
+        let elsewhere = if let Some(body) = body { elsewhere.json(body) } else { elsewhere };
+        problem(&format!("{method} of nothing"), &elsewhere.if_match("1.1").reply().await, 404);
+    }
+    problem("creating over", &admin.put_new("/api/cars/one", &whole).reply().await, 412);
+    for version in ["0", "2", "x", "-1"] {
+        let reply = admin.get(&format!("/api/cars/one?version={version}")).reply().await;
+        let status = if matches!(version, "x" | "-1") && reply.status == 400 { 400 } else { 404 };
+        problem(&format!("version {version}"), &reply, status);
+    }
+    let long = "a".repeat(ID_BYTES_MAX + 1);
+    problem_of("an id too long", &admin.put_new(&format!("/api/cars/{long}"), &json!({"plate": "B"})).reply().await, 400, "_id");
+    problem("an id with NUL", &admin.put_new("/api/cars/a%00b", &json!({"plate": "B"})).reply().await, 400);
+    let reply = admin.get(&format!("/api/cars/{long}")).reply().await;
+    assert!(matches!(reply.status, 400 | 404), "reading an id too long: {}", reply.text());
+    ground.is_untouched().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_that_make_no_sense() {
+    let ground = Ground::new().await;
+    let cases: [(&str, &str, &str, u16); 27] = [
+        ("/api/cars", "where", "{\"plate\":", 400),
+        ("/api/cars", "where", "[1]", 400),
+        ("/api/cars", "where", "{\"plate\":{\"$like\":\"A\"}}", 400),
+        ("/api/cars", "where", "{\"$or\":5}", 400),
+        ("/api/cars", "where", "{\"plate\":{\"$in\":\"A\"}}", 400),
+        ("/api/cars", "where", "{\"plate\":{\"$regex\":\"(\"}}", 400),
+        ("/api/cars", "max_results", "many", 400),
+        ("/api/cars", "max_results", "-1", 400),
+        ("/api/cars", "page", "0", 400),
+        ("/api/cars", "page", "x", 400),
+        ("/api/cars", "projection", "{\"plate\":", 400),
+        ("/api/cars", "cursor", "nonsense", 400),
+        ("/api/cars", "cursor", "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", 400),
+        ("/api/cars", "as_of", "yesterday", 400),
+        ("/api/ads", "near", "13.4,95,100", 400),
+        ("/api/ads", "near", "13.4", 400),
+        ("/api/ads", "bbox", "1,2,3", 400),
+        ("/api/ads", "q", "\"open", 400),
+        ("/api/positions", "near", "x,y,z", 400),
+        ("/api/positions", "polygon", "{\"type\":\"Point\"}", 400),
+        ("/api/fences", "contains", "13.4", 400),
+        ("/api/fences", "contains", "13.4,99", 400),
+        ("/api/changes", "since", "x", 400),
+        ("/api/changes", "since", "99999999", 410),
+        ("/api/changes", "limit", "0", 400),
+        ("/api/changes", "include", "everything", 400),
+        ("/api/stream", "topics", "gossip", 400),
+    ];
+    for (path, name, value, status) in cases {
+        let reply = ground.admin.get(&format!("{path}?{}", query(&[(name, value)]))).reply().await;
+        let body = problem(&format!("{path} {name}={value}"), &reply, status);
+        assert!(body.to_string().contains(name), "{path} {name}={value}: the parameter is not named: {body}");
+        if status == 410 {
+            assert!(body["floor"].is_u64(), "{body}");
+        }
+    }
+    let unknown = ground.admin.get("/api/changes?collections=nothing").reply().await;
+    problem("changes of an unknown collection", &unknown, 404);
+    ground.is_untouched().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn addresses_methods_and_rights() {
+    let ground = Ground::new().await;
+    let admin = &ground.admin;
+    let user = json!({"username": "reader", "password": "a long enough phrase 9"});
+    admin.post("/api/users", &user).reply().await.expect(201);
+    let reader = admin.signed_in("reader", "a long enough phrase 9").await;
+    let (head, etag) = (head(admin).await, ground.car_etag.clone());
+    let stranger = Client::stranger(&ground.server);
+    for path in ["/api/ads", "/api/ads/one", "/api/changes", "/api/stream", "/api/users", "/api/positions", "/api/sessions"] {
+        problem(&format!("{path} by a stranger"), &stranger.get(path).reply().await, 401);
+        let forged = stranger.with_token("0123456789abcdef0123456789abcdef");
+        problem(&format!("{path} by a forger"), &forged.get(path).reply().await, 401);
+    }
+    for (username, password) in [("admin", "wrong"), ("nobody", PASSWORD), ("admin", "")] {
+        let reply = stranger.post("/api/auth", &json!({"username": username, "password": password})).reply().await;
+        let status = if password.is_empty() && reply.status == 400 { 400 } else { 401 };
+        problem(&format!("signing in as {username}"), &reply, status);
+    }
+    let reply = stranger.post("/api/auth", &json!({"username": 5})).reply().await;
+    assert!((400..=422).contains(&reply.status), "{}", reply.text());
+    let refused = [
+        ("POST", "/api/users", json!({"username": "x", "password": "another long phrase 9"})),
+        ("POST", "/api/collections", json!({"name": "mine"})),
+        ("POST", "/api/cars", json!({"plate": "B"})),
+        ("DELETE", "/api/cars/one", json!({})),
+    ];
+    for (method, path, body) in refused {
+        let reply = reader.call(method, path).json(&body).if_match(&etag).reply().await;
+        problem(&format!("{method} {path} by a reader"), &reply, 403);
+    }
+    for path in ["/api/nothing", "/api/ads/nowhere", "/api/positions/nowhere", "/api/adlists/nowhere/matches", "/nowhere", "/api/auth/nowhere"] {
+        problem(path, &admin.get(path).reply().await, 404);
+    }
+    for (method, path) in [("DELETE", "/api/changes"), ("PATCH", "/api/ads"), ("POST", "/api/ads/one"), ("PUT", "/api/positions"), ("POST", "/livez")] {
+        let reply = admin.call(method, path).json(&json!({})).reply().await;
+        problem(&format!("{method} {path}"), &reply, 405);
+        assert!(reply.header("allow").is_some_and(|allow| allow.contains("GET")), "{method} {path}: {:?}", reply.headers);
+    }
+    let asked = stranger.get("/api/ads").header("accept", "application/problem+json").reply().await;
+    assert_eq!(asked.header("content-type"), Some("application/problem+json"));
+    // A user document and two sessions are all that was written; readers of the log see the former.
+    let page = admin.read(&format!("/api/changes?since={head}")).await;
+    assert_eq!(page["changes"], json!([]), "a refused request left something behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn positions_keep_the_good_ones() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    let future = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    let items = json!([
+        {"device": "a", "lon": 13.4, "lat": 52.5},
+        {"device": "a", "lon": 181, "lat": 52.5},
+        {"lon": 13.4, "lat": 52.5},
+        {"device": "a", "lon": "13.4", "lat": 52.5},
+        {"device": "b", "lon": -180, "lat": 90, "at": "2020-01-01T00:00:00Z"},
+        {"device": "b", "lon": 13.4, "lat": -90.1},
+        {"device": "b", "lon": 13.4, "lat": 52.5, "at": "noon"},
+        {"device": "b", "lon": 13.4, "lat": 52.5, "at": crate::tracks::time_text(future)},
+        {"device": "x".repeat(ID_BYTES_MAX + 1), "lon": 13.4, "lat": 52.5},
+        {"device": "", "lon": 13.4, "lat": 52.5},
+        {"device": "c", "lon": 13.4, "lat": 52.5, "speed": -1},
+        {"device": "c", "lon": 13.4, "lat": 52.5, "accuracy": "high"},
+        {"device": "c", "lon": 13.4, "lat": 52.5, "fields": 5},
+        5,
+        {"device": "c", "lon": 13.4, "lat": 52.5, "speed": 1.5, "heading": 359, "accuracy": 3, "fields": {"line": "U7"}},
+    ]);
+    let taken = admin.post("/api/positions", &items).reply().await.expect(202).json();
+    assert_eq!(taken["accepted"], 3, "{taken}");
+    let rejected = taken["rejected"].as_array().expect("rejected");
+    let indexes: Vec<u64> = rejected.iter().filter_map(|item| item["index"].as_u64()).collect();
+    assert_eq!(indexes, [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13], "{taken}");
+    let said: Vec<&str> = rejected.iter().filter_map(|item| item["error"].as_str()).collect();
+    for (error, word) in said.iter().zip(["lon", "device", "lon", "lat", "at", "at", "device", "device", "speed", "accuracy", "fields", ""]) {
+        assert!(error.contains(word), "'{error}' does not name {word}");
+    }
+    assert!(taken["log_seq"].as_u64().is_some_and(|seq| seq > 0), "{taken}");
+    let now = admin.read("/api/positions/b").await;
+    assert_eq!((now["lon"].as_f64(), now["lat"].as_f64()), (Some(-180.0), Some(90.0)), "{now}");
+
+    let lines = "{\"device\":\"d\",\"lon\":1,\"lat\":2}\n{\"device\":\n\n{\"device\":\"e\",\"lon\":1,\"lat\":2}\n";
+    let taken = admin.call("POST", "/api/positions").raw("application/x-ndjson", lines).reply().await.expect(202).json();
+    assert_eq!((&taken["accepted"], taken["rejected"].as_array().map(Vec::len)), (&json!(2), Some(1)), "{taken}");
+    assert_eq!(taken["rejected"][0]["index"], 1, "{taken}");
+
+    let bad = admin.post("/api/positions", &json!([5])).reply().await.expect(202).json();
+    assert_eq!(bad["accepted"], 0, "{bad}");
+    problem("no JSON", &admin.call("POST", "/api/positions").raw("application/json", "[{").reply().await, 400);
+    let packed = admin.call("POST", "/api/positions").raw("application/vnd.dateline.positions", vec![7_u8; 90]).reply().await;
+    problem("broken records", &packed, 400);
+    let all = admin.read("/api/positions?bbox=-180,-90,180,90").await;
+    assert_eq!(all["_items"].as_array().map(Vec::len), Some(5), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_refuses_what_is_unsafe() {
+    let mut server = Server::start();
+    let data = server.data();
+    let data = data.to_str().expect("a UTF-8 path");
+    let said = |outcome: &Outcome| format!("{}{}", outcome.stdout, outcome.stderr);
+    let second = run(&["serve", "--data", data, "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code, Some(5), "a second serve: {second:?}");
+    let holder = server.process().to_string();
+    assert!(said(&second).contains(&holder), "the holder {holder} is not named: {second:?}");
+    assert_eq!(run(&["verify", "--data", data]).code, Some(5), "verify beside a server");
+    let admin = Client::admin(&server).await;
+    admin.read("/api/ads").await;
+    server.stop();
+
+    let open = run(&["serve", "--data", data, "--listen", "0.0.0.0:0"]);
+    assert_eq!(open.code, Some(2), "to everybody without TLS: {open:?}");
+    assert!(said(&open).to_lowercase().contains("tls"), "{open:?}");
+    let fresh = tempfile::tempdir().expect("a temporary directory");
+    let mut command = dateline();
+    command.env_remove("DATELINE_ADMIN_PASSWORD");
+    command.args(["serve", "--listen", "0.0.0.0:0", "--behind-proxy", "--data"]).arg(fresh.path().join("data"));
+    let open = outcome(command, Duration::from_secs(30));
+    assert_eq!(open.code, Some(2), "to everybody without an administrator: {open:?}");
+    assert!(said(&open).to_lowercase().contains("administrator"), "{open:?}");
+
+    for arguments in [&["serve"][..], &["serve", "--data", data, "--listen", "nonsense"], &["fly"], &["import", "--collection", "ads"]] {
+        assert_eq!(run(arguments).code, Some(2), "{arguments:?}");
+    }
+    let marker = server.data().join("dateline.json");
+    let text = std::fs::read_to_string(&marker).expect("the directory says its format");
+    let mut newer: Value = serde_json::from_str(&text).expect("JSON");
+    let format = newer["format"].as_u64().unwrap_or_else(|| panic!("no format in {newer}"));
+    newer["format"] = json!(format + 1);
+    std::fs::write(&marker, newer.to_string()).expect("the marker is written");
+    for arguments in [&["serve", "--data", data, "--listen", "127.0.0.1:0"][..], &["verify", "--data", data]] {
+        let refused = run(arguments);
+        assert!(refused.code.is_some_and(|code| code != 0), "a newer format: {refused:?}");
+        assert!(said(&refused).contains("format"), "{refused:?}");
+    }
+    std::fs::write(&marker, text).expect("the marker is written");
+    server.launch();
+    admin.read("/api/ads").await;
+}
