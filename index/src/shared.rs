@@ -152,7 +152,7 @@ impl Shared {
         let serves = self.serving() == Some(writer.generation.number);
         let commit = writer.pending() >= COMMIT_OPS_MAX
             || writer.waited() >= COMMIT_EVERY
-            || writer.pending() > 99_999 && self.visible.wanted(writer.position())
+            || writer.pending() > 0 && self.visible.wanted(writer.position())
             || records >= CHECKPOINT_RECORDS_MAX
             || records > 0 && writer.since_commit() >= CHECKPOINT_EVERY
             || caught_up && !serves;

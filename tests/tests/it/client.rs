@@ -3,6 +3,8 @@
 //! It follows the program's address over restarts. `reply` fails the test when the connection breaks; `attempt`
 //! returns the loss, for tests that kill the program.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -203,6 +205,36 @@ impl Call<'_> {
         let body = body.unwrap_or_else(|_| panic!("{what}: the answer does not end"));
         let body = body.map_err(|error| Lost(format!("{what}: {error:?}")))?.to_bytes();
         Ok(Reply { what, status: head.status.as_u16(), headers: head.headers, body })
+    }
+
+    /// Sends it over a plain socket, all of the body before looking at the answer: the program may refuse a large body
+    /// and close early, which HTTP libraries report as a broken connection although the answer is there.
+    pub(crate) fn over_a_socket(&self) -> Reply {
+        let what = format!("{} {}", self.method, self.path);
+        let address = self.client.address.get();
+        let host = address.strip_prefix("http://").expect("http");
+        let mut socket = TcpStream::connect(host).unwrap_or_else(|error| panic!("{what}: {error}"));
+        socket.set_read_timeout(Some(REPLY_MAX)).expect("a timeout");
+        let request = self.request();
+        let mut head = format!("{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n", self.body.len());
+        for (name, value) in request.headers() {
+            head.push_str(&format!("{name}: {}\r\n", value.to_str().expect("a header value")));
+        }
+        head.push_str("\r\n");
+        // A closed connection ends the writing, not the reading.
+        let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(&self.body));
+        let mut answer = Vec::new();
+        // A reset after the answer is no fault.
+        let _ = socket.read_to_end(&mut answer);
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{what}: no answer"));
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_else(|| panic!("{what}: {head}"));
+        let fields = lines.filter_map(|line| line.split_once(": "));
+        let headers = fields.filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value).ok()?))
+        });
+        Reply { what, status, headers: headers.collect(), body: Bytes::copy_from_slice(&answer[end + 4..]) }
     }
 
     /// Sends it; the program is known to run.

@@ -116,7 +116,10 @@ fn transfer(
         None => fresh,
     };
     let transfer = Transfer { reach, mapping, collection: &args.collection, file: &args.file, output };
-    let (state, rejects) = transfer.run(source, from, &place)?;
+    let (state, rejects) = transfer.run(source, from, &place).map_err(|failure| match place.exists() {
+        true => Failure::new(failure.exit, format!("{failure}; the same command with --resume goes on")),
+        false => failure,
+    })?;
     match std::fs::remove_file(&place) {
         // A file without rows has no state.
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
