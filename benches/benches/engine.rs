@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dateline_benches::{Plain, create, id, store};
-use dateline_engine::{Durability, Seq};
+use dateline_engine::{Ack, Durability, Holder, LeaseRequest, LeaseTerm, NewJob, Seq, Transaction};
 
 /// Documents present before reads are measured.
 const LOADED: u64 = 100_000;
@@ -125,5 +125,52 @@ fn read(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commit, read);
+/// 64 threads add jobs one at a time; or each adds one, leases one and completes it.
+fn queue(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("queue");
+    group.sample_size(10).measurement_time(Duration::from_secs(6)).throughput(Throughput::Elements(1));
+    for (case, full) in [("enqueue-64", false), ("cycle-64", true)] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (store, _) = store(dir.path());
+        group.bench_function(BenchmarkId::new("engine", case), |bencher| {
+            bencher.iter_custom(|total| {
+                let left = AtomicU64::new(total);
+                let started = Instant::now();
+                std::thread::scope(|scope| {
+                    for _ in 0..64 {
+                        scope.spawn(|| {
+                            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+                                run_job(&store, full);
+                            }
+                        });
+                    }
+                });
+                started.elapsed()
+            });
+        });
+        // The next case starts from an empty queue.
+        drop(store);
+    }
+    group.finish();
+}
+
+fn run_job(store: &dateline_engine::Store, full: bool) {
+    let job = NewJob::new("bench", vec![b'x'; 1_024]);
+    store.commit(Transaction::new(Durability::Sync).enqueue(job)).expect("enqueued");
+    if !full {
+        return;
+    }
+    let request = LeaseRequest {
+        lane: "bench".to_owned(),
+        max: 1,
+        term: LeaseTerm::new(Duration::from_secs(60)).expect("a term"),
+        holder: Holder::Process,
+        wait: Duration::from_secs(5),
+    };
+    for job in store.queue().lease(&request).expect("leased") {
+        store.queue().ack(Ack { lease: job.lease, result: None }).expect("completed");
+    }
+}
+
+criterion_group!(benches, commit, read, queue);
 criterion_main!(benches);

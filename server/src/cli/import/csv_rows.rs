@@ -6,6 +6,7 @@ use std::io::{Read, Seek};
 use csv::{ByteRecord, Position, ReaderBuilder};
 use serde_json::{Map, Value};
 
+use super::lines::Lines;
 use super::row::{Mark, Row, Sink, Unreadable};
 use crate::cli::outcome::Failure;
 
@@ -17,6 +18,7 @@ const SAMPLE_RECORDS: usize = 50;
 pub(crate) struct CsvRows {
     reader: csv::Reader<File>,
     columns: Vec<String>,
+    lines: Lines,
 }
 
 impl CsvRows {
@@ -26,11 +28,12 @@ impl CsvRows {
         let mut sample = Vec::new();
         Read::by_ref(&mut file).take(SAMPLE_BYTES).read_to_end(&mut sample)?;
         file.rewind()?;
+        let lines = Lines::new(file.try_clone()?);
         // Rows of another length are told one by one; the reader itself also drops a byte order mark.
         let mut reader = ReaderBuilder::new().delimiter(delimiter(&sample)).flexible(true).from_reader(file);
         let header = reader.byte_headers().map_err(Failure::error)?.clone();
         let columns = names(&header)?;
-        Ok(Self { reader, columns })
+        Ok(Self { reader, columns, lines })
     }
 
     /// Names of the columns, in their order.
@@ -43,14 +46,14 @@ impl CsvRows {
     pub(crate) fn read(mut self, from: Mark, sink: Sink<'_>) -> Result<(), Failure> {
         if from.rows > 0 {
             let mut position = Position::new();
-            position.set_byte(from.bytes).set_line(from.lines + 1).set_record(from.rows + 1);
+            position.set_byte(from.bytes);
             self.reader.seek(position).map_err(Failure::error)?;
         }
         let (mut record, mut number) = (ByteRecord::new(), from.rows);
         while self.reader.read_byte_record(&mut record).map_err(Failure::error)? {
             number += 1;
-            let (line, at) = (record.position().map_or(0, Position::line), self.reader.position());
-            let after = Mark { rows: number, bytes: at.byte(), lines: at.line().saturating_sub(1) };
+            let line = self.lines.of(record.position().map_or(0, Position::byte))?;
+            let after = Mark { rows: number, bytes: self.reader.position().byte(), lines: line };
             let row = Row { number, line, after, content: self.members(&record) };
             if !sink(row) {
                 break;
@@ -172,8 +175,19 @@ mod tests {
     fn quotes_hold_delimiters_line_ends_and_quotes() {
         let text = b"a,b\n\"x, y\",\"1\n2\"\n\"say \"\"hi\"\"\",z\n";
         assert_eq!(contents(text), json!([{"a": "x, y", "b": "1\n2"}, {"a": "say \"hi\"", "b": "z"}]));
-        let lines: Vec<u64> = rows(text, Mark::default()).iter().map(|row| row.line).collect();
-        assert_eq!(lines, [2, 4]);
+    }
+
+    #[test]
+    fn lines_are_those_an_editor_shows() {
+        let check = |text: &[u8], expected: &[u64]| {
+            let lines: Vec<u64> = rows(text, Mark::default()).iter().map(|row| row.line).collect();
+            assert_eq!(lines, expected, "{}", text.escape_ascii());
+        };
+        check(b"a,b\n1,\"x\ny\"\n2,3\n\n\n4,5", &[2, 4, 7]);
+        check(b"a,b\r\n1,\"x\r\ny\"\r\n2,3\r\n\r\n4,5\r\n", &[2, 4, 6]);
+        check(b"\xef\xbb\xbfa,b\r\n1,2", &[2]);
+        let long = format!("a,b\r\n{}", "1,2\r\n".repeat(50_000));
+        check(long.as_bytes(), &(2..=50_001).collect::<Vec<_>>());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod batch;
 mod csv_rows;
 mod delivery;
 mod geojson_rows;
+mod lines;
 mod mapping;
 mod ndjson_rows;
 mod rejects;

@@ -9,7 +9,7 @@ pub(crate) struct Mark {
     pub(crate) rows: u64,
     /// Byte offset; 0 for formats in which one cannot begin in the middle.
     pub(crate) bytes: u64,
-    /// Lines before it.
+    /// Lines before it, or the line of the last row before it.
     pub(crate) lines: u64,
 }
 
