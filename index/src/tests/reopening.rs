@@ -1,5 +1,7 @@
 //! What becomes of an index that is opened again.
 
+use std::time::Duration;
+
 use dateline_engine::{Options, Store};
 use serde_json::json;
 
@@ -112,6 +114,9 @@ fn lossy(after_loss: u64) -> (World, tempfile::TempDir) {
     world.store = open();
     for n in 0..after_loss {
         world.put(c, &format!("new{n}"), &json!({"t": "new"}));
+    }
+    while world.store.feed().head() < world.head() {
+        std::thread::sleep(Duration::from_millis(1));
     }
     world.open();
     (world, home)

@@ -59,7 +59,8 @@ impl Inside {
     /// 1 when the system gives no signals.
     pub(crate) fn stop_on_signal(&self, stop: Arc<Stop>) -> Result<(), Failure> {
         let _entered = self.runtime.enter();
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         self.runtime.spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}

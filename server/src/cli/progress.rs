@@ -23,14 +23,20 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar up to `total`; 0 when the end is not known yet.
     pub(crate) fn new(output: &Output, what: &'static str, unit: Unit, total: u64) -> Self {
-        let target = if output.is_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
+        let target = if output.is_json() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(8)
+        };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         let template = match unit {
             Unit::Bytes => "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}",
             Unit::Items => "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} {msg}",
         };
         // The templates are constant; a default bar would still be one.
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         bar.set_prefix(what);
         bar.enable_steady_tick(Duration::from_millis(500));
         Self { bar }

@@ -91,7 +91,10 @@ pub(crate) fn check_exists(dir: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let dir = dir.display();
-    Err(Failure::new(Exit::NotFound, format!("{dir}: there is no such directory; 'dateline init' creates one")))
+    Err(Failure::new(
+        Exit::NotFound,
+        format!("{dir}: there is no such directory; 'dateline init' creates one"),
+    ))
 }
 
 /// A connection to the server of these arguments.
@@ -100,6 +103,7 @@ pub(crate) fn check_exists(dir: &Path) -> Result<(), Failure> {
 /// 2 when none is named.
 pub(crate) fn client(place: &PlaceArgs) -> Result<Client, Failure> {
     let url = place.url.as_deref();
-    let url = url.ok_or_else(|| Failure::usage("name a directory with --data, or a server with --url and --token"))?;
+    let url = url
+        .ok_or_else(|| Failure::usage("name a directory with --data, or a server with --url and --token"))?;
     Client::new(url, place.token.clone(), place.cacert.as_deref())
 }

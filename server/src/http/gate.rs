@@ -4,13 +4,14 @@
 //! Nothing of the body is read before the caller is known to be allowed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_LENGTH, UPGRADE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::Limited;
+use http_body_util::{BodyExt, Limited};
 
 use super::doc::Access;
 use super::origin;
@@ -31,8 +32,29 @@ pub(crate) struct GateState {
 pub(crate) async fn gate(State(state): State<GateState>, mut request: Request, next: Next) -> Response {
     match admit(&state, &mut request) {
         Ok(bytes_max) => next.run(bounded(request, bytes_max)).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            discard(request.into_body()).await;
+            refusal.into_response()
+        }
     }
+}
+
+/// Reads on for a moment after a refusal: most clients read the answer only when they have sent all, and would see
+/// a reset connection instead (RFC 9112 9.6).
+async fn discard(mut body: Body) {
+    const BYTES_MAX: usize = 8 << 20;
+    const TIME_MAX: Duration = Duration::from_secs(1);
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // Whoever sends more, or slower, than this gets the reset.
+    let _ = tokio::time::timeout(TIME_MAX, reading).await;
 }
 
 /// Decides, and leaves the principal in the request. Returns the bound of the body in bytes.

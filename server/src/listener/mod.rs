@@ -71,6 +71,11 @@ impl Listener {
     pub async fn bind(app: &App) -> Result<Self, ListenError> {
         let config = app.config();
         let failed = |error: std::io::Error| ListenError::Failed(format!("{}: {error}", config.listen));
+        // A text that is no address at all is a mistake on the command line, not of the network.
+        let port = config.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            return Err(ListenError::Refused(format!("listen: '{}' is not HOST:PORT", config.listen)));
+        }
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&config.listen).await.map_err(failed)?.collect();
         let has_administrator = app
             .auth()

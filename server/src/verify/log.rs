@@ -20,7 +20,8 @@ type Newest = HashMap<(CollectionId, DocId), (Seq, ChangeOp)>;
 
 /// Compares the log up to the snapshot with the documents of the snapshot.
 pub(super) fn check(store: &Store, snapshot: &Snapshot<'_>, watch: Watch<'_>) -> Result<Part> {
-    let mut walk = Walk { store, part: Part::new("log"), newest: Newest::new(), floor: store.feed().floor()? };
+    let mut walk =
+        Walk { store, part: Part::new("log"), newest: Newest::new(), floor: store.feed().floor()? };
     let upto = snapshot.tail().seq;
     walk.records(upto, watch)?;
     walk.documents(snapshot, watch)?;
@@ -75,7 +76,12 @@ impl Walk<'_> {
         match change.op {
             ChangeOp::Catalog => {
                 if self.store.catalog().by_name(change.id.as_str()).is_none() {
-                    self.part.differ("collection", &change.id, format!("defined by {}", change.seq), "nothing");
+                    self.part.differ(
+                        "collection",
+                        &change.id,
+                        format!("defined by {}", change.seq),
+                        "nothing",
+                    );
                 }
                 return Ok(());
             }
@@ -151,14 +157,21 @@ impl Walk<'_> {
             // Its record has been trimmed.
             None if document.seq <= self.floor => {}
             Some((seq, op)) => {
-                self.part.differ("document", &place, format!("{op:?} of {seq}"), format!("version {}", document.seq));
+                self.part.differ(
+                    "document",
+                    &place,
+                    format!("{op:?} of {seq}"),
+                    format!("version {}", document.seq),
+                );
             }
             None => {
                 let found = format!("version {}", document.seq);
                 self.part.differ("document", &place, "a record in the log", found);
             }
         }
-        if let Err(error) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&document.body) {
+        if let Err(error) =
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&document.body)
+        {
             self.part.differ("document", &place, "a JSON object", error);
         }
     }
@@ -186,14 +199,17 @@ impl Walk<'_> {
 
     fn place(&self, collection: CollectionId, id: &DocId) -> String {
         let catalog = self.store.catalog();
-        let name = catalog.by_id(collection).map_or_else(|| collection.to_string(), |found| found.name.clone());
+        let name =
+            catalog.by_id(collection).map_or_else(|| collection.to_string(), |found| found.name.clone());
         format!("{name}/{id}")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use dateline_engine::{CollectionOptions, Condition, Durability, ManualClock, Millis, Options, Transaction};
+    use dateline_engine::{
+        CollectionOptions, Condition, Durability, ManualClock, Millis, Options, Transaction,
+    };
 
     use super::*;
 
@@ -213,7 +229,13 @@ mod tests {
         }
         let end = Millis::new(store.now().get() + 1000);
         let tx = Transaction::new(Durability::Sync);
-        let tx = tx.delete(cars, id("e3"), Condition::Present).put_until(cars, id("s"), Condition::Absent, "{}", end);
+        let tx = tx.delete(cars, id("e3"), Condition::Present).put_until(
+            cars,
+            id("s"),
+            Condition::Absent,
+            "{}",
+            end,
+        );
         store.commit(tx).unwrap();
         clock.advance_ms(2000);
         store.commit(put(Transaction::new(Durability::Sync), "e3", 1)).unwrap();
@@ -244,7 +266,16 @@ mod tests {
         let change = |seq: u64, prev_seq: u64, name: &str| {
             let (seq, prev_seq) = (Seq::new(seq), Seq::new(prev_seq));
             let (at, epoch) = (Millis::ZERO, store.epoch());
-            Change { seq, group_last: seq, prev_seq, at, epoch, collection: cars, id: id(name), op: ChangeOp::Put }
+            Change {
+                seq,
+                group_last: seq,
+                prev_seq,
+                at,
+                epoch,
+                collection: cars,
+                id: id(name),
+                op: ChangeOp::Put,
+            }
         };
         walk.record(&change(9, 1, "a")).unwrap();
         walk.record(&change(10, 7, "a")).unwrap();

@@ -118,7 +118,8 @@ impl Part {
 
     #[cfg(test)]
     pub(crate) fn words(&self) -> Vec<String> {
-        let told = |d: &Difference| format!("{} {}: expected {}, found {}", d.what, d.place, d.expected, d.found);
+        let told =
+            |d: &Difference| format!("{} {}: expected {}, found {}", d.what, d.place, d.expected, d.found);
         self.first.iter().map(told).collect()
     }
 }

@@ -50,7 +50,9 @@ impl Drop for Turn {
 
 async fn verify(State(app): State<App>) -> Answer {
     let Some(turn) = Turn::take() else {
-        return Err(Problem::new(Slug::Overloaded, "a verification is running already").retry_after(10).into());
+        return Err(Problem::new(Slug::Overloaded, "a verification is running already")
+            .retry_after(10)
+            .into());
     };
     let verified = app.clone();
     let report = app

@@ -33,8 +33,16 @@ struct Task<'a> {
 enum Plan {
     /// There is nothing to end.
     Skip(&'static str),
-    End { id: DocId, condition: Condition, body: Vec<u8> },
-    Later { payload: Vec<u8>, unique: String, delay: Duration },
+    End {
+        id: DocId,
+        condition: Condition,
+        body: Vec<u8>,
+    },
+    Later {
+        payload: Vec<u8>,
+        unique: String,
+        delay: Duration,
+    },
 }
 
 impl Expire {
@@ -45,7 +53,9 @@ impl Expire {
 
     fn plan(&self, desk: &Desk<'_>, job: &LeasedJob) -> Result<Plan> {
         let store = desk.app.store();
-        let Some(ad) = store.get(self.ads, &ad_of(job)?)? else { return Ok(Plan::Skip("the ad is not there")) };
+        let Some(ad) = store.get(self.ads, &ad_of(job)?)? else {
+            return Ok(Plan::Skip("the ad is not there"));
+        };
         let body = body_of(&ad)?;
         if body.get("active").and_then(Value::as_bool) == Some(false) {
             return Ok(Plan::Skip("the ad is not active"));

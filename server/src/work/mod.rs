@@ -37,13 +37,15 @@ pub(crate) struct Workers {
 /// `NotFound` without the built-in collections, `Unavailable` when no thread can be started.
 pub(crate) fn start(app: &App) -> Result<Workers> {
     let lanes: Vec<Box<dyn Lane>> =
-        vec![Box::new(Expire::new(app)?), Box::new(NewAd::default()), Box::new(NewLog::new(app)?)];
+        vec![Box::new(Expire::new(app)?), Box::new(NewAd), Box::new(NewLog::new(app)?)];
     let mut workers = Workers { stop: Arc::default(), threads: Vec::new() };
     for lane in lanes {
         let name = format!("dateline-{}", lane.name());
         let worker = Worker::new(app, lane, Arc::clone(&workers.stop));
         let thread = std::thread::Builder::new().name(name).spawn(move || worker.run());
-        workers.threads.push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
+        workers
+            .threads
+            .push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
     }
     Ok(workers)
 }

@@ -9,7 +9,6 @@ use super::lane::{Desk, HEARTBEAT, Lane};
 use super::settle;
 
 /// The lane.
-#[derive(Default)]
 pub(crate) struct NewAd;
 
 impl Lane for NewAd {

@@ -37,7 +37,8 @@ impl Lane for NewLog {
 
     fn work(&mut self, desk: &Desk<'_>, jobs: &[LeasedJob]) -> Result<()> {
         let store = desk.app.store();
-        let at = i64::try_from(store.now().get()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let at =
+            i64::try_from(store.now().get()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         let at = at.unwrap_or(jiff::Timestamp::MAX).to_string();
         let mut tasks = Vec::with_capacity(jobs.len());
         for job in jobs {

@@ -11,7 +11,11 @@ pub(crate) type Finish<'a, T> = &'a dyn Fn(Transaction, &T) -> Transaction;
 ///
 /// # Errors
 /// What concerns the store rather than a job.
-pub(crate) fn together<'t, T>(store: &Store, tasks: &'t [T], finish: Finish<'_, T>) -> Result<Vec<(&'t T, Error)>> {
+pub(crate) fn together<'t, T>(
+    store: &Store,
+    tasks: &'t [T],
+    finish: Finish<'_, T>,
+) -> Result<Vec<(&'t T, Error)>> {
     if tasks.is_empty() {
         return Ok(Vec::new());
     }

@@ -73,7 +73,10 @@ fn an_ad_ends_at_its_time_and_not_before() {
     let workers = start(&app).unwrap();
     let results = results(&app, "ads:expire", 6);
     let of = |name: &str| results.iter().filter(|(_, result)| result.to_string().contains(name)).count();
-    assert_eq!((of("ended"), of("later_ms"), of("not active"), of("no end"), of("not there")), (1, 2, 1, 1, 1));
+    assert_eq!(
+        (of("ended"), of("later_ms"), of("not active"), of("no end"), of("not there")),
+        (1, 2, 1, 1, 1)
+    );
     let mut expected = due.clone();
     expected["active"] = json!(false);
     expected["ended_reason"] = json!("expired");
@@ -108,7 +111,8 @@ fn a_new_ad_is_matched_and_logged_once() {
         assert!(told["at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     }
     let followers = app.followers();
-    let shown = followers.iter().filter(|(name, state)| name.starts_with("worker ") && state.failed.is_none());
+    let shown =
+        followers.iter().filter(|(name, state)| name.starts_with("worker ") && state.failed.is_none());
     assert_eq!(shown.count(), 3);
     workers.stop();
     app.stop();

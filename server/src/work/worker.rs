@@ -94,7 +94,8 @@ impl Worker {
         let desk = Desk { app: &self.app, stop: &self.stop };
         let lane = &mut self.lane;
         let outcome = catch_unwind(AssertUnwindSafe(|| lane.work(&desk, &jobs)));
-        let outcome = outcome.unwrap_or_else(|panic| Err(Error::internal(format!("panic: {}", text_of(&*panic)))));
+        let outcome =
+            outcome.unwrap_or_else(|panic| Err(Error::internal(format!("panic: {}", text_of(&*panic)))));
         if let Err(error) = &outcome {
             self.hand_back(&jobs, error);
         }

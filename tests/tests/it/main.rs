@@ -5,9 +5,12 @@
 //! is missing fails instead of being skipped).
 
 mod bad_input;
+mod browser;
 mod client;
+mod command_line;
 mod crash;
 mod errors;
+mod examples;
 mod ledger;
 mod oracle;
 mod parts;
@@ -21,5 +24,7 @@ mod snapshot;
 mod sphere;
 mod sse;
 mod stage;
+mod streams;
+mod surface;
 mod tracks;
 mod words;

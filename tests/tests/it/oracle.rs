@@ -406,9 +406,4 @@ impl Oracle {
     pub(crate) fn devices(&self) -> impl Iterator<Item = (&String, Place)> {
         self.devices.iter().map(|(id, device)| (id, device.place))
     }
-
-    /// The body of a document as this client last wrote it.
-    pub(crate) fn body(&self, resource: &'static str, id: &str) -> Option<&Value> {
-        self.bodies.get(&(resource, id.to_owned()))
-    }
 }

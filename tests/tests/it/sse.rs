@@ -59,8 +59,12 @@ pub(crate) struct Stream {
 impl Stream {
     /// Opens a stream, after `last` if given.
     pub(crate) async fn open(client: &Client, topics: &str, last: Option<&str>) -> Result<Self, Lost> {
-        let mut call = client.get(&format!("/api/stream?{}", query(&[("topics", topics)])));
-        call = call.header("accept", "text/event-stream");
+        Self::open_at(client, &format!("/api/stream?{}", query(&[("topics", topics)])), last).await
+    }
+
+    /// Opens a stream at a whole address.
+    pub(crate) async fn open_at(client: &Client, path: &str, last: Option<&str>) -> Result<Self, Lost> {
+        let mut call = client.get(path).header("accept", "text/event-stream");
         if let Some(last) = last {
             call = call.header("last-event-id", last);
         }

@@ -80,7 +80,12 @@ mod tests {
             assert!((distance_m(centre, city.place(3000.0, 4000.0)) - 5000.0).abs() < 10.0, "{}", city.name);
             let others = CITIES.iter().filter(|other| other.slug != city.slug);
             for other in others {
-                assert!(distance_m(centre, other.place(0.0, 0.0)) > 100_000.0, "{} {}", city.name, other.name);
+                assert!(
+                    distance_m(centre, other.place(0.0, 0.0)) > 100_000.0,
+                    "{} {}",
+                    city.name,
+                    other.name
+                );
             }
         }
     }

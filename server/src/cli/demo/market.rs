@@ -81,7 +81,12 @@ fn name_of(ad: &Value) -> Option<(String, String)> {
 }
 
 /// Everything that is there before the first device moves.
-pub(crate) fn furnish(visitor: &Visitor<'_>, seed: u64, devices: &[scene::Device], user: &str) -> Result<(), Failure> {
+pub(crate) fn furnish(
+    visitor: &Visitor<'_>,
+    seed: u64,
+    devices: &[scene::Device],
+    user: &str,
+) -> Result<(), Failure> {
     let bodies: Vec<Value> = devices.iter().map(scene::Device::body).collect();
     visitor.create("devices", &bodies)?;
     visitor.create("fences", &scene::fences(seed))?;

@@ -53,7 +53,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     // Talk about what goes wrong, and only about that.
-    let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("warn")).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new("warn")).with_writer(std::io::stderr);
     // Somebody else's subscriber is as good.
     let _ = lines.try_init();
     let seed = match args.seed {
@@ -109,9 +110,13 @@ fn show(args: &Args, seed: u64, inside: &Inside, stop: &Stop, output: &Output) -
     traffic.turn(&mover, 0.0)?;
 
     let url = format!("{}/#demo={secret}", inside.url());
-    let value = json!({"url": url, "username": "admin", "password": secret, "seed": seed, "devices": args.devices});
+    let value =
+        json!({"url": url, "username": "admin", "password": secret, "seed": seed, "devices": args.devices});
     output.data(&url, &value)?;
-    output.talk(format!("{} devices in 12 cities, seed {seed}; Ctrl-C ends it and removes the data", args.devices));
+    output.talk(format!(
+        "{} devices in 12 cities, seed {seed}; Ctrl-C ends it and removes the data",
+        args.devices
+    ));
     std::thread::scope(|scope| {
         scope.spawn(|| every(TICK, stop, output, || traffic.turn(&mover, TICK.as_secs_f64())));
         scope.spawn(|| every(TICK, stop, output, || market.turn(&seller)));
@@ -144,5 +149,51 @@ fn every(time: Duration, stop: &Stop, output: &Output, mut turn: impl FnMut() ->
         is_well = outcome.is_ok();
         // After a slow turn the rhythm begins anew instead of catching up.
         next = (next + time).max(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Method;
+
+    use super::*;
+    use crate::testing::test_config;
+
+    /// The scene in fast motion: what takes a minute to happen is there at once.
+    #[test]
+    fn things_happen() {
+        let app = App::builder().config(test_config()).open().unwrap();
+        let inside = Inside::start(app).unwrap();
+        let workers = work::start(inside.app()).unwrap();
+        add_administrator(inside.app(), "0123456789abcdef").unwrap();
+        let visitor =
+            Visitor::sign_in(inside.url(), "admin", "0123456789abcdef", inside.app().store()).unwrap();
+        let devices = scene::devices(1, 120);
+        market::furnish(&visitor, 1, &devices, &visitor.user).unwrap();
+        let (mut market, mut traffic) = (Market::new(1), Traffic::new(devices));
+        market.open(&visitor).unwrap();
+        for _ in 0..40 {
+            traffic.turn(&visitor, 1.0).unwrap();
+            market.turn(&visitor).unwrap();
+        }
+        let tail = inside.app().store().watermark().applied();
+        assert!(inside.app().geo().wait_for(tail, Duration::from_secs(20)));
+        let total = |collection: &str, filter: &str| {
+            let filter = crate::cli::percent::encode(filter);
+            let path = format!("/api/{collection}?max_results=0&where={filter}");
+            let list = visitor.client.call(Method::GET, &path, None).unwrap();
+            list["_meta"]["total"].as_u64().unwrap()
+        };
+        let count = |collection: &str, filter: serde_json::Value| total(collection, &filter.to_string());
+        assert_eq!(count("ads", json!({})), 520);
+        assert_eq!((count("devices", json!({})), count("fences", json!({}))), (120, 36));
+        for event in ["enter", "exit"] {
+            assert!(count("matches", json!({"event": event, "reason": "update:pos"})) > 0, "{event}");
+            assert!(count("fence_events", json!({"event": event})) > 0, "{event}");
+        }
+        assert!(count("matches", json!({"reason": "new:ad"})) > 0);
+        assert!(count("ads", json!({"active": false})) > 0);
+        workers.stop();
+        inside.stop().unwrap();
     }
 }

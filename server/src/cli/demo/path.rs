@@ -108,7 +108,13 @@ impl Path {
     /// Mostly straight on, never out of the city.
     fn turn(&mut self) {
         let roll = self.rng.unit();
-        let first = if roll < 0.6 { 0 } else if roll < 0.8 { 1 } else { 3 };
+        let first = if roll < 0.6 {
+            0
+        } else if roll < 0.8 {
+            1
+        } else {
+            3
+        };
         let choices = [first, 0, 1, 3, 2].map(|turn| (self.towards + turn) % 4);
         let inside = choices.into_iter().find(|&towards| self.is_inside(towards));
         // From outside every way may lead outside: then back.
@@ -150,14 +156,26 @@ mod tests {
                 for second in 0..3600 {
                     let here = path.step(1.0);
                     let moved_m = distance_m(before, here.place);
-                    assert!(moved_m <= kind.speed() * 1.2 * 1.1 + 0.5, "{} {kind:?} {second}: {moved_m}", city.name);
+                    assert!(
+                        moved_m <= kind.speed() * 1.2 * 1.1 + 0.5,
+                        "{} {kind:?} {second}: {moved_m}",
+                        city.name
+                    );
                     let out_m = distance_m(city.place(0.0, 0.0), here.place);
-                    assert!(out_m <= RADIUS_M * 1.02 + city.block_m, "{} {kind:?} {second}: {out_m}", city.name);
+                    assert!(
+                        out_m <= RADIUS_M * 1.02 + city.block_m,
+                        "{} {kind:?} {second}: {out_m}",
+                        city.name
+                    );
                     assert!((0.0..360.0).contains(&here.heading));
                     length_m += moved_m;
                     before = here.place;
                 }
-                assert!(length_m > kind.speed() * 3600.0 * 0.4, "{} {kind:?}: {length_m} m in an hour", city.name);
+                assert!(
+                    length_m > kind.speed() * 3600.0 * 0.4,
+                    "{} {kind:?}: {length_m} m in an hour",
+                    city.name
+                );
             }
         }
     }

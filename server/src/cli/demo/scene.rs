@@ -68,7 +68,8 @@ pub(crate) fn adlists(seed: u64, devices: &[Device], user: &str) -> Vec<Value> {
         .iter()
         .step_by(LIST_EVERY)
         .map(|device| {
-            let categories: Vec<&str> = (0..4).filter_map(|_| rng.pick(&CATEGORIES)).map(|c| c.name).collect();
+            let categories: Vec<&str> =
+                (0..4).filter_map(|_| rng.pick(&CATEGORIES)).map(|c| c.name).collect();
             let radius_m = rng.between(400.0, 1000.0).round();
             json!({
                 "name": format!("near {}", device.id.replace('-', " ")), "device": device.id,
@@ -104,7 +105,8 @@ pub(crate) fn fences(seed: u64) -> Vec<Value> {
             "name": name("centre"), "circle": {"center": centre, "radius_m": 450}, "detect": ["enter", "exit"],
         }));
         let (east, north) = (rng.between(-1400.0, 1400.0), rng.between(-1400.0, 1400.0));
-        let circle = json!({"center": city.place(east, north), "radius_m": rng.between(250.0, 600.0).round()});
+        let circle =
+            json!({"center": city.place(east, north), "radius_m": rng.between(250.0, 600.0).round()});
         fences.push(json!({"name": name("depot"), "circle": circle, "detect": ["enter", "exit"]}));
         let geometry = polygon(&mut rng, city, 700.0);
         fences.push(json!({"name": name("zone 30"), "geometry": geometry, "detect": ["enter", "exit"]}));

@@ -19,7 +19,12 @@ pub(crate) struct Visitor<'a> {
 
 impl<'a> Visitor<'a> {
     /// Signs in.
-    pub(crate) fn sign_in(url: &str, username: &str, password: &str, clock: &'a Store) -> Result<Self, Failure> {
+    pub(crate) fn sign_in(
+        url: &str,
+        username: &str,
+        password: &str,
+        clock: &'a Store,
+    ) -> Result<Self, Failure> {
         let body = json!({"username": username, "password": password});
         let session = Client::new(url, None, None)?.call(Method::POST, "/api/auth", Some(&body))?;
         let text = |name: &str| session.get(name).and_then(Value::as_str).unwrap_or("").to_owned();

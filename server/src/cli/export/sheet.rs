@@ -115,7 +115,10 @@ mod tests {
         let geojson: Value = serde_json::from_str(&written(Format::Geojson, &documents)).unwrap();
         assert_eq!(geojson["type"], "FeatureCollection");
         let features = geojson["features"].as_array().unwrap();
-        assert_eq!(features[0], json!({"type": "Feature", "id": "a", "geometry": place, "properties": {"n": 1}}));
+        assert_eq!(
+            features[0],
+            json!({"type": "Feature", "id": "a", "geometry": place, "properties": {"n": 1}})
+        );
         assert_eq!(features[1]["geometry"], json!({"type": "Point", "coordinates": [2, 1]}));
         assert_eq!(features.len(), 3);
         let empty: Value = serde_json::from_str(&written(Format::Geojson, &[])).unwrap();

@@ -59,7 +59,10 @@ impl<'a> Packer<'a> {
         let (line, number, after) = (row.line, row.number, row.after);
         let made = match row.content {
             Ok(content) => self.item(line, number, content),
-            Err(bad) => Err(Reject { line, reason: bad.reason, issues: Map::new(), row: Value::from(bad.text) }),
+            Err(bad) => {
+                let (reason, issues) = (bad.reason, Map::new());
+                Err(Box::new(Reject { line, reason, issues, row: Value::from(bad.text) }))
+            }
         };
         let bytes = made.as_ref().map_or(0, |item| item.text.len() + 1);
         let is_full = self.batch.items.len() + self.batch.rejects.len() >= ROWS_MAX
@@ -67,7 +70,7 @@ impl<'a> Packer<'a> {
         let full = if is_full { self.take() } else { None };
         match made {
             Ok(item) => self.batch.items.push(item),
-            Err(reject) => self.batch.rejects.push(reject),
+            Err(reject) => self.batch.rejects.push(*reject),
         }
         self.batch.bytes += bytes;
         self.batch.after = after;
@@ -83,10 +86,12 @@ impl<'a> Packer<'a> {
         Some(std::mem::replace(&mut self.batch, next))
     }
 
-    fn item(&self, line: u64, number: u64, row: Map<String, Value>) -> Result<Item, Reject> {
+    fn item(&self, line: u64, number: u64, row: Map<String, Value>) -> Result<Item, Box<Reject>> {
         let mut document = match self.mapping.document(&row) {
             Ok(document) => document,
-            Err(reason) => return Err(Reject { line, reason, issues: Map::new(), row: Value::Object(row) }),
+            Err(reason) => {
+                return Err(Box::new(Reject { line, reason, issues: Map::new(), row: Value::Object(row) }));
+            }
         };
         let given = document.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id_is_digest = self.with_ids && !document.contains_key("_id");
@@ -119,12 +124,18 @@ mod tests {
 
     fn mapping() -> Mapping {
         let (map, text) = (&[][..], &[][..]);
-        Mapping::new(&Wishes { collection: "cars", map, place: None, text, time_format: None, typed: true }).unwrap()
+        Mapping::new(&Wishes { collection: "cars", map, place: None, text, time_format: None, typed: true })
+            .unwrap()
     }
 
     fn row(number: u64, content: Value) -> Row {
         let Value::Object(content) = content else { panic!("not a row") };
-        Row { number, line: number + 1, after: Mark { rows: number, bytes: 0, lines: 0 }, content: Ok(content) }
+        Row {
+            number,
+            line: number + 1,
+            after: Mark { rows: number, bytes: 0, lines: 0 },
+            content: Ok(content),
+        }
     }
 
     #[test]

@@ -66,7 +66,10 @@ impl CsvRows {
     fn members(&self, record: &ByteRecord) -> Result<Map<String, Value>, Unreadable> {
         let (found, expected) = (record.len(), self.columns.len());
         if found != expected {
-            return Err(Unreadable::new(format!("{found} fields, the header has {expected}"), &joined(record)));
+            return Err(Unreadable::new(
+                format!("{found} fields, the header has {expected}"),
+                &joined(record),
+            ));
         }
         let mut members = Map::new();
         for (name, cell) in self.columns.iter().zip(record) {
@@ -115,7 +118,7 @@ fn delimiter(sample: &[u8]) -> u8 {
             all += 1;
             same += u64::from(record.len() == fields);
         }
-        let share = if all == 0 { 1000 } else { same * 1000 / all };
+        let share = (same * 1000).checked_div(all).unwrap_or(1000);
         // One column is what every wrong delimiter finds.
         if fields < 2 { (0, 0) } else { (share.max(1), fields) }
     };
@@ -167,7 +170,10 @@ mod tests {
         assert_eq!(contents(b"a,b\n1,x\n,y\n"), expected);
         assert_eq!(contents(b"\xef\xbb\xbfa;b\r\n1;x\r\n;y\r\n"), expected);
         assert_eq!(contents(b"a\tb\n1\tx\n\ty"), expected);
-        assert_eq!(contents(b"a;b\n\"1,5,7\";x\n1;\"y,z\"\n"), json!([{"a": "1,5,7", "b": "x"}, {"a": "1", "b": "y,z"}]));
+        assert_eq!(
+            contents(b"a;b\n\"1,5,7\";x\n1;\"y,z\"\n"),
+            json!([{"a": "1,5,7", "b": "x"}, {"a": "1", "b": "y,z"}])
+        );
         assert_eq!(contents(b"name\nBonn\n"), json!([{"name": "Bonn"}]));
     }
 

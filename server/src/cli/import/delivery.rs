@@ -31,11 +31,23 @@ const WAIT_S_MAX: u64 = 60;
 
 /// The way to a server.
 pub(crate) trait Wire: Send {
-    fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply, Failure>;
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Reply, Failure>;
 }
 
 impl Wire for Client {
-    fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply, Failure> {
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Reply, Failure> {
         Client::send(self, method, path, headers, body.map(|body| ("application/json", body)))
     }
 }
@@ -89,12 +101,19 @@ impl Delivery<'_> {
     /// The array was refused as a whole: whose fault was it?
     fn tell_apart(&self, items: &[&Item], reply: &Reply, done: &mut Done) -> Result<(), Failure> {
         let body = reply.json();
-        if let Some(told) = body.get("_items").and_then(Value::as_array).filter(|told| told.len() == items.len()) {
+        if let Some(told) =
+            body.get("_items").and_then(Value::as_array).filter(|told| told.len() == items.len())
+        {
             let is_bad = |told: &Value| told.get("_status").and_then(Value::as_str) == Some("ERR");
             if told.iter().any(is_bad) {
-                let (bad, good): (Vec<_>, Vec<_>) = items.iter().zip(told).partition(|(_, told)| is_bad(told));
+                let (bad, good): (Vec<_>, Vec<_>) =
+                    items.iter().zip(told).partition(|(_, told)| is_bad(told));
                 for (item, told) in bad {
-                    done.rejects.push(reject(item, "the document breaks rules of its resource", told.get("_issues")));
+                    done.rejects.push(reject(
+                        item,
+                        "the document breaks rules of its resource",
+                        told.get("_issues"),
+                    ));
                 }
                 let good: Vec<&Item> = good.into_iter().map(|(item, _)| *item).collect();
                 return self.store(&good, done);
@@ -118,7 +137,12 @@ impl Delivery<'_> {
     }
 
     /// Rows that are there already are imported, unless something else has their id.
-    fn settle_known(&self, items: &[&Item], known: &HashMap<String, Value>, done: &mut Done) -> Result<(), Failure> {
+    fn settle_known(
+        &self,
+        items: &[&Item],
+        known: &HashMap<String, Value>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
         let mut rest = Vec::new();
         for &item in items {
             match item.id.as_ref().and_then(|id| known.get(id)) {
@@ -187,7 +211,8 @@ impl Delivery<'_> {
         let body = reply.json();
         let mut refused = 0;
         for told in body.get("rejected").and_then(Value::as_array).into_iter().flatten() {
-            let index = told.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
+            let index =
+                told.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
             let reason = told.get("error").and_then(Value::as_str).unwrap_or("refused");
             if let Some(item) = index.and_then(|index| items.get(index)) {
                 done.rejects.push(reject(item, reason, None));

@@ -3,11 +3,11 @@
 //! The file is never held whole: each feature is handed on as soon as it has been read. One cannot begin in the
 //! middle of such a file, so reading goes on by passing over the features that are done.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::rc::Rc;
-use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn reading_goes_on_after_any_row() {
-        let numbers = |from| rows(&collection(), from).unwrap().iter().map(|row| row.number).collect::<Vec<_>>();
+        let numbers =
+            |from| rows(&collection(), from).unwrap().iter().map(|row| row.number).collect::<Vec<_>>();
         for row in rows(&collection(), Mark::default()).unwrap() {
             assert_eq!(numbers(row.after), (row.number + 1..=5).collect::<Vec<_>>());
         }

@@ -133,7 +133,9 @@ impl Mapping {
         let value = match value {
             Value::String(text) if self.typed && !self.text.contains(&name) => typed(text),
             // An id and a device have names, not numbers, also in formats that know the difference.
-            Value::Number(number) if matches!(name.as_str(), "_id" | "device") => Value::from(number.to_string()),
+            Value::Number(number) if matches!(name.as_str(), "_id" | "device") => {
+                Value::from(number.to_string())
+            }
             other => other.clone(),
         };
         let Some((last, parents)) = path.split_last() else { return Ok(()) };
@@ -156,7 +158,8 @@ impl Mapping {
                 .map(|at| at.timestamp()),
             None => date::parse_time(text),
         };
-        let at = at.ok_or_else(|| format!("at: '{text}' is not a time that is understood; see --time-format"))?;
+        let at =
+            at.ok_or_else(|| format!("at: '{text}' is not a time that is understood; see --time-format"))?;
         fix.insert("at".to_owned(), Value::from(at.to_string()));
         Ok(())
     }
@@ -198,7 +201,8 @@ mod tests {
 
     fn mapping(collection: &str, map: &[&str], place: Option<(&str, &str)>, typed: bool) -> Mapping {
         let map: Vec<String> = map.iter().map(|&wish| wish.to_owned()).collect();
-        let wishes = Wishes { collection, map: &map, place, text: &["zip".to_owned()], time_format: None, typed };
+        let wishes =
+            Wishes { collection, map: &map, place, text: &["zip".to_owned()], time_format: None, typed };
         Mapping::new(&wishes).unwrap()
     }
 
@@ -233,7 +237,8 @@ mod tests {
 
     #[test]
     fn columns_become_fields() {
-        let ads = mapping("ads", &["title=name", "price=population", "more.deep.zone=tz"], Some(("x", "y")), true);
+        let ads =
+            mapping("ads", &["title=name", "price=population", "more.deep.zone=tz"], Some(("x", "y")), true);
         check(
             &ads,
             json!({"name": "1984", "population": "12", "tz": "UTC", "zip": "0123", "n": "5", "x": "13.4", "y": " 52"}),
@@ -286,11 +291,20 @@ mod tests {
         assert!(failure.message.contains("no column 'lat'") && failure.message.contains("latitude"));
         for wish in ["title", "=name", "title=", "a..b=c"] {
             let map = [wish.to_owned()];
-            let wishes =
-                Wishes { collection: "ads", map: &map, place: None, text: &[], time_format: None, typed: true };
+            let wishes = Wishes {
+                collection: "ads",
+                map: &map,
+                place: None,
+                text: &[],
+                time_format: None,
+                typed: true,
+            };
             assert!(Mapping::new(&wishes).is_err(), "{wish}");
         }
         assert_ne!(ads.fingerprint(), mapping("ads", &["title=name"], None, true).fingerprint());
-        assert_eq!(ads.fingerprint(), mapping("ads", &["title=name"], Some(("lon", "lat")), true).fingerprint());
+        assert_eq!(
+            ads.fingerprint(),
+            mapping("ads", &["title=name"], Some(("lon", "lat")), true).fingerprint()
+        );
     }
 }

@@ -107,7 +107,9 @@ fn transfer(
             State { file_bytes: fresh.file_bytes, ..earlier }
         }
         Some(_) => {
-            output.talk("an earlier import of this file was interrupted; this one begins anew (--resume goes on)");
+            output.talk(
+                "an earlier import of this file was interrupted; this one begins anew (--resume goes on)",
+            );
             fresh
         }
         None if args.resume => {

@@ -29,7 +29,11 @@ pub(crate) fn read(mut file: File, from: Mark, sink: Sink<'_>) -> Result<(), Fai
         at.lines += 1;
         at.bytes += read;
         if read > LINE_BYTES_MAX {
-            return Err(Failure::error(format!("line {} is longer than {} MiB", at.lines, LINE_BYTES_MAX >> 20)));
+            return Err(Failure::error(format!(
+                "line {} is longer than {} MiB",
+                at.lines,
+                LINE_BYTES_MAX >> 20
+            )));
         }
         let text = if at.lines == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
         let text = text.trim_ascii();
@@ -46,7 +50,9 @@ pub(crate) fn read(mut file: File, from: Mark, sink: Sink<'_>) -> Result<(), Fai
 fn members(text: &[u8]) -> Result<Map<String, Value>, Unreadable> {
     match serde_json::from_slice(text) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(other) => Err(Unreadable::new(format!("expected a JSON object, found {}", json::name(&other)), text)),
+        Ok(other) => {
+            Err(Unreadable::new(format!("expected a JSON object, found {}", json::name(&other)), text))
+        }
         Err(error) => Err(Unreadable::new(format!("not JSON: {error}"), text)),
     }
 }

@@ -54,7 +54,8 @@ impl Source {
     /// 3 when there is no such file, 1 when it cannot be read.
     pub(crate) fn open(path: &Path, format: Format) -> Result<Self, Failure> {
         let told = |error: std::io::Error| {
-            let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Error };
+            let exit =
+                if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Error };
             Failure::new(exit, format!("{}: {error}", path.display()))
         };
         let file = File::open(path).map_err(told)?;
@@ -103,7 +104,9 @@ mod tests {
 
     #[test]
     fn endings_name_formats() {
-        let check = |name: &str, format: Option<Format>| assert_eq!(Format::of(Path::new(name)).ok(), format, "{name}");
+        let check = |name: &str, format: Option<Format>| {
+            assert_eq!(Format::of(Path::new(name)).ok(), format, "{name}")
+        };
         check("a/cities.CSV", Some(Format::Csv));
         check("a.tsv", Some(Format::Csv));
         check("a.csv.jsonl", Some(Format::Ndjson));

@@ -75,7 +75,10 @@ impl State {
             return Ok(());
         };
         let path = path.display();
-        Err(Failure::new(Exit::Conflict, format!("the interrupted import {differs}; remove {path} to begin anew")))
+        Err(Failure::new(
+            Exit::Conflict,
+            format!("the interrupted import {differs}; remove {path} to begin anew"),
+        ))
     }
 
     /// Stores it durably.

@@ -64,7 +64,16 @@ impl Stage {
 }
 
 const ADS: [&str; 10] = [
-    "import", "--collection", "ads", "--map", "title=name", "--map", "price=population", "--lon=x", "--lat=y", "--json",
+    "import",
+    "--collection",
+    "ads",
+    "--map",
+    "title=name",
+    "--map",
+    "price=population",
+    "--lon=x",
+    "--lat=y",
+    "--json",
 ];
 
 fn cities(count: u32) -> String {
@@ -135,7 +144,8 @@ fn an_interrupted_import_goes_on() {
 fn mapping_of_ads() -> String {
     let map = ["title=name".to_owned(), "price=population".to_owned()];
     let place = Some(("x", "y"));
-    let wishes = super::Wishes { collection: "ads", map: &map, place, text: &[], time_format: None, typed: true };
+    let wishes =
+        super::Wishes { collection: "ads", map: &map, place, text: &[], time_format: None, typed: true };
     super::Mapping::new(&wishes).unwrap().fingerprint()
 }
 
@@ -167,8 +177,10 @@ fn positions_become_the_places_of_devices() {
     let command = [&command[..], &["--lon", "X", "--lat", "Y"]].concat();
     assert_eq!(stage.run(&command, &file), Exit::Error);
     let told = fs::read_to_string(state::beside(&file, ".rejects.ndjson")).unwrap();
-    let lines: Vec<u64> =
-        told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].as_u64().unwrap()).collect();
+    let lines: Vec<u64> = told
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].as_u64().unwrap())
+        .collect();
     assert_eq!(lines, [4, 5]);
     let tail = stage.inside.app().store().watermark().applied();
     assert!(stage.inside.app().geo().wait_for(tail, std::time::Duration::from_secs(10)));

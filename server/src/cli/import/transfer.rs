@@ -40,7 +40,12 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// As `Delivery::deliver`; also when the file cannot be read to its end or the state cannot be stored.
-    pub(crate) fn run(&self, source: Source, state: State, place: &Path) -> Result<(State, PathBuf), Failure> {
+    pub(crate) fn run(
+        &self,
+        source: Source,
+        state: State,
+        place: &Path,
+    ) -> Result<(State, PathBuf), Failure> {
         let rejects = Rejects::open(self.file, state.rejects_bytes)?;
         let progress = Progress::new(self.output, "import", Unit::Bytes, source.bytes());
         progress.at(state.mark.bytes);
@@ -65,7 +70,8 @@ impl Transfer<'_> {
             let stop = &stop;
             let reader = scope.spawn(move || self.read(source, from, stop, &batches));
             let counted = count.all(&done, stop);
-            let read = reader.join().unwrap_or_else(|_| Err(Failure::error("the reader of the file panicked")));
+            let read =
+                reader.join().unwrap_or_else(|_| Err(Failure::error("the reader of the file panicked")));
             counted.and(read)
         });
         outcome?;

@@ -54,7 +54,13 @@ impl Double {
 }
 
 impl Wire for std::sync::Arc<Double> {
-    fn send(&self, method: Method, path: &str, _: &[(&str, &str)], body: Option<Bytes>) -> Result<Reply, Failure> {
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        _: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> Result<Reply, Failure> {
         self.requests.lock().unwrap().push((method.clone(), path.to_owned()));
         let mood = self.moods.lock().unwrap().pop();
         let (status, body) = match mood {
@@ -139,7 +145,8 @@ fn another_content_under_the_same_id_is_rejected() {
     let digest = Item { id_is_digest: true, ..item(2, document(2)) };
     assert_eq!(deliver(&server, vec![digest]).unwrap().imported, 1);
     // Twice in one file: the first one counts.
-    let done = deliver(&server, vec![item(1, json!({"_id": "b", "n": 1})), item(2, json!({"_id": "b", "n": 2}))]);
+    let done =
+        deliver(&server, vec![item(1, json!({"_id": "b", "n": 1})), item(2, json!({"_id": "b", "n": 2}))]);
     assert_eq!(lines(&done.unwrap()), [2]);
 }
 
