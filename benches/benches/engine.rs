@@ -47,7 +47,8 @@ fn commit(criterion: &mut Criterion) {
             let before = store.health().commits;
             let case = format!("{name}-{clients}");
             group.bench_function(BenchmarkId::new("engine", &case), |bencher| {
-                bencher.iter_custom(|total| commit_all(&store, collection, &next, total, clients, durability));
+                bencher
+                    .iter_custom(|total| commit_all(&store, collection, &next, total, clients, durability));
             });
             let after = store.health().commits;
             let written = (after.changes - before.changes).max(1);
@@ -139,7 +140,10 @@ fn queue(criterion: &mut Criterion) {
                 std::thread::scope(|scope| {
                     for _ in 0..64 {
                         scope.spawn(|| {
-                            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+                            while left
+                                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                                .is_ok()
+                            {
                                 run_job(&store, full);
                             }
                         });

@@ -40,10 +40,11 @@ fn ours(dir: &std::path::Path) -> (Store, SearchIndex) {
     let store = Store::open(&dir.join("store"), Options::new()).expect("the store opens");
     let collection = store.ensure_collection("notes", CollectionOptions::default()).expect("defined");
     for start in (0..DOCUMENTS).step_by(PER_COMMIT) {
-        let batch = (start..start + PER_COMMIT).fold(Transaction::new(Durability::Buffered), |batch, number| {
-            let id = DocId::new(format!("note-{number}")).expect("an id");
-            batch.put(collection, id, Condition::Absent, json!({"text": text(number)}).to_string())
-        });
+        let batch =
+            (start..start + PER_COMMIT).fold(Transaction::new(Durability::Buffered), |batch, number| {
+                let id = DocId::new(format!("note-{number}")).expect("an id");
+                batch.put(collection, id, Condition::Absent, json!({"text": text(number)}).to_string())
+            });
         store.commit(batch).expect("committed");
     }
     let english = Language::from_code("en").expect("a language");
@@ -104,7 +105,9 @@ fn search(criterion: &mut Criterion) {
     let direct = Direct::new(&dir.path().join("direct"));
     let mut group = criterion.benchmark_group("search");
     group.throughput(Throughput::Elements(1));
-    for (case, q) in [("rare", "word9999"), ("common", "word3"), ("two", "word20 word40"), ("phrase", "\"word1 word2\"")] {
+    for (case, q) in
+        [("rare", "word9999"), ("common", "word3"), ("two", "word20 word40"), ("phrase", "\"word1 word2\"")]
+    {
         let request = SearchRequest {
             collection: "notes".to_owned(),
             q: q.to_owned(),
@@ -115,7 +118,11 @@ fn search(criterion: &mut Criterion) {
         };
         let (keys, total) = direct.search(q);
         let answer = index.search(&request).expect("an answer");
-        assert_eq!((answer.hits.len(), answer.total as usize), (keys.len(), total), "both find the same for {q}");
+        assert_eq!(
+            (answer.hits.len(), answer.total as usize),
+            (keys.len(), total),
+            "both find the same for {q}"
+        );
         group.bench_function(BenchmarkId::new("dateline", case), |bencher| {
             bencher.iter(|| black_box(index.search(&request).expect("an answer")));
         });

@@ -12,7 +12,8 @@ fn document(criterion: &mut Criterion) {
     let server = Server::start();
     let mut client = Client::connect(server.address);
     let body = json!({"title": "A bench document", "text": "x".repeat(900), "location": {"type": "Point", "coordinates": [13.4, 52.5]}});
-    let created = client.send("POST", "/api/ads", "application/json", &server.token, body.to_string().as_bytes());
+    let created =
+        client.send("POST", "/api/ads", "application/json", &server.token, body.to_string().as_bytes());
     let created: Value = serde_json::from_slice(&created).expect("a document");
     let path = format!("/api/ads/{}", created["_id"].as_str().expect("an id"));
     let bytes = client.send("GET", &path, "application/json", &server.token, b"");

@@ -103,8 +103,7 @@ pub(crate) struct IndexKey {
 
 impl Index {
     fn keys(&self, body: &Json) -> Result<Vec<Vec<u8>>> {
-        let columns: Vec<Vec<Value>> =
-            self.fields.iter().map(|field| values_at(body, field)).collect();
+        let columns: Vec<Vec<Value>> = self.fields.iter().map(|field| values_at(body, field)).collect();
         if columns.iter().all(Vec::is_empty) {
             return Ok(Vec::new());
         }
@@ -176,8 +175,7 @@ impl Catalog {
     /// Collections in the order of their ids.
     pub(crate) fn new(collections: Vec<Collection>) -> Self {
         let by_id: Vec<_> = collections.into_iter().map(Arc::new).collect();
-        let by_name =
-            by_id.iter().enumerate().map(|(place, c)| (c.name.clone(), place)).collect();
+        let by_name = by_id.iter().enumerate().map(|(place, c)| (c.name.clone(), place)).collect();
         Self { by_id, by_name }
     }
 
@@ -218,9 +216,10 @@ impl Catalog {
             }
         }
         let id = self.by_id.last().map_or(CollectionId::new(1), |last| last.id.next());
-        let first_index = self.by_id.last().map_or(1, |last| {
-            last.first_index.get() + u32::try_from(last.indexes.len()).unwrap_or(u32::MAX)
-        });
+        let first_index = self
+            .by_id
+            .last()
+            .map_or(1, |last| last.first_index.get() + u32::try_from(last.indexes.len()).unwrap_or(u32::MAX));
         Ok(Collection::new(id, name.to_owned(), options, IndexId::new(first_index), at))
     }
 
@@ -252,23 +251,18 @@ mod tests {
     use super::*;
 
     fn collection(unique: &[&[&str]], indexes: &[&[&str]]) -> Collection {
-        let owned = |sets: &[&[&str]]| {
-            sets.iter().map(|set| set.iter().map(|&f| f.to_owned()).collect()).collect()
-        };
-        let options = CollectionOptions {
-            definition: String::new(),
-            unique: owned(unique),
-            indexes: owned(indexes),
-        };
+        let owned =
+            |sets: &[&[&str]]| sets.iter().map(|set| set.iter().map(|&f| f.to_owned()).collect()).collect();
+        let options =
+            CollectionOptions { definition: String::new(), unique: owned(unique), indexes: owned(indexes) };
         Catalog::default().plan("cars", options, Seq::new(1)).unwrap()
     }
 
     #[test]
     fn keys_of_plain_unique_and_list_fields() {
         let cars = collection(&[&["plate"]], &[&["brand", "price"], &["tags"]]);
-        let keys = cars
-            .index_keys("x", &json!({"plate": "A1", "brand": "saab", "tags": ["b", "a", "b"]}))
-            .unwrap();
+        let keys =
+            cars.index_keys("x", &json!({"plate": "A1", "brand": "saab", "tags": ["b", "a", "b"]})).unwrap();
         let shape: Vec<_> = keys.iter().map(|key| (key.place, key.unique)).collect();
         assert_eq!(shape, [(0, true), (1, false), (2, false), (2, false)]);
         assert!(keys[1].key.ends_with(b"x") && !keys[0].key.ends_with(b"x"));

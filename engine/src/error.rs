@@ -143,11 +143,7 @@ impl Error {
 
 impl From<Conflict> for Error {
     fn from(conflict: Conflict) -> Self {
-        Self {
-            kind: ErrorKind::Conflict,
-            message: conflict.to_string(),
-            conflict: Some(conflict),
-        }
+        Self { kind: ErrorKind::Conflict, message: conflict.to_string(), conflict: Some(conflict) }
     }
 }
 

@@ -4,12 +4,11 @@
 
 use crate::codec::{key, meta};
 use crate::error::{Error, Result};
+use crate::kv::Kv;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
-use crate::kv::Kv;
 use crate::read;
-use crate::store::StoreId;
-use crate::types::{Epoch, Seq};
+use crate::types::{Epoch, Seq, StoreId};
 
 /// What this version reads and writes. DO NOT LOWER.
 pub(crate) const STORE_FORMAT: u64 = 1;

@@ -13,6 +13,7 @@
 #![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
 mod catalog;
+mod change;
 mod clock;
 mod codec;
 mod commit;
@@ -33,20 +34,23 @@ mod verify;
 mod tests;
 
 pub use catalog::{Catalog, Collection, CollectionOptions};
-pub use codec::idem::{Idempotency, Remembered};
+pub use change::{Change, ChangeOp};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use codec::idem::{Idempotency, Remembered};
 pub use commit::op::{Condition, Durability, Receipt, Transaction};
 pub use commit::watermark::Watermark;
 pub use document::Document;
 pub use error::{Conflict, Error, ErrorKind, Result};
 pub use feed::cursor::Cursor;
 pub use feed::follower::{Follower, FollowerHandle, follow};
-pub use feed::{Change, ChangeOp, Entry, Feed};
+pub use feed::{Entry, Feed};
 pub use figures::CommitTotals;
 pub use queue::{
-    Ack, FinishedJob, Holder, Job, JobState, LaneSettings, LaneView, LeaseRequest, LeaseTerm,
-    LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue,
+    Ack, FinishedJob, Holder, Job, JobState, LaneSettings, LaneView, LeaseRequest, LeaseTerm, LeaseToken,
+    LeasedJob, Nack, Nacked, NewJob, Queue,
 };
 pub use read::Snapshot;
-pub use store::{Health, Options, Store, StoreId};
-pub use types::{CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, Tail};
+pub use store::{Health, Options, Store};
+pub use types::{
+    CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,
+};

@@ -2,12 +2,13 @@
 //!
 //! A snapshot is a store snapshot plus the tail read through it, so the two cannot disagree.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::codec::{envelope, key, meta};
+use crate::catalog::Index;
+use crate::codec::{envelope, key, meta, order, unique};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::kv::families::Family;
@@ -58,12 +59,7 @@ fn superseded(
 }
 
 /// The version that was newest at `seq`, tombstones included.
-fn version_as_of(
-    kv: &dyn KvRead,
-    collection: CollectionId,
-    id: &str,
-    seq: Seq,
-) -> Result<Option<Document>> {
+fn version_as_of(kv: &dyn KvRead, collection: CollectionId, id: &str, seq: Seq) -> Result<Option<Document>> {
     match head(kv, collection, id)? {
         Some(head) if head.seq > seq => Ok(superseded(kv, collection, id, seq, 1)?.pop()),
         head => Ok(head),
@@ -210,19 +206,24 @@ impl<'a> Snapshot<'a> {
         Ok(count)
     }
 
-    /// Ids whose declared index entry starts with these values.
-    pub(crate) fn index_ids(&self, range: &KeyRange, unique: bool, skip: usize) -> Result<Vec<DocId>> {
-        let mut ids = BTreeMap::new();
-        self.kv.scan(Family::Index, range, Direction::Forward, &mut |place, value| {
-            let id = if unique {
-                crate::commit::group::parse_unique(value)?
-            } else {
-                let id = place.get(skip..).and_then(|id| std::str::from_utf8(id).ok());
-                DocId::new(id.ok_or_else(|| Error::corrupt("index: unreadable key"))?)?
-            };
-            ids.insert(id, ());
+    /// Ids of the entries of one declared index that begin with `prefix`. A plain entry ends with the id, after
+    /// as many values as the index has fields.
+    pub(crate) fn index_ids(&self, index: &Index, prefix: &[u8]) -> Result<Vec<DocId>> {
+        let mut ids = BTreeSet::new();
+        let range = KeyRange::prefix(prefix);
+        self.kv.scan(Family::Index, &range, Direction::Forward, &mut |place, value| {
+            ids.insert(if index.unique { unique::decode(value)? } else { id_of_entry(index, place)? });
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(ids.into_keys().collect())
+        Ok(ids.into_iter().collect())
     }
+}
+
+fn id_of_entry(index: &Index, place: &[u8]) -> Result<DocId> {
+    let values = place.get(key::index_of(index.id).len()..);
+    let id = index.fields.iter().fold(values, |rest, _| rest.and_then(order::skip));
+    let id = id.and_then(|id| std::str::from_utf8(id).ok());
+    DocId::new(
+        id.ok_or_else(|| Error::corrupt(format!("index {}: unreadable key {place:02x?}", index.name)))?,
+    )
 }

@@ -18,8 +18,9 @@ use crate::commit::group::Ledger;
 use crate::commit::op::{Durability, Receipt, Transaction};
 use crate::commit::poison::Poison;
 use crate::commit::prepare::prepare;
+use crate::commit::shared::Shared;
 use crate::commit::watermark::Watermark;
-use crate::commit::writer::{Shared, Writer};
+use crate::commit::writer::Writer;
 use crate::commit::{Committer, Request};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
@@ -34,7 +35,7 @@ use crate::kv::{Direction, KeyRange, Kv};
 use crate::limits::COLLECTIONS_MAX;
 use crate::queue::Queue;
 use crate::read::{self, Snapshot};
-use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq};
+use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -51,27 +52,13 @@ impl Options {
     /// The machine's clock, 256 MiB of cache, 256 MiB of memtables.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            cache_bytes: 256 << 20,
-            memtable_bytes: 256 << 20,
-        }
+        Self { clock: Arc::new(SystemClock), cache_bytes: 256 << 20, memtable_bytes: 256 << 20 }
     }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Identity of a store, given at its creation: 16 random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreId(pub [u8; 16]);
-
-impl fmt::Display for StoreId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -118,10 +105,7 @@ impl Store {
     /// `Unavailable` when another process holds the directory or it cannot be read; `Invalid` when it
     /// was written by a newer version; `Corrupt` when the log and its counters disagree.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
-        let rocks = RocksOptions {
-            cache_bytes: options.cache_bytes,
-            memtable_bytes: options.memtable_bytes,
-        };
+        let rocks = RocksOptions { cache_bytes: options.cache_bytes, memtable_bytes: options.memtable_bytes };
         Self::start(Arc::new(RocksKv::open(dir, rocks)?), options.clock)
     }
 
@@ -173,11 +157,7 @@ impl Store {
     }
 
     /// Commits without waiting: `done` is called once, usually on the writer's thread, and must be quick.
-    pub fn submit(
-        &self,
-        transaction: Transaction,
-        done: impl FnOnce(Result<Receipt>) + Send + 'static,
-    ) {
+    pub fn submit(&self, transaction: Transaction, done: impl FnOnce(Result<Receipt>) + Send + 'static) {
         let catalog = self.inner.shared.catalog.load();
         match prepare(&catalog, transaction) {
             Ok(prepared) => {
@@ -263,7 +243,7 @@ impl Store {
             .and_then(|collection| collection.indexes.iter().find(|i| i.name == index))
             .ok_or_else(|| Error::not_found(format!("index '{index}' is not declared")))?;
         let prefix = index.prefix(values)?;
-        self.snapshot()?.index_ids(&KeyRange::prefix(&prefix), index.unique, prefix.len())
+        self.snapshot()?.index_ids(index, &prefix)
     }
 
     /// The collections as of now.

@@ -82,6 +82,16 @@ pub struct Tail {
     pub positions: PositionSeq,
 }
 
+/// Identity of a store, given at its creation: 16 random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// The name of one document inside its collection: 1 to 200 bytes of UTF-8 without NUL.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocId(Arc<str>);

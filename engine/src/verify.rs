@@ -25,7 +25,11 @@ const FOUND_MAX: usize = 20;
 /// Keys between two reports of progress.
 const PROGRESS_EVERY: u64 = 4_096;
 
-pub(crate) fn verify(kv: &dyn KvRead, catalog: &Catalog, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
+pub(crate) fn verify(
+    kv: &dyn KvRead,
+    catalog: &Catalog,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Vec<String>> {
     let mut check = Check { kv, catalog, progress, read: 0, found: Vec::new() };
     check.log()?;
     check.positions()?;
@@ -124,7 +128,9 @@ impl Check<'_> {
             let mut prev = head.prev_seq;
             while prev != Seq::ZERO {
                 let Some(older) = check.superseded(collection, &id, prev)? else {
-                    check.report(format!("document {collection}/{id}: version {prev} is missing from its history"));
+                    check.report(format!(
+                        "document {collection}/{id}: version {prev} is missing from its history"
+                    ));
                     break;
                 };
                 prev = older.prev_seq;
@@ -167,7 +173,10 @@ impl Check<'_> {
 
     fn index_keys(&self, head: &Document) -> Result<Vec<Vec<u8>>> {
         let Some(collection) = self.catalog.by_id(head.collection) else {
-            return Err(Error::corrupt(format!("document {}/{}: no such collection", head.collection, head.id)));
+            return Err(Error::corrupt(format!(
+                "document {}/{}: no such collection",
+                head.collection, head.id
+            )));
         };
         if head.deleted || collection.indexes.is_empty() {
             return Ok(Vec::new());
@@ -189,7 +198,9 @@ impl Check<'_> {
             check.logged(&version)?;
             let head = read::head(check.kv, collection, id.as_str())?;
             if head.is_none_or(|head| head.seq <= seq) {
-                check.report(format!("document {collection}/{id}: superseded version {seq} has no newer head"));
+                check.report(format!(
+                    "document {collection}/{id}: superseded version {seq} has no newer head"
+                ));
             }
             Ok(())
         })

@@ -128,7 +128,7 @@ impl Shared {
         let expected = Expected::of(&checkpoint, &self.store, &self.searched, number)?;
         match judge(&checkpoint, &expected) {
             Verdict::Resume => {}
-            Verdict::Rebuild(_) => {}
+            Verdict::Rebuild(reason) => return Ok(Opening::Rebuild(reason)),
             Verdict::Future(reason) => {
                 tracing::error!(reason, "the store has lost records that the search index has seen");
                 return Ok(Opening::Rebuild(reason));

@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     let (Some("table"), Some(criterion), Some(readme)) =
         (arguments.next().as_deref(), arguments.next(), arguments.next())
     else {
-        eprintln!("usage: dateline-tools table CRITERION_DIR README\n\n  writes the measured table into README between its markers");
+        eprintln!(
+            "usage: dateline-tools table CRITERION_DIR README\n\n  writes the measured table into README between its markers"
+        );
         return ExitCode::from(2);
     };
     match write(Path::new(&criterion), Path::new(&readme)) {
@@ -100,10 +102,17 @@ fn time(ns: f64) -> String {
 /// What it was measured on; a table without this says nothing.
 fn machine() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map(|(_, name)| name);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("Medians on {cores} cores of {}, Linux {}.", model.unwrap_or("an unknown processor"), kernel.trim())
+    format!(
+        "Medians on {cores} cores of {}, Linux {}.",
+        model.unwrap_or("an unknown processor"),
+        kernel.trim()
+    )
 }
 
 #[cfg(test)]

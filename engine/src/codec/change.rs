@@ -12,9 +12,9 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::change::{Change, ChangeOp};
 use crate::codec::{FORMAT, split_frame};
 use crate::error::{Error, Result};
-use crate::feed::{Change, ChangeOp};
 use crate::types::{CollectionId, DocId, Epoch, Millis, Seq};
 
 const HEADER_LEN: usize = 32;
@@ -48,11 +48,11 @@ pub(crate) fn encode(change: &Change, into: &mut Vec<u8>) -> Result<()> {
 pub(crate) fn decode(seq: Seq, value: &[u8]) -> Result<Change> {
     let fail = |error: Error| error.at(format_args!("log record {seq}"));
     let (op, header, id) = split_frame("change", value, HEADER_LEN).map_err(fail)?;
-    let op = ChangeOp::from_code(op)
-        .ok_or_else(|| fail(Error::corrupt(format!("unknown operation {op}"))))?;
+    let op =
+        ChangeOp::from_code(op).ok_or_else(|| fail(Error::corrupt(format!("unknown operation {op}"))))?;
     let known = header.get(..HEADER_LEN).unwrap_or_default();
-    let fields: Header = wincode::deserialize_exact(known)
-        .map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
+    let fields: Header =
+        wincode::deserialize_exact(known).map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
     let id = std::str::from_utf8(id)
         .map_err(|_| Error::corrupt("the id is not UTF-8"))
         .and_then(|id| DocId::new(id).map_err(|e| Error::corrupt(e.to_string())))

@@ -77,8 +77,8 @@ pub(crate) fn decode(collection: CollectionId, id: DocId, value: Bytes) -> Resul
         return Err(fail(Error::corrupt(format!("unknown flags {flags:#04x}"))));
     }
     let known = header.get(..HEADER_LEN).unwrap_or_default();
-    let fields: Header = wincode::deserialize_exact(known)
-        .map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
+    let fields: Header =
+        wincode::deserialize_exact(known).map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
     if usize::try_from(fields.body_len) != Ok(body.len()) {
         let found = body.len();
         let wanted = fields.body_len;

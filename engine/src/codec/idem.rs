@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let remembered = Remembered { seq: Seq::new(42), created: Millis::new(256), fingerprint: *b"abcdefgh" };
+        let remembered =
+            Remembered { seq: Seq::new(42), created: Millis::new(256), fingerprint: *b"abcdefgh" };
         let value = encode(&remembered);
         let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "012a00000000000000c80000010000000000006162636465666768");

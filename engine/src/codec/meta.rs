@@ -91,11 +91,8 @@ pub(crate) fn decode_collection(id: CollectionId, value: &[u8]) -> Result<Collec
         return Err(fail("unknown format".to_owned()));
     };
     let stored: StoredCollection = serde_json::from_slice(json).map_err(|e| fail(e.to_string()))?;
-    let options = CollectionOptions {
-        definition: stored.definition,
-        unique: stored.unique,
-        indexes: stored.indexes,
-    };
+    let options =
+        CollectionOptions { definition: stored.definition, unique: stored.unique, indexes: stored.indexes };
     Ok(Collection::new(
         id,
         stored.name,

@@ -11,17 +11,14 @@ pub(crate) mod key;
 pub(crate) mod meta;
 pub(crate) mod order;
 pub(crate) mod positions;
+pub(crate) mod unique;
 
 use crate::error::{Error, Result};
 
 /// Splits `[format u8][second u8][header_len u16 LE][header][rest]`, the frame all values share.
 ///
 /// A newer writer may append header fields, so a header longer than `header_len_min` is accepted.
-fn split_frame<'a>(
-    what: &str,
-    bytes: &'a [u8],
-    header_len_min: usize,
-) -> Result<(u8, &'a [u8], &'a [u8])> {
+fn split_frame<'a>(what: &str, bytes: &'a [u8], header_len_min: usize) -> Result<(u8, &'a [u8], &'a [u8])> {
     let short = || Error::corrupt(format!("{what}: {} bytes are too short", bytes.len()));
     let [format, second, len_low, len_high, rest @ ..] = bytes else { return Err(short()) };
     if *format != FORMAT {

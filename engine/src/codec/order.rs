@@ -38,6 +38,16 @@ pub(crate) fn unescape(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
+/// What follows the first value of a run of them; `None` when the bytes are no value.
+pub(crate) fn skip(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [1..=3, rest @ ..] => Some(rest),
+        [4 | 6 | 7, rest @ ..] => rest.get(8..),
+        [5, rest @ ..] => unescape(rest).map(|(_, rest)| rest),
+        _ => None,
+    }
+}
+
 /// One typed value of an index key.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -84,9 +94,9 @@ impl Value {
             serde_json::Value::Null => Some(Self::Null),
             serde_json::Value::Bool(value) => Some(Self::Bool(*value)),
             serde_json::Value::Number(value) => exact_number(value),
-            serde_json::Value::String(value) => (value.len()
-                <= crate::limits::INDEX_VALUE_BYTES_MAX)
-                .then(|| Self::Text(value.clone())),
+            serde_json::Value::String(value) => {
+                (value.len() <= crate::limits::INDEX_VALUE_BYTES_MAX).then(|| Self::Text(value.clone()))
+            }
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
         }
     }
@@ -156,6 +166,19 @@ mod tests {
             x.extend_from_slice(&(!after_a).to_be_bytes());
             y.extend_from_slice(&(!after_b).to_be_bytes());
             prop_assert_eq!((&a, !after_a).cmp(&(&b, !after_b)), x.cmp(&y));
+        }
+
+        #[test]
+        fn a_value_ends_where_the_next_begins(text in ".{0,12}", number: i64, rest: [u8; 3]) {
+            for value in [Value::Null, Value::Bool(true), Value::Integer(number), Value::Text(text)] {
+                let bytes = [&encoded(&value)[..], &rest].concat();
+                prop_assert_eq!(skip(&bytes), Some(&rest[..]));
+            }
+        }
+
+        #[test]
+        fn skipping_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
+            let _ = skip(&bytes);
         }
 
         #[test]

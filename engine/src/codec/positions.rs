@@ -39,12 +39,7 @@ pub(crate) struct Stamp {
 }
 
 pub(crate) fn encode_head(stamp: Stamp, batch: &[u8]) -> Result<[u8; FRAME_LEN + HEADER_LEN]> {
-    let header = Header {
-        after: stamp.after.get(),
-        at_ms: stamp.at.get(),
-        epoch: stamp.epoch.get(),
-        crc: 0,
-    };
+    let header = Header { after: stamp.after.get(), at_ms: stamp.at.get(), epoch: stamp.epoch.get(), crc: 0 };
     let mut bytes = [0; FRAME_LEN + HEADER_LEN];
     let (frame, rest) = bytes.split_at_mut(FRAME_LEN);
     let header_len = u16::try_from(HEADER_LEN).unwrap_or(u16::MAX).to_le_bytes();
@@ -63,8 +58,8 @@ pub(crate) fn decode(seq: PositionSeq, value: &[u8]) -> Result<(Stamp, Bytes)> {
         return Err(fail(Error::corrupt(format!("unknown flags {flags:#04x}"))));
     }
     let known = header.get(..HEADER_LEN).unwrap_or_default();
-    let fields: Header = wincode::deserialize_exact(known)
-        .map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
+    let fields: Header =
+        wincode::deserialize_exact(known).map_err(|e| fail(Error::corrupt(format!("header: {e}"))))?;
     let (before, after) = value.split_at_checked(CRC_OFFSET).unwrap_or((value, &[]));
     let sum = crc32c::crc32c_append(crc32c::crc32c(before), after.get(4..).unwrap_or_default());
     if sum != fields.crc {

@@ -40,13 +40,7 @@ pub(crate) fn decide(
         }),
         Change::Delete => {
             let live = live.ok_or(Conflict::Absent)?;
-            Ok(Plan {
-                prev_seq,
-                created: live.created,
-                expires: None,
-                deleted: true,
-                body: Bytes::new(),
-            })
+            Ok(Plan { prev_seq, created: live.created, expires: None, deleted: true, body: Bytes::new() })
         }
     }
 }
@@ -143,9 +137,6 @@ mod tests {
             Err(Conflict::Stale { expected: wrong, found: Some(found) })
         );
         let put = Change::Put { body: Bytes::new(), expires: None };
-        assert_eq!(
-            decide(Some(&live), &Condition::Absent, &put, NOW),
-            Err(Conflict::Exists(found))
-        );
+        assert_eq!(decide(Some(&live), &Condition::Absent, &put, NOW), Err(Conflict::Exists(found)));
     }
 }

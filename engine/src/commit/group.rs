@@ -10,18 +10,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, Collection, IndexKey};
+use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
-use crate::codec::{change, envelope, idem, key, meta, positions};
+use crate::codec::{change, envelope, idem, key, meta, positions, unique};
 use crate::commit::decide::decide;
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::{Prepared, Target};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
 use crate::feed::cursor::Cursor;
-use crate::feed::{Change, ChangeOp};
+use crate::kv::Kv;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
-use crate::kv::Kv;
 use crate::queue::{PreparedJob, QueueState};
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Seq, Tail};
 
@@ -101,7 +101,16 @@ impl<'a> Group<'a> {
             overlay.insert((collection, id), head);
         }
         let start = ledger.tail;
-        Ok(Self { kv, ledger, batch, overlay, unique: Holders::new(), start, remembered: HashMap::new(), records: 0 })
+        Ok(Self {
+            kv,
+            ledger,
+            batch,
+            overlay,
+            unique: Holders::new(),
+            start,
+            remembered: HashMap::new(),
+            records: 0,
+        })
     }
 
     /// Adds one transaction, or says why it cannot be.
@@ -182,7 +191,7 @@ impl<'a> Group<'a> {
         let holder = match taken.get(&wanted.key).or_else(|| self.unique.get(&wanted.key)) {
             Some(known) => known.clone(),
             None => match self.kv.get(Family::Index, &wanted.key)? {
-                Some(value) => Some(parse_unique(&value)?),
+                Some(value) => Some(unique::decode(&value)?),
                 None => None,
             },
         };
@@ -282,11 +291,7 @@ impl<'a> Group<'a> {
 
     /// The id of each job, and of those that are new also the lane. A new job's id is the sequence of
     /// its log record.
-    fn write_jobs(
-        &mut self,
-        jobs: &[PreparedJob],
-        after: Seq,
-    ) -> (Vec<JobId>, Vec<(CollectionId, JobId)>) {
+    fn write_jobs(&mut self, jobs: &[PreparedJob], after: Seq) -> (Vec<JobId>, Vec<(CollectionId, JobId)>) {
         let (mut ids, mut created) = (Vec::with_capacity(jobs.len()), Vec::new());
         for job in jobs {
             let fresh = JobId::new(after.get() + created.len() as u64 + 1);
@@ -334,8 +339,7 @@ impl<'a> Group<'a> {
         }
         for added in new {
             if added.unique {
-                let value = [&seq.get().to_le_bytes()[..], id.as_str().as_bytes()].concat();
-                self.batch.put(Family::Index, &added.key, &value);
+                self.batch.put(Family::Index, &added.key, &unique::encode(seq, id));
                 self.unique.insert(added.key.clone(), Some(id.clone()));
             } else if !old.contains(added) {
                 self.batch.put(Family::Index, &added.key, &[]);
@@ -355,11 +359,8 @@ impl<'a> Group<'a> {
 
     fn write_positions(&mut self, batch: &Bytes) -> Result<PositionSeq> {
         let seq = self.ledger.tail.positions.next();
-        let stamp = positions::Stamp {
-            after: self.ledger.tail.seq,
-            at: self.ledger.at,
-            epoch: self.ledger.epoch,
-        };
+        let stamp =
+            positions::Stamp { after: self.ledger.tail.seq, at: self.ledger.at, epoch: self.ledger.epoch };
         let head = positions::encode_head(stamp, batch)?;
         self.batch.put_parts(Family::Positions, &key::positions(seq), &[&head, batch]);
         self.ledger.tail.positions = seq;
@@ -424,13 +425,4 @@ fn keys_of(collection: &Collection, document: Option<&Document>) -> Result<Vec<I
         }
         _ => Ok(Vec::new()),
     }
-}
-
-/// The holder inside the value of a unique key: `seq u64 LE | id`.
-pub(crate) fn parse_unique(value: &[u8]) -> Result<DocId> {
-    value
-        .get(8..)
-        .and_then(|id| std::str::from_utf8(id).ok())
-        .and_then(|id| DocId::new(id).ok())
-        .ok_or_else(|| Error::corrupt("unique index: the value names no document"))
 }

@@ -9,6 +9,7 @@ pub(crate) mod group;
 pub(crate) mod op;
 pub(crate) mod poison;
 pub(crate) mod prepare;
+pub(crate) mod shared;
 pub(crate) mod watermark;
 pub(crate) mod writer;
 

@@ -107,13 +107,7 @@ impl Transaction {
         self.write(collection, id, condition, Change::Delete)
     }
 
-    fn write(
-        mut self,
-        collection: CollectionId,
-        id: DocId,
-        condition: Condition,
-        change: Change,
-    ) -> Self {
+    fn write(mut self, collection: CollectionId, id: DocId, condition: Condition, change: Change) -> Self {
         self.writes.push(Write { collection, id, condition, change });
         self
     }

@@ -9,9 +9,7 @@ use serde_json::Value as Json;
 use crate::catalog::{Catalog, Collection, IndexKey, check_name};
 use crate::commit::op::{Change, Transaction, Write};
 use crate::error::{Error, Result};
-use crate::limits::{
-    BODY_BYTES_MAX, POSITIONS_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPS_MAX,
-};
+use crate::limits::{BODY_BYTES_MAX, POSITIONS_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPS_MAX};
 use crate::queue::{NewJob, PreparedJob};
 
 /// A transaction that can only still fail on what is stored.
@@ -38,21 +36,16 @@ pub(crate) fn prepare(catalog: &Catalog, transaction: Transaction) -> Result<Pre
         )));
     }
     if transaction.records_max() > TRANSACTION_OPS_MAX {
-        return Err(Error::invalid(format!(
-            "a transaction makes at most {TRANSACTION_OPS_MAX} changes"
-        )));
+        return Err(Error::invalid(format!("a transaction makes at most {TRANSACTION_OPS_MAX} changes")));
     }
     if transaction.positions.as_ref().is_some_and(|batch| batch.len() > POSITIONS_BYTES_MAX) {
-        return Err(Error::invalid(format!(
-            "a positions batch has at most {POSITIONS_BYTES_MAX} bytes"
-        )));
+        return Err(Error::invalid(format!("a positions batch has at most {POSITIONS_BYTES_MAX} bytes")));
     }
     for (name, _) in &transaction.cursors {
         check_name("cursor", name)?;
     }
     let jobs = transaction.jobs.iter().map(NewJob::prepare).collect::<Result<_>>()?;
-    let targets =
-        transaction.writes.iter().map(|write| target(catalog, write)).collect::<Result<_>>()?;
+    let targets = transaction.writes.iter().map(|write| target(catalog, write)).collect::<Result<_>>()?;
     Ok(Prepared { transaction, targets, jobs, bytes })
 }
 

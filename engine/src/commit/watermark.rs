@@ -65,21 +65,14 @@ impl Watermark {
             if tail.seq > seen.seq || tail.positions > seen.positions || left.is_zero() {
                 return tail;
             }
-            marks = self
-                .moved
-                .wait_timeout(marks, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            marks = self.moved.wait_timeout(marks, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Calls `listener` after each move of the durable mark, on the writer's thread: it must be
     /// quick and must not call the store.
     pub fn subscribe(&self, listener: impl Fn(Tail) + Send + Sync + 'static) {
-        self.listeners
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Box::new(listener));
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
     pub(crate) fn apply(&self, to: Tail) {

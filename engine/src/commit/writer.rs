@@ -7,28 +7,23 @@
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use crate::catalog::Catalog;
-use crate::clock::Clock;
 use crate::codec::idem;
 use crate::commit::group::{Group, Ledger};
 use crate::commit::op::{Durability, Receipt};
-use crate::commit::poison::Poison;
 use crate::commit::prepare::Prepared;
-use crate::commit::watermark::Watermark;
+use crate::commit::shared::Shared;
 use crate::commit::{Done, Request};
 use crate::error::{Error, ErrorKind, Result};
-use crate::figures::CommitFigures;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
-use crate::kv::{Direction, KeyRange, Kv};
+use crate::kv::{Direction, KeyRange};
 use crate::limits::{BUFFERED_SYNC_MS_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
-use crate::queue::{Answer, Step, Wakes};
+use crate::queue::{Answer, Step};
 use crate::types::{Millis, Tail};
 
 /// Most results of one lane removed at a time.
@@ -38,19 +33,6 @@ const FORGET_MAX: usize = 10_000;
 pub(crate) struct Intake {
     pub(crate) requests: Receiver<Request>,
     pub(crate) waiting_bytes: Arc<AtomicUsize>,
-}
-
-/// What the writer shares with readers.
-pub(crate) struct Shared {
-    pub(crate) kv: Arc<dyn Kv>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) watermark: Watermark,
-    pub(crate) poison: Poison,
-    pub(crate) catalog: ArcSwap<Catalog>,
-    pub(crate) figures: CommitFigures,
-    pub(crate) wakes: Arc<Wakes>,
-    /// Newest change of each collection, by its number.
-    pub(crate) changed: Box<[AtomicU64]>,
 }
 
 /// An answer that waits for its group to be written.
@@ -82,7 +64,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Self { shared, ledger, batch: Batch::default(), sync_by: None, forget_at: Millis::ZERO, forget_from: [0; 16] }
+        Self {
+            shared,
+            ledger,
+            batch: Batch::default(),
+            sync_by: None,
+            forget_at: Millis::ZERO,
+            forget_from: [0; 16],
+        }
     }
 
     /// Runs until told to stop; a panic poisons the engine instead of leaving callers to wait.
@@ -122,9 +111,10 @@ impl Writer {
     fn patience(&self) -> Duration {
         const IDLE: Duration = Duration::from_secs(3600);
         let sync = self.sync_by.map(|by| by.saturating_duration_since(Instant::now()));
-        let timer = self.ledger.queue.next_due().map(|due| {
-            Duration::from_millis(due.get().saturating_sub(self.shared.clock.now().get()).max(1))
-        });
+        let timer =
+            self.ledger.queue.next_due().map(|due| {
+                Duration::from_millis(due.get().saturating_sub(self.shared.clock.now().get()).max(1))
+            });
         [sync, timer].into_iter().flatten().min().unwrap_or(IDLE).min(IDLE)
     }
 
@@ -174,14 +164,13 @@ impl Writer {
         }
         let shared = Arc::clone(&self.shared);
         let prepared = transactions.iter().map(|(prepared, _)| &**prepared);
-        let mut group =
-            match Group::begin(&*shared.kv, &mut self.ledger, &mut self.batch, prepared) {
-                Ok(group) => group,
-                Err(error) => {
-                    transactions.into_iter().for_each(|(_, done)| done(Err(error.clone())));
-                    return Ok(());
-                }
-            };
+        let mut group = match Group::begin(&*shared.kv, &mut self.ledger, &mut self.batch, prepared) {
+            Ok(group) => group,
+            Err(error) => {
+                transactions.into_iter().for_each(|(_, done)| done(Err(error.clone())));
+                return Ok(());
+            }
+        };
         for (prepared, done) in transactions {
             let outcome = group.add(&prepared);
             *sync |= outcome.is_ok() && prepared.transaction.durability == Durability::Sync;

@@ -108,8 +108,8 @@ pub fn follow(store: &Store, mut follower: Box<dyn Follower>) -> Result<Follower
         .name(format!("dateline-{name}"))
         .spawn(move || {
             let loop_ = std::panic::AssertUnwindSafe(|| run(&store, &mut *follower, &stop));
-            let outcome = std::panic::catch_unwind(loop_)
-                .unwrap_or_else(|_| Err(Error::internal("it panicked")));
+            let outcome =
+                std::panic::catch_unwind(loop_).unwrap_or_else(|_| Err(Error::internal("it panicked")));
             if let Err(error) = outcome {
                 tracing::error!(follower = follower.name(), %error, "follower stopped");
                 *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
@@ -128,11 +128,8 @@ fn run(store: &Store, follower: &mut dyn Follower, stop: &AtomicBool) -> Result<
         } else {
             feed.changes(at.seq, STEP_ENTRIES_MAX)?.into_iter().map(Entry::Change).collect()
         };
-        let outcome = if entries.is_empty() {
-            follower.idle()
-        } else {
-            follower.apply(&entries, at.past(&entries))
-        };
+        let outcome =
+            if entries.is_empty() { follower.idle() } else { follower.apply(&entries, at.past(&entries)) };
         match outcome {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable) => {

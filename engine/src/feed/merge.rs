@@ -4,7 +4,8 @@
 //! and before the next. Either input may have been cut by a read limit: nothing is emitted whose
 //! predecessor might lie behind such a cut.
 
-use crate::feed::{Change, Entry};
+use crate::change::Change;
+use crate::feed::Entry;
 use crate::types::{PositionSeq, Seq, Tail};
 
 /// `changes` and `batches` continue a reader's place; `upto` is the tail both were read towards.
@@ -49,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::feed::ChangeOp;
+    use crate::change::ChangeOp;
     use crate::types::{CollectionId, DocId, Epoch, Millis};
 
     fn change(seq: u64) -> Change {

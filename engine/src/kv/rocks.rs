@@ -8,9 +8,9 @@ use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
-    DBRawIteratorWithThreadMode, DBRecoveryMode, DBWithThreadMode, DataBlockIndexType, InfoLogger,
-    LogLevel, Options, ReadOptions, SingleThreaded, SnapshotWithThreadMode, WriteBatch,
-    WriteBufferManager, WriteOptions,
+    DBRawIteratorWithThreadMode, DBRecoveryMode, DBWithThreadMode, DataBlockIndexType, InfoLogger, LogLevel,
+    Options, ReadOptions, SingleThreaded, SnapshotWithThreadMode, WriteBatch, WriteBufferManager,
+    WriteOptions,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -68,11 +68,9 @@ fn database_options(memtables: &WriteBufferManager) -> Options {
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_bytes_per_sync(1 << 20);
     options.set_keep_log_file_num(3);
-    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |level, line| {
-        match level {
-            LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "rocksdb", "{line}"),
-            _ => tracing::debug!(target: "rocksdb", "{line}"),
-        }
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, |level, line| match level {
+        LogLevel::Error | LogLevel::Fatal => tracing::error!(target: "rocksdb", "{line}"),
+        _ => tracing::debug!(target: "rocksdb", "{line}"),
     }));
     options
 }
@@ -274,8 +272,7 @@ impl KvRead for RocksSnapshot<'_> {
         direction: Direction,
         visit: &mut Visit<'_>,
     ) -> Result<()> {
-        let entries =
-            self.snapshot.raw_iterator_cf_opt(self.kv.family(family)?, bounded(range));
+        let entries = self.snapshot.raw_iterator_cf_opt(self.kv.family(family)?, bounded(range));
         walk(entries, range, direction, visit)
     }
 }

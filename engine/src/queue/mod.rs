@@ -36,8 +36,8 @@ mod state;
 mod tests;
 mod timers;
 
-pub use client::{LeaseRequest, Queue};
 pub(crate) use client::{Answer, Step, Wakes};
+pub use client::{LeaseRequest, Queue};
 pub(crate) use codec::{key, record};
 pub(crate) use job::PreparedJob;
 pub use job::{FinishedJob, Job, JobState, LeasedJob, NewJob};

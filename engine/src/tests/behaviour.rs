@@ -61,8 +61,7 @@ fn a_document_lives_changes_and_ends() {
     let removed = store.commit(sync().delete(cars, id("a"), Condition::Present)).unwrap();
     assert_eq!(store.get(cars, "a").unwrap(), None);
     assert!(store.head(cars, "a").unwrap().unwrap().deleted);
-    let bodies: Vec<_> =
-        store.versions(cars, "a", 10).unwrap().iter().map(|v| v.body.clone()).collect();
+    let bodies: Vec<_> = store.versions(cars, "a", 10).unwrap().iter().map(|v| v.body.clone()).collect();
     assert_eq!(bodies, ["", r#"{"n":2}"#, r#"{"n":1}"#]);
     let old = store.version(cars, "a", first.seq).unwrap().unwrap();
     assert_eq!(old.body, r#"{"n":1}"#);
@@ -126,9 +125,9 @@ fn the_feed_gives_whole_groups_once_and_in_order() {
     let store = store();
     let cars = cars(&store);
     let start = store.feed().head();
-    let three = ["a", "b", "c"].iter().fold(sync(), |transaction, name| {
-        transaction.put(cars, id(name), Condition::Always, "{}")
-    });
+    let three = ["a", "b", "c"]
+        .iter()
+        .fold(sync(), |transaction, name| transaction.put(cars, id(name), Condition::Always, "{}"));
     store.commit(three.enqueue(NewJob::new("lane", "x"))).unwrap();
     store.commit(sync().delete(cars, id("b"), Condition::Always)).unwrap();
     let feed = store.feed();
@@ -503,7 +502,8 @@ fn an_idempotency_key_takes_effect_once_a_day() {
     let store = open(&clock);
     let cars = cars(&store);
     let once = |fingerprint: &[u8; 8]| Idempotency { key: [7; 16], fingerprint: *fingerprint };
-    let put = |name: &str| sync().put(cars, id(name), Condition::Absent, "{}").enqueue(NewJob::new("lane", "x"));
+    let put =
+        |name: &str| sync().put(cars, id(name), Condition::Absent, "{}").enqueue(NewJob::new("lane", "x"));
     assert_eq!(store.recall(&once(b"request1")).unwrap(), None);
     let first = store.commit(put("a").once(once(b"request1"))).unwrap();
     assert_eq!(first.replayed, None);
@@ -527,14 +527,39 @@ fn an_idempotency_key_takes_effect_once_a_day() {
 #[test]
 fn a_collection_tells_its_newest_change() {
     let store = store();
-    let (cars, boats) = (cars(&store), store.ensure_collection("boats", CollectionOptions::default()).unwrap());
+    let (cars, boats) =
+        (cars(&store), store.ensure_collection("boats", CollectionOptions::default()).unwrap());
     let put = |collection| sync().put(collection, id("a"), Condition::Always, "{}");
     let before = store.changed(boats);
     let seq = store.commit(put(cars)).unwrap().seqs[0];
     assert_eq!((store.changed(cars), store.changed(boats)), (seq, before));
-    let seq = store.commit(sync().delete(boats, id("a"), Condition::Always).put(cars, id("b"), Condition::Always, "{}"));
+    let seq = store.commit(sync().delete(boats, id("a"), Condition::Always).put(
+        cars,
+        id("b"),
+        Condition::Always,
+        "{}",
+    ));
     assert!(seq.is_err());
     assert_eq!(store.changed(boats), before);
     let seq = store.commit(put(boats)).unwrap().seqs[0];
     assert_eq!(store.changed(boats), seq);
+}
+
+#[test]
+fn a_plain_index_is_looked_up_by_any_prefix_of_its_fields() {
+    let store = store();
+    let options = CollectionOptions {
+        indexes: vec![vec!["brand".to_owned(), "year".to_owned()]],
+        ..CollectionOptions::default()
+    };
+    let boats = store.ensure_collection("boats", options).unwrap();
+    for (name, brand, year) in [("a", "alfa", 1), ("b", "alfa", 2), ("c", "beta", 1)] {
+        let body = json!({"brand": brand, "year": year}).to_string();
+        store.commit(sync().put(boats, id(name), Condition::Always, body)).unwrap();
+    }
+    let found = |values: &[serde_json::Value]| store.lookup(boats, "brand,year", values).unwrap();
+    assert_eq!(found(&[json!("alfa")]), [id("a"), id("b")]);
+    assert_eq!(found(&[json!("alfa"), json!(2)]), [id("b")]);
+    assert_eq!(found(&[]), [id("a"), id("b"), id("c")]);
+    assert_eq!(found(&[json!("gamma")]), []);
 }

@@ -10,15 +10,22 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use crate::kv::Kv;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
-use crate::kv::Kv;
 use crate::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { doc: u8, plate: u8, condition: u8 },
-    Delete { doc: u8, condition: u8 },
+    Put {
+        doc: u8,
+        plate: u8,
+        condition: u8,
+    },
+    Delete {
+        doc: u8,
+        condition: u8,
+    },
     /// Several writes at once.
     Bulk(Vec<(u8, u8, bool)>),
     Positions(u8),
@@ -182,7 +189,8 @@ fn run(bytes: &Bytes, steps: &[Step]) {
                 reference.positions.push((reference.seq, *byte));
             }
             Step::Enqueue(byte) => {
-                let job = NewJob { group: Some(format!("g{}", byte % 3)), ..NewJob::new("lane", vec![*byte]) };
+                let job =
+                    NewJob { group: Some(format!("g{}", byte % 3)), ..NewJob::new("lane", vec![*byte]) };
                 store.commit(transaction.enqueue(job)).unwrap();
                 reference.seq += 1;
                 reference.jobs += 1;
@@ -224,7 +232,8 @@ fn compare(store: &Store, cars: CollectionId, reference: &Reference) {
         assert_eq!(&stored, versions, "versions of {id}");
         for plate in 1..5 {
             let holder = store.lookup(cars, "plate", &[serde_json::json!(format!("P{plate}"))]).unwrap();
-            let expected: Vec<_> = reference.holder(plate).map(|id| DocId::new(id).unwrap()).into_iter().collect();
+            let expected: Vec<_> =
+                reference.holder(plate).map(|id| DocId::new(id).unwrap()).into_iter().collect();
             assert_eq!(holder, expected, "holder of P{plate}");
         }
     }

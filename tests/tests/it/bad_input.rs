@@ -33,14 +33,19 @@ impl Ground {
             },
         });
         admin.post("/api/collections", &cars).reply().await.expect(201);
-        let car_etag = admin.put_new("/api/cars/one", &json!({"plate": "A 1"})).reply().await.expect(201).etag();
-        admin.put_new("/api/ads/one", &json!({"title": "one", "coords": [52.5, 13.4]})).reply().await.expect(201);
+        let car_etag =
+            admin.put_new("/api/cars/one", &json!({"plate": "A 1"})).reply().await.expect(201).etag();
+        admin
+            .put_new("/api/ads/one", &json!({"title": "one", "coords": [52.5, 13.4]}))
+            .reply()
+            .await
+            .expect(201);
         let head = head(&admin).await;
         Self { server, admin, car_etag, head }
     }
 
     /// Ends the test: nothing may have been written since the ground was laid.
-    async fn is_untouched(mut self) {
+    async fn untouched(mut self) {
         let page = self.admin.read(&format!("/api/changes?since={}", self.head)).await;
         assert_eq!(page["changes"], json!([]), "a refused request left something behind");
         let car = self.admin.read("/api/cars/one").await;
@@ -71,16 +76,22 @@ async fn bodies_that_are_no_json() {
         ("too large", large.as_bytes(), 413),
     ];
     for (what, body, status) in cases {
-        for (method, path) in [("POST", "/api/ads"), ("PUT", "/api/ads/new"), ("PATCH", "/api/cars/one"), ("POST", "/api/auth")] {
+        for (method, path) in
+            [("POST", "/api/ads"), ("PUT", "/api/ads/new"), ("PATCH", "/api/cars/one"), ("POST", "/api/auth")]
+        {
             let mut call = ground.admin.call(method, path).raw("application/json", body.to_vec());
-            call = if method == "PUT" { call.header("if-none-match", "*") } else { call.if_match(&ground.car_etag) };
+            call = if method == "PUT" {
+                call.header("if-none-match", "*")
+            } else {
+                call.if_match(&ground.car_etag)
+            };
             let reply = if status == 413 { call.over_a_socket() } else { call.reply().await };
             problem(&format!("{what}: {method} {path}"), &reply, status);
         }
     }
     let reply = ground.admin.call("POST", "/api/ads").raw("image/png", "{}").reply().await;
     assert!(matches!(reply.status, 400 | 415), "a picture as a document: {}", reply.text());
-    ground.is_untouched().await;
+    ground.untouched().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +113,11 @@ async fn documents_that_break_rules() {
         ("ads", json!({"title": "x", "coords": ["1", "2"]}), "coords"),
         ("ads", json!({"title": "x", "coords": [1]}), "coords"),
         ("ads", json!({"title": "x", "location": {"type": "Point", "coordinates": [-180.5, 0]}}), "location"),
-        ("ads", json!({"title": "x", "location": {"type": "Point", "coordinates": [0, "north"]}}), "location"),
+        (
+            "ads",
+            json!({"title": "x", "location": {"type": "Point", "coordinates": [0, "north"]}}),
+            "location",
+        ),
         ("ads", json!({"title": "x", "location": {"type": "Blob", "coordinates": [0, 0]}}), "location"),
         ("ads", json!({"title": "x", "location": "Berlin"}), "location"),
         ("ads", json!({"title": "x", "location": place, "price": "5"}), "price"),
@@ -123,7 +138,11 @@ async fn documents_that_break_rules() {
         ("cars", json!({"plate": "B", "_id": ""}), "_id"),
         ("adlists", json!({"name": "x", "device": "d"}), "area"),
         ("adlists", area(json!({})), "area"),
-        ("adlists", area(json!({"around": {"radius_m": 1}, "circle": {"center": [0, 0], "radius_m": 1}})), "area"),
+        (
+            "adlists",
+            area(json!({"around": {"radius_m": 1}, "circle": {"center": [0, 0], "radius_m": 1}})),
+            "area",
+        ),
         ("adlists", area(json!({"around": {"radius_m": -1}})), "area"),
         ("adlists", area(json!({"around": {}})), "area"),
         ("adlists", area(json!({"circle": {"center": [0, 91], "radius_m": 1}})), "area"),
@@ -132,8 +151,16 @@ async fn documents_that_break_rules() {
         ("adlists", area(json!({"geometry": short})), "area"),
         ("adlists", area(json!({"geometry": away})), "area"),
         ("adlists", json!({"name": "x", "area": {"around": {"radius_m": 5}}}), "device"),
-        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": "1"}), "price_min"),
-        ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": 2, "price_max": 1}), "price_min"),
+        (
+            "adlists",
+            json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": "1"}),
+            "price_min",
+        ),
+        (
+            "adlists",
+            json!({"device": "d", "area": {"around": {"radius_m": 5}}, "price_min": 2, "price_max": 1}),
+            "price_min",
+        ),
         ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "category": 5}), "category"),
         ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "q": "\"open"}), "q"),
         ("adlists", json!({"device": "d", "area": {"around": {"radius_m": 5}}, "colour": "red"}), "colour"),
@@ -165,7 +192,7 @@ async fn documents_that_break_rules() {
         let call = ground.admin.call(method, "/api/cars/one").json(&changes).if_match(&ground.car_etag);
         problem_of(method, &call.reply().await, 400, "doors");
     }
-    ground.is_untouched().await;
+    ground.untouched().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +221,7 @@ async fn arrays_are_stored_whole_or_not_at_all() {
     assert!(body.to_string().contains("plate"), "the key is named: {body}");
     let rule = ground.admin.post("/api/cars", &json!([good("B 1"), {"plate": 5}])).reply().await;
     assert!(rule.text().contains("plate"), "the field is named: {}", rule.text());
-    ground.is_untouched().await;
+    ground.untouched().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,11 +250,16 @@ async fn preconditions_and_versions() {
         problem(&format!("version {version}"), &reply, status);
     }
     let long = "a".repeat(ID_BYTES_MAX + 1);
-    problem_of("an id too long", &admin.put_new(&format!("/api/cars/{long}"), &json!({"plate": "B"})).reply().await, 400, "_id");
+    problem_of(
+        "an id too long",
+        &admin.put_new(&format!("/api/cars/{long}"), &json!({"plate": "B"})).reply().await,
+        400,
+        "_id",
+    );
     problem("an id with NUL", &admin.put_new("/api/cars/a%00b", &json!({"plate": "B"})).reply().await, 400);
     let reply = admin.get(&format!("/api/cars/{long}")).reply().await;
     assert!(matches!(reply.status, 400 | 404), "reading an id too long: {}", reply.text());
-    ground.is_untouched().await;
+    ground.untouched().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,7 +304,7 @@ async fn questions_that_make_no_sense() {
     }
     let unknown = ground.admin.get("/api/changes?collections=nothing").reply().await;
     problem("changes of an unknown collection", &unknown, 404);
-    ground.is_untouched().await;
+    ground.untouched().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -284,13 +316,22 @@ async fn addresses_methods_and_rights() {
     let reader = admin.signed_in("reader", "a long enough phrase 9").await;
     let (head, etag) = (head(admin).await, ground.car_etag.clone());
     let stranger = Client::stranger(&ground.server);
-    for path in ["/api/ads", "/api/ads/one", "/api/changes", "/api/stream", "/api/users", "/api/positions", "/api/sessions"] {
+    for path in [
+        "/api/ads",
+        "/api/ads/one",
+        "/api/changes",
+        "/api/stream",
+        "/api/users",
+        "/api/positions",
+        "/api/sessions",
+    ] {
         problem(&format!("{path} by a stranger"), &stranger.get(path).reply().await, 401);
         let forged = stranger.with_token("0123456789abcdef0123456789abcdef");
         problem(&format!("{path} by a forger"), &forged.get(path).reply().await, 401);
     }
     for (username, password) in [("admin", "wrong"), ("nobody", PASSWORD), ("admin", "")] {
-        let reply = stranger.post("/api/auth", &json!({"username": username, "password": password})).reply().await;
+        let reply =
+            stranger.post("/api/auth", &json!({"username": username, "password": password})).reply().await;
         let status = if password.is_empty() && reply.status == 400 { 400 } else { 401 };
         problem(&format!("signing in as {username}"), &reply, status);
     }
@@ -306,13 +347,30 @@ async fn addresses_methods_and_rights() {
         let reply = reader.call(method, path).json(&body).if_match(&etag).reply().await;
         problem(&format!("{method} {path} by a reader"), &reply, 403);
     }
-    for path in ["/api/nothing", "/api/ads/nowhere", "/api/positions/nowhere", "/api/adlists/nowhere/matches", "/nowhere", "/api/auth/nowhere"] {
+    for path in [
+        "/api/nothing",
+        "/api/ads/nowhere",
+        "/api/positions/nowhere",
+        "/api/adlists/nowhere/matches",
+        "/nowhere",
+        "/api/auth/nowhere",
+    ] {
         problem(path, &admin.get(path).reply().await, 404);
     }
-    for (method, path) in [("DELETE", "/api/changes"), ("PATCH", "/api/ads"), ("POST", "/api/ads/one"), ("PUT", "/api/positions"), ("POST", "/livez")] {
+    for (method, path) in [
+        ("DELETE", "/api/changes"),
+        ("PATCH", "/api/ads"),
+        ("POST", "/api/ads/one"),
+        ("PUT", "/api/positions"),
+        ("POST", "/livez"),
+    ] {
         let reply = admin.call(method, path).json(&json!({})).reply().await;
         problem(&format!("{method} {path}"), &reply, 405);
-        assert!(reply.header("allow").is_some_and(|allow| allow.contains("GET")), "{method} {path}: {:?}", reply.headers);
+        assert!(
+            reply.header("allow").is_some_and(|allow| allow.contains("GET")),
+            "{method} {path}: {:?}",
+            reply.headers
+        );
     }
     let asked = stranger.get("/api/ads").header("accept", "application/problem+json").reply().await;
     assert_eq!(asked.header("content-type"), Some("application/problem+json"));
@@ -349,22 +407,43 @@ async fn positions_keep_the_good_ones() {
     let indexes: Vec<u64> = rejected.iter().filter_map(|item| item["index"].as_u64()).collect();
     assert_eq!(indexes, [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13], "{taken}");
     let said: Vec<&str> = rejected.iter().filter_map(|item| item["error"].as_str()).collect();
-    for (error, word) in said.iter().zip(["lon", "device", "lon", "lat", "at", "at", "device", "device", "speed", "accuracy", "fields", ""]) {
+    for (error, word) in said.iter().zip([
+        "lon", "device", "lon", "lat", "at", "at", "device", "device", "speed", "accuracy", "fields", "",
+    ]) {
         assert!(error.contains(word), "'{error}' does not name {word}");
     }
     assert!(taken["log_seq"].as_u64().is_some_and(|seq| seq > 0), "{taken}");
     let now = admin.read("/api/positions/b").await;
     assert_eq!((now["lon"].as_f64(), now["lat"].as_f64()), (Some(-180.0), Some(90.0)), "{now}");
 
-    let lines = "{\"device\":\"d\",\"lon\":1,\"lat\":2}\n{\"device\":\n\n{\"device\":\"e\",\"lon\":1,\"lat\":2}\n";
-    let taken = admin.call("POST", "/api/positions").raw("application/x-ndjson", lines).reply().await.expect(202).json();
-    assert_eq!((&taken["accepted"], taken["rejected"].as_array().map(Vec::len)), (&json!(2), Some(1)), "{taken}");
+    let lines =
+        "{\"device\":\"d\",\"lon\":1,\"lat\":2}\n{\"device\":\n\n{\"device\":\"e\",\"lon\":1,\"lat\":2}\n";
+    let taken = admin
+        .call("POST", "/api/positions")
+        .raw("application/x-ndjson", lines)
+        .reply()
+        .await
+        .expect(202)
+        .json();
+    assert_eq!(
+        (&taken["accepted"], taken["rejected"].as_array().map(Vec::len)),
+        (&json!(2), Some(1)),
+        "{taken}"
+    );
     assert_eq!(taken["rejected"][0]["index"], 1, "{taken}");
 
     let bad = admin.post("/api/positions", &json!([5])).reply().await.expect(202).json();
     assert_eq!(bad["accepted"], 0, "{bad}");
-    problem("no JSON", &admin.call("POST", "/api/positions").raw("application/json", "[{").reply().await, 400);
-    let packed = admin.call("POST", "/api/positions").raw("application/vnd.dateline.positions", vec![7_u8; 90]).reply().await;
+    problem(
+        "no JSON",
+        &admin.call("POST", "/api/positions").raw("application/json", "[{").reply().await,
+        400,
+    );
+    let packed = admin
+        .call("POST", "/api/positions")
+        .raw("application/vnd.dateline.positions", vec![7_u8; 90])
+        .reply()
+        .await;
     problem("broken records", &packed, 400);
     let all = admin.read("/api/positions?bbox=-180,-90,180,90").await;
     assert_eq!(all["_items"].as_array().map(Vec::len), Some(5), "{all}");
@@ -391,12 +470,19 @@ async fn the_program_refuses_what_is_unsafe() {
     let fresh = tempfile::tempdir().expect("a temporary directory");
     let mut command = dateline();
     command.env_remove("DATELINE_ADMIN_PASSWORD");
-    command.args(["serve", "--listen", "0.0.0.0:0", "--behind-proxy", "--data"]).arg(fresh.path().join("data"));
+    command
+        .args(["serve", "--listen", "0.0.0.0:0", "--behind-proxy", "--data"])
+        .arg(fresh.path().join("data"));
     let open = outcome(command, Duration::from_secs(30));
     assert_eq!(open.code, Some(2), "to everybody without an administrator: {open:?}");
     assert!(said(&open).to_lowercase().contains("administrator"), "{open:?}");
 
-    for arguments in [&["serve"][..], &["serve", "--data", data, "--listen", "nonsense"], &["fly"], &["import", "--collection", "ads"]] {
+    for arguments in [
+        &["serve"][..],
+        &["serve", "--data", data, "--listen", "nonsense"],
+        &["fly"],
+        &["import", "--collection", "ads"],
+    ] {
         assert_eq!(run(arguments).code, Some(2), "{arguments:?}");
     }
     let marker = server.data().join("dateline.json");
@@ -405,7 +491,8 @@ async fn the_program_refuses_what_is_unsafe() {
     let format = newer["format"].as_u64().unwrap_or_else(|| panic!("no format in {newer}"));
     newer["format"] = json!(format + 1);
     std::fs::write(&marker, newer.to_string()).expect("the marker is written");
-    for arguments in [&["serve", "--data", data, "--listen", "127.0.0.1:0"][..], &["verify", "--data", data]] {
+    for arguments in [&["serve", "--data", data, "--listen", "127.0.0.1:0"][..], &["verify", "--data", data]]
+    {
         let refused = run(arguments);
         assert!(refused.code.is_some_and(|code| code != 0), "a newer format: {refused:?}");
         assert!(said(&refused).contains("format"), "{refused:?}");

@@ -28,7 +28,10 @@ impl Drop for Demo {
 async fn the_demo_shows_matches_in_a_browser() {
     let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/console");
     let chromium = std::env::var_os("CHROMIUM").map_or(PathBuf::from("/usr/bin/chromium"), PathBuf::from);
-    for (what, path) in [("chromium", &chromium), ("playwright-core (npm ci in server/console)", &console.join("node_modules/playwright-core"))] {
+    for (what, path) in [
+        ("chromium", &chromium),
+        ("playwright-core (npm ci in server/console)", &console.join("node_modules/playwright-core")),
+    ] {
         if !path.exists() {
             parts::skip(&format!("browser: {what} is not at {}", path.display()));
             return;
@@ -40,7 +43,11 @@ async fn the_demo_shows_matches_in_a_browser() {
     }
     let _turn = parts::heavy().await;
     let (mut demo, url) = tokio::task::block_in_place(start);
-    let picture = tempfile::Builder::new().prefix("dateline-demo-").suffix(".png").tempfile().expect("a temporary file");
+    let picture = tempfile::Builder::new()
+        .prefix("dateline-demo-")
+        .suffix(".png")
+        .tempfile()
+        .expect("a temporary file");
     let kept = std::env::var_os("DEMO_PICTURE").map_or(picture.path().to_owned(), PathBuf::from);
     let mut command = Command::new("node");
     command.current_dir(&console).arg("e2e/demo.mjs").arg(&url).arg(&kept);
@@ -55,7 +62,11 @@ async fn the_demo_shows_matches_in_a_browser() {
 
 fn start() -> (Demo, String) {
     let mut command = dateline();
-    command.args(["demo", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().expect("the demo starts");
     let stdout = child.stdout.take().expect("stdout is piped");
     let demo = Demo(child);

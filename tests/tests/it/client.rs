@@ -88,7 +88,14 @@ impl Client {
 
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
         let method = method.parse().expect("a method");
-        Call { client: self, method, path: path.to_owned(), headers: HeaderMap::new(), body: Bytes::new(), signed: true }
+        Call {
+            client: self,
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            signed: true,
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call<'_> {
@@ -216,7 +223,10 @@ impl Call<'_> {
         let mut socket = TcpStream::connect(host).unwrap_or_else(|error| panic!("{what}: {error}"));
         socket.set_read_timeout(Some(REPLY_MAX)).expect("a timeout");
         let request = self.request();
-        let mut head = format!("{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n", self.body.len());
+        let mut head = format!(
+            "{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n",
+            self.body.len()
+        );
         for (name, value) in request.headers() {
             head.push_str(&format!("{name}: {}\r\n", value.to_str().expect("a header value")));
         }
@@ -226,10 +236,16 @@ impl Call<'_> {
         let mut answer = Vec::new();
         // A reset after the answer is no fault.
         let _ = socket.read_to_end(&mut answer);
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{what}: no answer"));
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap_or_else(|| panic!("{what}: no answer"));
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_else(|| panic!("{what}: {head}"));
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+            .unwrap_or_else(|| panic!("{what}: {head}"));
         let fields = lines.filter_map(|line| line.split_once(": "));
         let headers = fields.filter_map(|(name, value)| {
             Some((HeaderName::try_from(name).ok()?, HeaderValue::from_str(value).ok()?))
@@ -251,7 +267,8 @@ impl Reply {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {}", self.what, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.what, self.text()))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -281,7 +298,9 @@ pub(crate) fn query(parameters: &[(&str, &str)]) -> String {
 
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn decoded(text: &str) -> String {

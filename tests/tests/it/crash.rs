@@ -19,7 +19,8 @@ const ROUNDS: usize = 8;
 async fn no_kill_loses_or_repeats_anything() {
     let _turn = parts::heavy().await;
     let seed = seed("crash");
-    let rounds = std::env::var("CRASH_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("CRASH_ROUNDS is a number"));
+    let rounds =
+        std::env::var("CRASH_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("CRASH_ROUNDS is a number"));
     let mut rng = fastrand::Rng::with_seed(seed);
     let began = Instant::now();
     let mut server = Server::start();
@@ -57,7 +58,8 @@ async fn no_kill_loses_or_repeats_anything() {
     let wanted = log.len();
     subscriber.wait("the whole log", Duration::from_secs(30), |heard| heard.events.len() >= wanted).await;
     let heard = subscriber.finish().await;
-    let brief = |data: &Value| format!("{} {} {}/{}", data["seq"], data["op"], data["collection"], data["_id"]);
+    let brief =
+        |data: &Value| format!("{} {} {}/{}", data["seq"], data["op"], data["collection"], data["_id"]);
     let told: Vec<String> = heard.events.iter().map(|told| brief(&told.data)).collect();
     let logged: Vec<String> = log.iter().map(brief).collect();
     assert_eq!(told, logged, "what the resumed stream told, and the log");
@@ -125,13 +127,25 @@ fn check_log(log: &[Value], ledgers: &[Ledger], done: Done) {
     assert!(seqs.is_sorted_by(|a, b| a < b), "sequences rise");
     let by_seq: BTreeMap<u64, &Value> = seqs.iter().copied().zip(log).collect();
     for (seq, key) in ledgers.iter().flat_map(|ledger| &ledger.acknowledged) {
-        let change = by_seq.get(seq).unwrap_or_else(|| panic!("{key:?} was acknowledged at {seq}, which is not in the log"));
-        assert_eq!((&change["op"], &change["collection"], &change["_id"]), (&json!("put"), &json!(key.0), &json!(key.1)));
+        let change = by_seq
+            .get(seq)
+            .unwrap_or_else(|| panic!("{key:?} was acknowledged at {seq}, which is not in the log"));
+        assert_eq!(
+            (&change["op"], &change["collection"], &change["_id"]),
+            (&json!("put"), &json!(key.0), &json!(key.1))
+        );
     }
     let count = |op: &str| log.iter().filter(|change| change["op"] == op).count() as u64;
-    assert_eq!((count("put"), count("delete")), (done.puts, done.deletes), "puts and deletes in the log, and done");
+    assert_eq!(
+        (count("put"), count("delete")),
+        (done.puts, done.deletes),
+        "puts and deletes in the log, and done"
+    );
     let group_last = |change: &Value| change["group_last"].as_u64();
-    assert!(log.iter().all(|change| group_last(change) >= change["seq"].as_u64()), "a group ends at or after its members");
+    assert!(
+        log.iter().all(|change| group_last(change) >= change["seq"].as_u64()),
+        "a group ends at or after its members"
+    );
 }
 
 /// Each ad caused its line in the activity log, once.
@@ -143,7 +157,11 @@ async fn check_jobs(client: &Client, done: Done) {
         if total == Some(done.ads) {
             return;
         }
-        assert!(Instant::now() < deadline && total < Some(done.ads), "{total:?} activities of {} ads", done.ads);
+        assert!(
+            Instant::now() < deadline && total < Some(done.ads),
+            "{total:?} activities of {} ads",
+            done.ads
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

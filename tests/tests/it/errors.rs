@@ -15,7 +15,10 @@ pub(crate) fn problem(what: &str, reply: &Reply, status: u16) -> Value {
     };
     assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
     let kind = text("type");
-    assert!(kind.bytes().all(|byte| byte.is_ascii_lowercase() || b"-/:.".contains(&byte)), "{what}: type is no slug: {kind}");
+    assert!(
+        kind.bytes().all(|byte| byte.is_ascii_lowercase() || b"-/:.".contains(&byte)),
+        "{what}: type is no slug: {kind}"
+    );
     ["title", "detail", "instance", "_message"].into_iter().for_each(|name| drop(text(name).to_owned()));
     assert_eq!(body["status"], status, "{what}: {body}");
     assert_eq!(body["_status"], "ERR", "{what}: {body}");
@@ -31,7 +34,8 @@ pub(crate) fn problem_of(what: &str, reply: &Reply, status: u16, field: &str) {
     let mut paths = Vec::new();
     collect("", &body["_issues"], &mut paths);
     let is_named = paths.iter().any(|path| {
-        path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
+        path.strip_prefix(field)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
     });
     assert!(is_named, "{what}: {field} is not named: {body}");
 }

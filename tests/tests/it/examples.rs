@@ -26,7 +26,9 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut open: Option<Block> = None;
     for (index, line) in text.lines().enumerate() {
         match (&mut open, line.trim_start().strip_prefix("```")) {
-            (None, Some(info)) => open = Some(Block { line: index + 1, info: info.trim().to_owned(), text: String::new() }),
+            (None, Some(info)) => {
+                open = Some(Block { line: index + 1, info: info.trim().to_owned(), text: String::new() })
+            }
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(block), None) => {
                 block.text.push_str(line);
@@ -43,7 +45,10 @@ fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = vec![root.join("README.md")];
     let docs = std::fs::read_dir(root.join("docs")).into_iter().flatten();
-    pages.extend(docs.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some_and(|end| end == "md")));
+    pages.extend(
+        docs.map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|end| end == "md")),
+    );
     pages.retain(|path| path.exists());
     pages.sort();
     pages
@@ -56,7 +61,13 @@ fn every_block_says_whether_it_runs() {
             let mut words = block.info.split_whitespace();
             if let Some("sh" | "bash" | "console" | "shell") = words.next() {
                 let is_marked = matches!(words.next(), Some("run" | "shown"));
-                assert!(is_marked, "{}:{}: '{}' is neither 'sh run' nor 'sh shown'", page.display(), block.line, block.info);
+                assert!(
+                    is_marked,
+                    "{}:{}: '{}' is neither 'sh run' nor 'sh shown'",
+                    page.display(),
+                    block.line,
+                    block.info
+                );
             }
         }
     }
@@ -77,7 +88,12 @@ async fn every_example_works() {
         let address = address.strip_prefix("http://").expect("http").to_owned();
         let mut script = String::from("set -euo pipefail\n");
         for block in &blocks {
-            script.push_str(&format!("echo '-- {}:{}' >&2\n{}", page.display(), block.line, block.text.replace(USUAL_ADDRESS, &address)));
+            script.push_str(&format!(
+                "echo '-- {}:{}' >&2\n{}",
+                page.display(),
+                block.line,
+                block.text.replace(USUAL_ADDRESS, &address)
+            ));
         }
         let place = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new("bash");
@@ -90,8 +106,17 @@ async fn every_example_works() {
         let paths = [bin, beside].into_iter().chain(std::env::split_paths(&paths).collect::<Vec<_>>());
         command.args(["-c", &script]).current_dir(place.path()).env("DATELINE_ADMIN_PASSWORD", PASSWORD);
         command.env("PATH", std::env::join_paths(paths).expect("a path"));
-        let done = tokio::task::spawn_blocking(move || outcome(command, Duration::from_secs(120))).await.expect("bash is waited for");
-        assert_eq!(done.code, Some(0), "{}: the block named last failed\n{}\n{}", page.display(), done.stderr, done.stdout);
+        let done = tokio::task::spawn_blocking(move || outcome(command, Duration::from_secs(120)))
+            .await
+            .expect("bash is waited for");
+        assert_eq!(
+            done.code,
+            Some(0),
+            "{}: the block named last failed\n{}\n{}",
+            page.display(),
+            done.stderr,
+            done.stdout
+        );
     }
     eprintln!("examples: {ran} blocks were run");
     if ran == 0 {

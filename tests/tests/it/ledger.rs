@@ -120,7 +120,9 @@ impl Ledger {
 
     fn body(&self, collection: &str, n: u64, plate: &str) -> Value {
         match collection {
-            CARS => json!({"n": n, "plate": plate, "brand": format!("brand {}", n % 7), "filler": "x".repeat(n as usize % 700)}),
+            CARS => {
+                json!({"n": n, "plate": plate, "brand": format!("brand {}", n % 7), "filler": "x".repeat(n as usize % 700)})
+            }
             _ => json!({"n": n, "title": plate, "coords": [n % 80, n % 170], "price": n}),
         }
     }
@@ -277,7 +279,8 @@ impl Ledger {
     fn settle_put(&mut self, reply: &Reply, status: u16) -> bool {
         let Some(Pending::Put(puts)) = self.pending.take() else { panic!("a put is pending") };
         if is_busy(reply) {
-            self.absent.extend(puts.into_iter().map(|put| put.0).filter(|key| !self.documents.contains_key(key)));
+            self.absent
+                .extend(puts.into_iter().map(|put| put.0).filter(|key| !self.documents.contains_key(key)));
             return false;
         }
         let answer = reply.clone().expect(status).json();
@@ -334,7 +337,11 @@ impl Ledger {
         if let Some(known_ms) = self.fix_known_ms {
             let last = client.read(&format!("/api/positions/{}", self.device())).await;
             let at_ms = millis(last["at"].as_str().unwrap_or_default());
-            assert!((known_ms..=self.fix_sent_ms).contains(&at_ms), "{last}: acknowledged up to {}", time_text(known_ms));
+            assert!(
+                (known_ms..=self.fix_sent_ms).contains(&at_ms),
+                "{last}: acknowledged up to {}",
+                time_text(known_ms)
+            );
         }
     }
 
@@ -342,12 +349,17 @@ impl Ledger {
         let mut found = Vec::with_capacity(puts.len());
         for (key, n, plate) in puts {
             let reply = client.get(&path(&key)).reply().await;
-            let new = (reply.status == 200).then(|| reply.json()).filter(|document| document["n"] == json!(n));
+            let new =
+                (reply.status == 200).then(|| reply.json()).filter(|document| document["n"] == json!(n));
             found.push((key, n, plate, new));
         }
         let done = found.iter().filter(|found| found.3.is_some()).count();
         assert!(done == 0 || done == found.len(), "an array was stored in part: {found:?}");
-        if done > 0 { self.done.found_done += 1 } else { self.done.found_undone += 1 }
+        if done > 0 {
+            self.done.found_done += 1
+        } else {
+            self.done.found_undone += 1
+        }
         for (key, n, plate, new) in found {
             match new {
                 Some(document) => {
@@ -372,7 +384,11 @@ impl Ledger {
                 let document = reply.expect(200).json();
                 let title = if key.0 == CARS { "plate" } else { "title" };
                 let got = (&document["n"], &document[title], &document["_etag"]);
-                assert_eq!(got, (&json!(live.n), &json!(live.plate), &json!(live.etag)), "{key:?}: {document}");
+                assert_eq!(
+                    got,
+                    (&json!(live.n), &json!(live.plate), &json!(live.etag)),
+                    "{key:?}: {document}"
+                );
             }
             None => assert_eq!(reply.status, 404, "{key:?} was removed or never stored: {}", reply.text()),
         }

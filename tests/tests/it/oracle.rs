@@ -118,7 +118,8 @@ impl Oracle {
             Step::Put { resource, id, body } => self.put(resource, id, body.clone()),
             Step::Patch { resource, id, changes } => {
                 let key = (*resource, id.clone());
-                let mut body = self.bodies.get(&key).unwrap_or_else(|| panic!("nothing to patch at {key:?}")).clone();
+                let mut body =
+                    self.bodies.get(&key).unwrap_or_else(|| panic!("nothing to patch at {key:?}")).clone();
                 for (name, value) in changes.as_object().expect("changes are an object") {
                     body[name] = value.clone();
                 }
@@ -144,7 +145,9 @@ impl Oracle {
             "ads" => self.ad_changed(id, is_active.then(|| Ad::of(object))),
             "adlists" if is_active => self.list_changed(id, List::of(object), existed),
             "adlists" => self.list_gone(id),
-            "fences" => self.fence_changed(id, Fence::of(object), object.get("initial") == Some(&true.into())),
+            "fences" => {
+                self.fence_changed(id, Fence::of(object), object.get("initial") == Some(&true.into()))
+            }
             "devices" => {}
             other => panic!("the oracle knows no {other}"),
         }
@@ -176,7 +179,8 @@ impl Oracle {
         let previous = before.map(|device| device.place);
         let mut crossed = Vec::new();
         for (id, fence) in &mut self.fences {
-            let (was, is) = (fence.members.contains(&fix.device), fence.region.holds(place, &mut self.narrowest_m));
+            let (was, is) =
+                (fence.members.contains(&fix.device), fence.region.holds(place, &mut self.narrowest_m));
             if is && !was {
                 fence.members.insert(fix.device.clone());
                 crossed.push(("enter", id.clone()));
@@ -191,8 +195,11 @@ impl Oracle {
                 self.tell_fence(id, &fix.device, event, "update:pos", previous);
             }
         }
-        let around = |list: &List| list.device.as_deref() == Some(&fix.device) && matches!(list.area, Area::Around { .. });
-        let lists: Vec<String> = self.lists.iter().filter(|(_, list)| around(list)).map(|(id, _)| id.clone()).collect();
+        let around = |list: &List| {
+            list.device.as_deref() == Some(&fix.device) && matches!(list.area, Area::Around { .. })
+        };
+        let lists: Vec<String> =
+            self.lists.iter().filter(|(_, list)| around(list)).map(|(id, _)| id.clone()).collect();
         let mut differences = Vec::new();
         for id in lists {
             differences.extend(self.settle(&id).into_iter().map(|(event, ad)| (event, id.clone(), ad)));
@@ -212,7 +219,9 @@ impl Oracle {
         let here = self.here(list);
         let mut narrowest_m = self.narrowest_m;
         let (low, high) = match (&list.area, here) {
-            (Area::Around { radius_m }, Some(here)) => (here.1 - reach_deg(*radius_m), here.1 + reach_deg(*radius_m)),
+            (Area::Around { radius_m }, Some(here)) => {
+                (here.1 - reach_deg(*radius_m), here.1 + reach_deg(*radius_m))
+            }
             _ => (-91.0, 91.0),
         };
         let possible = self.column.between(low, high);
@@ -262,9 +271,14 @@ impl Oracle {
     }
 
     fn list_changed(&mut self, id: &str, list: List, existed: bool) {
-        let before = self.lists.get(id).map(|list| (list.members.clone(), (list.device.clone(), list.user.clone())));
+        let before =
+            self.lists.get(id).map(|list| (list.members.clone(), (list.device.clone(), list.user.clone())));
         if let Some((_, owner)) = &before {
-            assert_eq!(*owner, (list.device.clone(), list.user.clone()), "the tests never give a list another owner");
+            assert_eq!(
+                *owner,
+                (list.device.clone(), list.user.clone()),
+                "the tests never give a list another owner"
+            );
         }
         let members = before.map(|(members, _)| members).unwrap_or_default();
         self.lists.insert(id.to_owned(), List { members, ..list });
@@ -309,8 +323,12 @@ impl Oracle {
 
     fn device_gone(&mut self, id: &str) {
         let Some(device) = self.devices.get(id).cloned() else { return };
-        let inside: Vec<String> =
-            self.fences.iter().filter(|(_, fence)| fence.members.contains(id)).map(|(fence, _)| fence.clone()).collect();
+        let inside: Vec<String> = self
+            .fences
+            .iter()
+            .filter(|(_, fence)| fence.members.contains(id))
+            .map(|(fence, _)| fence.clone())
+            .collect();
         for fence in inside {
             self.tell_fence(&fence, id, "exit", "deleted", None);
             self.fences.get_mut(&fence).expect("the fence is there").members.remove(id);
@@ -356,7 +374,14 @@ impl Oracle {
         });
     }
 
-    fn tell_fence(&mut self, id: &str, device: &str, event: &'static str, reason: &'static str, previous: Option<Place>) {
+    fn tell_fence(
+        &mut self,
+        id: &str,
+        device: &str,
+        event: &'static str,
+        reason: &'static str,
+        previous: Option<Place>,
+    ) {
         let fence = &self.fences[id];
         if !fence.detect.iter().any(|name| name == event) {
             return;
@@ -390,7 +415,8 @@ impl Oracle {
 
     pub(crate) fn fences_holding(&mut self, place: Place) -> Vec<String> {
         let mut narrowest_m = self.narrowest_m;
-        let holding = self.fences.iter().filter(|(_, fence)| fence.region.holds(kept(place), &mut narrowest_m));
+        let holding =
+            self.fences.iter().filter(|(_, fence)| fence.region.holds(kept(place), &mut narrowest_m));
         holding.map(|(id, _)| id.clone()).collect()
     }
 

@@ -6,7 +6,10 @@ static HEAVY: Mutex<()> = Mutex::const_new(());
 
 /// Says why a test does nothing here; fails it where every part is required.
 pub(crate) fn skip(reason: &str) {
-    assert!(std::env::var_os("REQUIRE_PARTS").is_none_or(|value| value != "1"), "a part is missing: {reason}");
+    assert!(
+        std::env::var_os("REQUIRE_PARTS").is_none_or(|value| value != "1"),
+        "a part is missing: {reason}"
+    );
     eprintln!("skipped: {reason}");
 }
 

@@ -48,7 +48,13 @@ struct Planner<'a> {
 
 impl Plan {
     /// `ads`: those that exist already, which may be changed too.
-    pub(crate) fn new(seed: u64, fixes: &[Fix], ads: &[String], categories: &[&'static str], measure: &Measure) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        fixes: &[Fix],
+        ads: &[String],
+        categories: &[&'static str],
+        measure: &Measure,
+    ) -> Self {
         let devices: BTreeSet<String> = fixes.iter().map(|fix| fix.device.clone()).collect();
         let mut planner = Planner {
             rng: Rng::with_seed(seed),
@@ -94,7 +100,11 @@ impl Planner<'_> {
         }
         for device in self.devices.iter().take(8) {
             self.registered.insert(device.clone());
-            steps.push(Step::Put { resource: "devices", id: device.clone(), body: json!({"name": "to be removed"}) });
+            steps.push(Step::Put {
+                resource: "devices",
+                id: device.clone(),
+                body: json!({"name": "to be removed"}),
+            });
         }
         for _ in 0..measure.fixed_lists {
             steps.push(self.fixed_list());
@@ -115,7 +125,10 @@ impl Planner<'_> {
                 body["price_min"] = json!(20_000);
                 body["price_max"] = json!(20_000 + self.rng.u32(0..400_000));
             }
-            4 => body["q"] = json!(["-new", "red", "fast -old", "\"fast red\"", "-port -city"][self.rng.usize(0..5)]),
+            4 => {
+                body["q"] =
+                    json!(["-new", "red", "fast -old", "\"fast red\"", "-port -city"][self.rng.usize(0..5)])
+            }
             _ => {}
         }
     }
@@ -143,7 +156,8 @@ impl Planner<'_> {
     fn circle(&mut self, until: usize) -> Value {
         let place = self.passed(until);
         let center = self.near(place, 3_000.0);
-        let radius_m = [50.0, 300.0, 1_500.0, 8_000.0, 30_000.0][self.rng.usize(0..5)] * (0.5 + self.rng.f64());
+        let radius_m =
+            [50.0, 300.0, 1_500.0, 8_000.0, 30_000.0][self.rng.usize(0..5)] * (0.5 + self.rng.f64());
         json!({"center": [center.0, center.1], "radius_m": radius_m.round()})
     }
 
@@ -167,7 +181,11 @@ impl Planner<'_> {
 
     fn fixed_list(&mut self) -> Step {
         let until = self.fixes.len();
-        let area = if self.rng.bool() { json!({"circle": self.circle(until)}) } else { json!({"geometry": self.polygon(until)}) };
+        let area = if self.rng.bool() {
+            json!({"circle": self.circle(until)})
+        } else {
+            json!({"geometry": self.polygon(until)})
+        };
         let mut body = json!({"name": "fixed", "area": area});
         if self.rng.u8(0..4) == 0 {
             body["user"] = json!("desk");
@@ -182,7 +200,8 @@ impl Planner<'_> {
 
     fn fence(&mut self, announced: bool, until: usize) -> Step {
         let is_circle = self.rng.bool();
-        let (name, shape) = if is_circle { ("circle", self.circle(until)) } else { ("geometry", self.polygon(until)) };
+        let (name, shape) =
+            if is_circle { ("circle", self.circle(until)) } else { ("geometry", self.polygon(until)) };
         let mut body = json!({"name": "a fence", "meta": {"made": "by plan"}});
         body[name] = shape;
         match self.rng.u8(0..6) {
@@ -204,7 +223,8 @@ impl Planner<'_> {
         let most_m = [800.0, 4_000.0, 60_000.0][self.rng.usize(0..3)];
         let place = self.near(place, most_m);
         let id = self.name("ad");
-        let title = ["Fast red bike", "red chair", "old sofa, as new", "Boat", "Fast car"][self.rng.usize(0..5)];
+        let title =
+            ["Fast red bike", "red chair", "old sofa, as new", "Boat", "Fast car"][self.rng.usize(0..5)];
         let mut body = json!({"title": title, "category": self.category(), "text": "from the plan"});
         if self.rng.bool() {
             body["location"] = json!({"type": "Point", "coordinates": [place.0, place.1]});

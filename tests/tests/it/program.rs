@@ -85,19 +85,9 @@ impl Server {
 
     /// Starts the program on the directory, at a free port, and waits until it is ready.
     pub(crate) fn launch(&mut self) {
-        self.launch_at("127.0.0.1:0");
-    }
-
-    /// Starts it again where it was, for clients that remember.
-    pub(crate) fn launch_again(&mut self) {
-        let address = self.address.get();
-        self.launch_at(address.strip_prefix("http://").expect("it ran before"));
-    }
-
-    fn launch_at(&mut self, listen: &str) {
         assert!(self.running.is_none(), "the program runs already");
         let mut command = dateline();
-        command.arg("serve").arg("--data").arg(self.data()).args(["--listen", listen]);
+        command.arg("serve").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0"]);
         let (running, ready) = Running::spawn(command);
         self.running = Some(running);
         let deadline = Instant::now() + START_MAX;
@@ -111,7 +101,11 @@ impl Server {
                 }
                 Err(reason) => {
                     let talk = self.end(|child| child.kill().expect("the child can be killed"));
-                    let what = if reason == RecvTimeoutError::Timeout { "is not ready in time" } else { "ended at start" };
+                    let what = if reason == RecvTimeoutError::Timeout {
+                        "is not ready in time"
+                    } else {
+                        "ended at start"
+                    };
                     panic!("dateline serve {what}:\n{}", talk.join("\n"));
                 }
             }
@@ -181,7 +175,10 @@ impl Running {
     }
 }
 
-fn read_lines(pipe: impl Read + Send + 'static, mut take: impl FnMut(String) + Send + 'static) -> thread::JoinHandle<()> {
+fn read_lines(
+    pipe: impl Read + Send + 'static,
+    mut take: impl FnMut(String) + Send + 'static,
+) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines() {
             match line {

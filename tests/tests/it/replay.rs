@@ -45,7 +45,12 @@ async fn real_input_equals_the_oracle_across_kills() {
     let heard = perform(&mut stage, &mut oracle, &plan.steps, seed).await;
     eprintln!(
         "replay: {} steps, {} answers lost, {} events over {} connections after {:?}; nearest to a circle {} m",
-        plan.steps.len(), stage.lost, heard.events.len(), heard.connections, began.elapsed(), oracle.narrowest_m,
+        plan.steps.len(),
+        stage.lost,
+        heard.events.len(),
+        heard.connections,
+        began.elapsed(),
+        oracle.narrowest_m,
     );
     compare(&oracle.expected, &heard.events);
     // A run in which little happens proves little.
@@ -98,25 +103,49 @@ async fn import_cities(stage: &mut Stage, oracle: &mut Oracle, shared: &Path) ->
     std::fs::copy(&file, &beside).expect("the file is copied");
     let (url, token) = (stage.client.url(), stage.client.token().to_owned());
     let arguments = [
-        "import", "--url", &url, "--token", &token, "--collection", "ads", "--map", "title=name", "--map", "category=country",
-        "--map", "price=population", "--lon", "lon", "--lat", "lat", beside.to_str().expect("a UTF-8 path"),
+        "import",
+        "--url",
+        &url,
+        "--token",
+        &token,
+        "--collection",
+        "ads",
+        "--map",
+        "title=name",
+        "--map",
+        "category=country",
+        "--map",
+        "price=population",
+        "--lon",
+        "lon",
+        "--lat",
+        "lat",
+        beside.to_str().expect("a UTF-8 path"),
     ];
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-    let outcome = tokio::task::spawn_blocking(move || run(&arguments)).await.expect("the import is waited for");
+    let outcome =
+        tokio::task::spawn_blocking(move || run(&arguments)).await.expect("the import is waited for");
     assert_eq!(outcome.code, Some(0), "import: {}\n{}", outcome.stdout, outcome.stderr);
 
     let stored = stage.client.read_all("ads").await;
     let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
     for city in cities(shared) {
         let place = json!([city.lon, city.lat]);
-        *wanted.entry(format!("{} {} {} {place}", city.name, city.country, city.population)).or_default() += 1;
+        *wanted.entry(format!("{} {} {} {place}", city.name, city.country, city.population)).or_default() +=
+            1;
     }
     assert_eq!(wanted.values().sum::<usize>(), 34_006);
     let mut ids = Vec::with_capacity(stored.len());
     for ad in stored {
-        let place = json!([ad["location"]["coordinates"][0].as_f64(), ad["location"]["coordinates"][1].as_f64()]);
+        let place =
+            json!([ad["location"]["coordinates"][0].as_f64(), ad["location"]["coordinates"][1].as_f64()]);
         let text = |name: &str| ad[name].as_str().unwrap_or_default().to_owned();
-        let key = format!("{} {} {} {place}", text("title"), text("category"), ad["price"].as_f64().unwrap_or(-1.0));
+        let key = format!(
+            "{} {} {} {place}",
+            text("title"),
+            text("category"),
+            ad["price"].as_f64().unwrap_or(-1.0)
+        );
         match wanted.get_mut(&key) {
             Some(left) if *left > 0 => *left -= 1,
             _ => panic!("imported, but not in the file: {ad}"),
@@ -138,7 +167,9 @@ async fn import_cities(stage: &mut Stage, oracle: &mut Oracle, shared: &Path) ->
 pub(crate) async fn check_log(client: &Client, heard: &Heard) {
     let (mut since, mut logged) = (0, Vec::new());
     loop {
-        let page = client.read(&format!("/api/changes?since={since}&limit=5000&collections=matches,fence_events")).await;
+        let page = client
+            .read(&format!("/api/changes?since={since}&limit=5000&collections=matches,fence_events"))
+            .await;
         let changes = page["changes"].as_array().expect("changes").clone();
         let last = page["last_seq"].as_u64().expect("last_seq");
         logged.extend(changes.iter().map(|change| change["seq"].as_u64().expect("seq")));
@@ -158,25 +189,34 @@ pub(crate) async fn check_state(client: &Client, oracle: &mut Oracle) {
         let answer = client.read(&format!("/api/adlists/{id}/matches")).await;
         let items = answer["_items"].as_array().expect("_items");
         let wanted = oracle.matches(&id);
-        let got: Vec<(&str, Option<f64>)> =
-            items.iter().map(|ad| (ad["_id"].as_str().unwrap_or_default(), ad["distance_m"].as_f64())).collect();
+        let got: Vec<(&str, Option<f64>)> = items
+            .iter()
+            .map(|ad| (ad["_id"].as_str().unwrap_or_default(), ad["distance_m"].as_f64()))
+            .collect();
         assert_eq!(got.len(), wanted.len(), "matches of {id}: {got:?} {wanted:?}");
         assert!(got.is_sorted_by(|a, b| a.1 <= b.1), "matches of {id} come nearest first: {got:?}");
-        let wanted: BTreeMap<&str, Option<f64>> = wanted.iter().map(|(ad, away_m)| (ad.as_str(), *away_m)).collect();
+        let wanted: BTreeMap<&str, Option<f64>> =
+            wanted.iter().map(|(ad, away_m)| (ad.as_str(), *away_m)).collect();
         for (ad, away_m) in got {
             let wanted_m = wanted.get(ad).unwrap_or_else(|| panic!("{ad} does not match {id}"));
             let is_near = |(got, wanted): (f64, f64)| (got - wanted).abs() <= 0.01;
-            assert!(wanted_m.is_none() || away_m.zip(*wanted_m).is_some_and(is_near), "{id} {ad}: {away_m:?} {wanted_m:?}");
+            assert!(
+                wanted_m.is_none() || away_m.zip(*wanted_m).is_some_and(is_near),
+                "{id} {ad}: {away_m:?} {wanted_m:?}"
+            );
         }
     }
-    let devices: Vec<(String, (f64, f64))> = oracle.devices().map(|(id, place)| (id.clone(), place)).collect();
+    let devices: Vec<(String, (f64, f64))> =
+        oracle.devices().map(|(id, place)| (id.clone(), place)).collect();
     for (index, (device, place)) in devices.into_iter().enumerate() {
         let inside = client.read(&format!("/api/devices/{device}/fences")).await;
         assert_eq!(ids(&inside), oracle.fences_of(&device), "fences of {device}");
         let now = client.read(&format!("/api/positions/{device}")).await;
         assert_eq!((now["lon"].as_f64(), now["lat"].as_f64()), (Some(place.0), Some(place.1)), "{device}");
         if index % 4 == 0 {
-            let holding = client.read(&format!("/api/fences?{}", query(&[("contains", &format!("{},{}", place.0, place.1))]))).await;
+            let holding = client
+                .read(&format!("/api/fences?{}", query(&[("contains", &format!("{},{}", place.0, place.1))])))
+                .await;
             assert_eq!(ids(&holding), oracle.fences_holding(place), "fences that hold {place:?}");
         }
     }
@@ -184,7 +224,8 @@ pub(crate) async fn check_state(client: &Client, oracle: &mut Oracle) {
 
 fn ids(list: &Value) -> Vec<String> {
     let items = list["_items"].as_array().expect("_items");
-    let mut ids: Vec<String> = items.iter().map(|item| item["_id"].as_str().unwrap_or_default().to_owned()).collect();
+    let mut ids: Vec<String> =
+        items.iter().map(|item| item["_id"].as_str().unwrap_or_default().to_owned()).collect();
     ids.sort();
     ids
 }
@@ -197,7 +238,13 @@ fn verify(data: &Path, began: Instant) {
     eprintln!("replay: verified after {:?}", began.elapsed());
     let device = shift_first_device(&data.join("geo"));
     let planted = run(&["verify", "--data", data_text]);
-    assert_eq!(planted.code, Some(1), "verify after {device} was moved: {}\n{}", planted.stdout, planted.stderr);
+    assert_eq!(
+        planted.code,
+        Some(1),
+        "verify after {device} was moved: {}\n{}",
+        planted.stdout,
+        planted.stderr
+    );
     let said = format!("{}\n{}", planted.stdout, planted.stderr);
     assert!(said.contains(&device), "verify does not name {device}: {said}");
     eprintln!("replay: the planted difference is named after {:?}", began.elapsed());

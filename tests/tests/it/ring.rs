@@ -120,18 +120,29 @@ fn even_odd_with_its_boundary() {
     let square = json!({"type": "Polygon", "coordinates": [
         [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]], [[1, 1], [1, 3], [3, 3], [3, 1], [1, 1]],
     ]});
-    let seam = json!({"type": "Polygon", "coordinates": [[[179, 0], [-179, 0], [-179, 2], [179, 2], [179, 0]]]});
+    let seam =
+        json!({"type": "Polygon", "coordinates": [[[179, 0], [-179, 0], [-179, 2], [179, 2], [179, 0]]]});
     let check = |geometry: &Value, place: Place, inside: bool| {
         let polygons = Polygon::all(geometry);
         assert_eq!(polygons.iter().any(|polygon| polygon.holds(place)), inside, "{geometry} {place:?}");
     };
-    for (place, inside) in [((0.5, 0.5), true), ((2.0, 2.0), false), ((1.0, 2.0), true), ((4.0, 4.0), true), ((0.0, 2.0), true)] {
+    for (place, inside) in
+        [((0.5, 0.5), true), ((2.0, 2.0), false), ((1.0, 2.0), true), ((4.0, 4.0), true), ((0.0, 2.0), true)]
+    {
         check(&square, place, inside);
     }
-    for (place, inside) in [((5.0, 2.0), false), ((-1.0, 0.0), false), ((5.0, 4.0), false), ((2.0, 3.5), true)] {
+    for (place, inside) in
+        [((5.0, 2.0), false), ((-1.0, 0.0), false), ((5.0, 4.0), false), ((2.0, 3.5), true)]
+    {
         check(&square, place, inside);
     }
-    for (place, inside) in [((180.0, 1.0), true), ((-180.0, 1.0), true), ((-179.0, 1.0), true), ((178.9, 1.0), false), ((0.0, 1.0), false)] {
+    for (place, inside) in [
+        ((180.0, 1.0), true),
+        ((-180.0, 1.0), true),
+        ((-179.0, 1.0), true),
+        ((178.9, 1.0), false),
+        ((0.0, 1.0), false),
+    ] {
         check(&seam, place, inside);
     }
     let away_m = Polygon::all(&square)[0].border_distance_m((5.0, 0.0));

@@ -95,14 +95,21 @@ impl Ad {
     pub(crate) fn of(object: &Map<String, Value>) -> Self {
         let place = match (object.get("location"), object.get("coords")) {
             (Some(location), _) => place_of(&location["coordinates"]),
-            (None, Some(coords)) => kept((coords[1].as_f64().expect("longitude"), coords[0].as_f64().expect("latitude"))),
+            (None, Some(coords)) => {
+                kept((coords[1].as_f64().expect("longitude"), coords[0].as_f64().expect("latitude")))
+            }
             (None, None) => panic!("an ad without a place"),
         };
         let texts = ["title", "text", "category"].into_iter().filter_map(|name| text_of(object, name));
         let tags = object.get("tags").and_then(Value::as_array).into_iter().flatten();
         let tags = tags.map(|tag| tag.as_str().expect("a tag is text").to_owned());
         let fields = texts.chain(tags).map(|text| words(&text)).collect();
-        Self { place, category: text_of(object, "category"), price: object.get("price").and_then(Value::as_f64), fields }
+        Self {
+            place,
+            category: text_of(object, "category"),
+            price: object.get("price").and_then(Value::as_f64),
+            fields,
+        }
     }
 }
 
@@ -132,7 +139,8 @@ impl List {
     }
 
     pub(crate) fn accepts(&self, ad: &Ad, here: Option<Place>, narrowest_m: &mut f64) -> bool {
-        let category_fits = self.categories.is_empty() || ad.category.as_ref().is_some_and(|own| self.categories.contains(own));
+        let category_fits = self.categories.is_empty()
+            || ad.category.as_ref().is_some_and(|own| self.categories.contains(own));
         let is_priced = self.price_min.is_none() && self.price_max.is_none()
             || ad.price.is_some_and(|price| {
                 self.price_min.is_none_or(|min| price >= min) && self.price_max.is_none_or(|max| price <= max)

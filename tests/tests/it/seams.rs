@@ -12,7 +12,8 @@ use crate::replay::{check_log, check_state, perform};
 use crate::sphere::{Place, destination};
 use crate::stage::{Stage, compare};
 
-const STARTS: [Place; 6] = [(179.99, 0.0), (-179.95, 65.0), (180.0, -17.5), (20.0, 89.98), (-60.0, -89.97), (0.0, 0.0)];
+const STARTS: [Place; 6] =
+    [(179.99, 0.0), (-179.95, 65.0), (180.0, -17.5), (20.0, 89.98), (-60.0, -89.97), (0.0, 0.0)];
 const STEPS: usize = 120;
 const BEGAN_MS: i64 = 1_767_225_600_000;
 
@@ -32,7 +33,12 @@ async fn walks_over_the_seams_equal_the_oracle() {
     stage.prepare(&setup).await;
     setup.iter().for_each(|step| oracle.apply(step));
     let heard = perform(&mut stage, &mut oracle, &plan.steps, seed).await;
-    eprintln!("seams: {} events, {} answers lost, nearest to a circle {} m", heard.events.len(), stage.lost, oracle.narrowest_m);
+    eprintln!(
+        "seams: {} events, {} answers lost, nearest to a circle {} m",
+        heard.events.len(),
+        stage.lost,
+        oracle.narrowest_m
+    );
     compare(&oracle.expected, &heard.events);
     assert!(heard.events.len() > 300, "only {} events", heard.events.len());
     check_log(&stage.client, &heard).await;
@@ -93,7 +99,11 @@ fn walks(rng: &mut fastrand::Rng) -> Vec<Fix> {
             let home = STARTS[walker / 3];
             // Now and then home, so that a walk stays near its seam.
             *place = if rng.u8(0..12) == 0 { home } else { destination(*place, rng.f64() * 360.0, metres) };
-            fixes.push(Fix { device: device.clone(), place: *place, at_ms: BEGAN_MS + 1000 * i64::try_from(step).unwrap_or(0) });
+            fixes.push(Fix {
+                device: device.clone(),
+                place: *place,
+                at_ms: BEGAN_MS + 1000 * i64::try_from(step).unwrap_or(0),
+            });
         }
     }
     fixes

@@ -11,9 +11,13 @@ const COUNT_AT: usize = 4 + 4 + 16 + 8 + 8 + 4 + 4 + 8 + 8;
 pub(crate) fn shift_first_device(dir: &Path) -> String {
     let entries = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let files = entries.map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "snapshot")).collect();
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "snapshot")).collect();
     files.sort();
-    let file = files.iter().find(|path| count(path) > 0).unwrap_or_else(|| panic!("no snapshot with devices in {}", dir.display()));
+    let file = files
+        .iter()
+        .find(|path| count(path) > 0)
+        .unwrap_or_else(|| panic!("no snapshot with devices in {}", dir.display()));
     let mut bytes = std::fs::read(file).expect("the snapshot is read");
     let record = COUNT_AT + 8;
     let name_bytes = usize::from(bytes[record]);

@@ -32,7 +32,8 @@ pub(crate) fn destination((lon, lat): Place, bearing_deg: f64, metres: f64) -> P
     let (angle, bearing) = (metres / EARTH_RADIUS_M, bearing_deg.to_radians());
     let (lat, lon) = (lat.to_radians(), lon.to_radians());
     let to_lat = (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).asin();
-    let to_lon = lon + (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
+    let to_lon =
+        lon + (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
     let degrees = (to_lon.to_degrees() + 540.0).rem_euclid(360.0) - 180.0;
     kept((degrees, to_lat.to_degrees()))
 }

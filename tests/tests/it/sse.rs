@@ -27,7 +27,8 @@ impl FromStr for Id {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('-').and_then(|(epoch, seq)| Some((epoch.parse().ok()?, seq.parse().ok()?)));
+        let parsed =
+            text.split_once('-').and_then(|(epoch, seq)| Some((epoch.parse().ok()?, seq.parse().ok()?)));
         let (epoch, seq) = parsed.ok_or_else(|| format!("'{text}' is not EPOCH-SEQ"))?;
         Ok(Self { epoch, seq })
     }
@@ -217,7 +218,11 @@ impl Subscriber {
             }
             if Instant::now() > deadline {
                 let heard = self.heard.lock().expect("no holder panics");
-                eprintln!("waited {within:?} for {what}: heard {} events, last {:?}", heard.events.len(), heard.last);
+                eprintln!(
+                    "waited {within:?} for {what}: heard {} events, last {:?}",
+                    heard.events.len(),
+                    heard.last
+                );
                 return false;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -230,12 +235,22 @@ impl Subscriber {
         self.task.await.expect("the subscriber does not panic");
         let heard = std::mem::take(&mut *self.heard.lock().expect("no holder panics"));
         let shown = heard.faults.len().min(10);
-        assert!(heard.faults.is_empty(), "{} faults of the stream: {:#?}", heard.faults.len(), &heard.faults[..shown]);
+        assert!(
+            heard.faults.is_empty(),
+            "{} faults of the stream: {:#?}",
+            heard.faults.len(),
+            &heard.faults[..shown]
+        );
         heard
     }
 }
 
-async fn follow(client: Client, topics: String, heard: Arc<Mutex<Heard>>, mut stopped: watch::Receiver<bool>) {
+async fn follow(
+    client: Client,
+    topics: String,
+    heard: Arc<Mutex<Heard>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let work = async {
         loop {
             let last = heard.lock().expect("no holder panics").last;

@@ -44,14 +44,18 @@ impl Stage {
 
     /// Creates documents in any order, several at a time.
     pub(crate) async fn prepare(&mut self, steps: &[Step]) {
-        let mut waiting = steps.chunks(steps.len().div_ceil(8).max(1)).map(<[Step]>::to_vec).collect::<Vec<_>>();
+        let mut waiting =
+            steps.chunks(steps.len().div_ceil(8).max(1)).map(<[Step]>::to_vec).collect::<Vec<_>>();
         let workers = waiting.drain(..).map(|steps| {
             let client = self.client.clone();
             tokio::spawn(async move {
                 let mut etags = Vec::new();
                 for step in steps {
-                    let Step::Put { resource, id, body } = step else { panic!("only creations can be prepared") };
-                    let reply = client.put_new(&format!("/api/{resource}/{id}"), &body).reply().await.expect(201);
+                    let Step::Put { resource, id, body } = step else {
+                        panic!("only creations can be prepared")
+                    };
+                    let reply =
+                        client.put_new(&format!("/api/{resource}/{id}"), &body).reply().await.expect(201);
                     etags.push(((resource, id), reply.etag()));
                 }
                 etags
@@ -97,7 +101,8 @@ impl Stage {
     async fn attempt(&mut self, step: &Step, again: bool) -> Result<(), Lost> {
         match step {
             Step::Fixes(fixes) => {
-                let reply = served(self.client.post("/api/positions", &batch(fixes)).attempt().await?)?.expect(202);
+                let reply =
+                    served(self.client.post("/api/positions", &batch(fixes)).attempt().await?)?.expect(202);
                 let taken = reply.json();
                 assert_eq!((&taken["accepted"], &taken["rejected"]), (&json!(fixes.len()), &json!([])));
             }
@@ -164,22 +169,30 @@ pub(crate) fn compare(expected: &[Expected], heard: &[Told]) {
     let owner = |device: Option<&str>, user: Option<&str>| device.or(user).unwrap_or_default().to_owned();
     let mut wanted: BTreeMap<Owner, Vec<&Expected>> = BTreeMap::new();
     for event in expected {
-        wanted.entry((event.kind, owner(event.device.as_deref(), event.user.as_deref()))).or_default().push(event);
+        wanted
+            .entry((event.kind, owner(event.device.as_deref(), event.user.as_deref())))
+            .or_default()
+            .push(event);
     }
     let mut got: BTreeMap<Owner, Vec<&Told>> = BTreeMap::new();
     for told in heard {
         let kind = if told.kind == "match" { Kind::Match } else { Kind::Fence };
-        got.entry((kind, owner(told.data["device"].as_str(), told.data["user"].as_str()))).or_default().push(told);
+        got.entry((kind, owner(told.data["device"].as_str(), told.data["user"].as_str())))
+            .or_default()
+            .push(told);
     }
     let mut faults = Vec::new();
     let mut causes: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
     let owners: std::collections::BTreeSet<&Owner> = wanted.keys().chain(got.keys()).collect();
     for owner in owners {
-        let (wanted, got) = (wanted.get(owner).map_or(&[][..], Vec::as_slice), got.get(owner).map_or(&[][..], Vec::as_slice));
-        let differing = wanted.iter().zip(got).position(|(wanted, got)| difference(wanted, &got.data).is_some());
+        let (wanted, got) =
+            (wanted.get(owner).map_or(&[][..], Vec::as_slice), got.get(owner).map_or(&[][..], Vec::as_slice));
+        let differing =
+            wanted.iter().zip(got).position(|(wanted, got)| difference(wanted, &got.data).is_some());
         let at = differing.or((wanted.len() != got.len()).then_some(wanted.len().min(got.len())));
         if let Some(at) = at {
-            let pair = wanted.get(at).zip(got.get(at)).and_then(|(wanted, got)| difference(wanted, &got.data));
+            let pair =
+                wanted.get(at).zip(got.get(at)).and_then(|(wanted, got)| difference(wanted, &got.data));
             faults.push(format!(
                 "{owner:?}: {} expected, {} came; at {at} ({}):\n  expected {:?}\n  came     {:?}",
                 wanted.len(),
@@ -189,10 +202,17 @@ pub(crate) fn compare(expected: &[Expected], heard: &[Told]) {
                 got.get(at).map(|told| &told.data),
             ));
         }
-        causes.extend(wanted.iter().zip(got).map(|(wanted, got)| (got.id.map_or(0, |id| id.seq), wanted.cause)));
+        causes.extend(
+            wanted.iter().zip(got).map(|(wanted, got)| (got.id.map_or(0, |id| id.seq), wanted.cause)),
+        );
     }
     let shown = faults.len().min(5);
-    assert!(faults.is_empty(), "{} owners were told otherwise:\n{}", faults.len(), faults[..shown].join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} owners were told otherwise:\n{}",
+        faults.len(),
+        faults[..shown].join("\n")
+    );
     check_order(heard, &causes);
 }
 
@@ -204,7 +224,10 @@ fn check_order(heard: &[Told], causes: &BTreeMap<u64, (usize, usize)>) {
         let seq = told.id.map_or(0, |id| id.seq);
         let now = (causes[&seq], told.data["event"] == "enter");
         let before = last.insert(device, now);
-        assert!(before.is_none_or(|before| before <= now), "out of order for {device}: {now:?} after {before:?}: {told:?}");
+        assert!(
+            before.is_none_or(|before| before <= now),
+            "out of order for {device}: {now:?} after {before:?}: {told:?}"
+        );
     }
 }
 

@@ -37,10 +37,19 @@ async fn changes_come_in_pages_and_when_they_happen() {
     let changes = page["changes"].as_array().expect("changes");
     assert_eq!(changes.len(), 2, "{page}");
     for (change, document) in changes.iter().zip(&made) {
-        assert_eq!((&change["op"], &change["collection"], &change["_version"]), (&json!("put"), &json!("ads"), &json!(1)));
+        assert_eq!(
+            (&change["op"], &change["collection"], &change["_version"]),
+            (&json!("put"), &json!("ads"), &json!(1))
+        );
         assert_eq!((&change["seq"], &change["_id"]), (&document["_seq"], &document["_id"]));
-        assert!(change["group_last"].as_u64() >= change["seq"].as_u64() && change["at"].is_string(), "{change}");
-        assert_eq!((&change["doc"]["title"], &change["doc"]["_etag"]), (&document["title"], &document["_etag"]));
+        assert!(
+            change["group_last"].as_u64() >= change["seq"].as_u64() && change["at"].is_string(),
+            "{change}"
+        );
+        assert_eq!(
+            (&change["doc"]["title"], &change["doc"]["_etag"]),
+            (&document["title"], &document["_etag"])
+        );
     }
     assert!(page["last_seq"].as_u64() >= changes[1]["seq"].as_u64() && page["floor"].is_u64(), "{page}");
     let meta = admin.read(&format!("/api/changes?since={start}&collections=ads")).await;
@@ -84,7 +93,9 @@ async fn changes_as_lines_without_end() {
     let (mut server, admin) = ground().await;
     let start = head(&admin).await;
     ad(&admin, "a").await;
-    let call = admin.get(&format!("/api/changes?since={start}&collections=ads&include=doc")).header("accept", "application/x-ndjson");
+    let call = admin
+        .get(&format!("/api/changes?since={start}&collections=ads&include=doc"))
+        .header("accept", "application/x-ndjson");
     let response = call.open().await.expect("an answer");
     assert_eq!(response.status(), 200);
     let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
@@ -99,7 +110,8 @@ async fn changes_as_lines_without_end() {
         }
         ad(&admin, &format!("more-{round}")).await;
     }
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON in every line")).collect();
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON in every line")).collect();
     let ids: Vec<&str> = lines.iter().take(3).filter_map(|line| line["_id"].as_str()).collect();
     assert_eq!(ids, ["a", "more-1", "more-2"]);
     assert_eq!(lines[0]["doc"]["title"], "a");
@@ -121,7 +133,10 @@ async fn a_stream_tells_and_resumes() {
     let made = ad(&admin, "one").await;
     let told = stream.expect("change", SOON).await;
     assert_eq!((&told.data["_id"], &told.data["seq"]), (&json!("one"), &made["_seq"]));
-    assert_eq!(told.id.map(|id| (Some(id.epoch), Some(id.seq))), Some((hello.data["epoch"].as_u64(), made["_seq"].as_u64())));
+    assert_eq!(
+        told.id.map(|id| (Some(id.epoch), Some(id.seq))),
+        Some((hello.data["epoch"].as_u64(), made["_seq"].as_u64()))
+    );
     let id = told.id.expect("an id").to_string();
     drop(stream);
     for name in ["two", "three"] {
@@ -129,8 +144,13 @@ async fn a_stream_tells_and_resumes() {
     }
     // By the header, by the parameter, and after a crash.
     for round in 0..3 {
-        let topics = if round == 1 { format!("changes:ads&last_event_id={id}") } else { "changes:ads".to_owned() };
-        let mut stream = if round == 1 { open_raw(&admin, &topics).await } else { Stream::open(&admin, &topics, Some(&id)).await.expect("a stream") };
+        let topics =
+            if round == 1 { format!("changes:ads&last_event_id={id}") } else { "changes:ads".to_owned() };
+        let mut stream = if round == 1 {
+            open_raw(&admin, &topics).await
+        } else {
+            Stream::open(&admin, &topics, Some(&id)).await.expect("a stream")
+        };
         assert_eq!(stream.expect("hello", SOON).await.data["from"], made["_seq"]);
         for name in ["two", "three"] {
             assert_eq!(stream.expect("change", SOON).await.data["_id"], name, "round {round}");
@@ -145,7 +165,10 @@ async fn a_stream_tells_and_resumes() {
     for (last, what) in [("99-5", "another epoch"), ("1-99999999", "the future"), ("nonsense", "no id")] {
         let mut stream = Stream::open(&admin, "changes:ads", Some(last)).await.expect("a stream");
         let reset = stream.expect("reset", SOON).await;
-        assert!(reset.data["reason"].is_string() && reset.data["head"].as_u64() == Some(head(&admin).await), "{what}: {reset:?}");
+        assert!(
+            reset.data["reason"].is_string() && reset.data["head"].as_u64() == Some(head(&admin).await),
+            "{what}: {reset:?}"
+        );
         let after = format!("after-{what}").replace(' ', "-");
         ad(&admin, &after).await;
         assert_eq!(stream.expect("change", SOON).await.data["_id"], json!(after), "it goes on from the head");
@@ -192,9 +215,15 @@ async fn an_ad_that_expires_leaves_its_lists() {
     let body = json!({"title": "short", "coords": [52.5, 13.4], "expires": expires});
     admin.put_new("/api/ads/short", &body).reply().await.expect(201);
     let enter = stream.expect("match", SOON).await.data;
-    assert_eq!((&enter["event"], &enter["reason"], &enter["user"]), (&json!("enter"), &json!("new:ad"), &json!("desk")));
+    assert_eq!(
+        (&enter["event"], &enter["reason"], &enter["user"]),
+        (&json!("enter"), &json!("new:ad"), &json!("desk"))
+    );
     let exit = stream.expect("match", Duration::from_secs(30)).await.data;
-    assert_eq!((&exit["event"], &exit["reason"], &exit["ad"]), (&json!("exit"), &json!("expired"), &json!("short")));
+    assert_eq!(
+        (&exit["event"], &exit["reason"], &exit["ad"]),
+        (&json!("exit"), &json!("expired"), &json!("short"))
+    );
     let ended = admin.read("/api/ads/short").await;
     assert_eq!((&ended["active"], &ended["ended_reason"]), (&json!(false), &json!("expired")));
 }
@@ -208,7 +237,11 @@ async fn a_user_is_told_of_their_own_matches_only() {
         admin.post("/api/users", &json!({"username": name, "password": phrase})).reply().await.expect(201);
         let person = admin.signed_in(name, phrase).await;
         let area = json!({"circle": {"center": [13.4, 52.5], "radius_m": 500}});
-        person.put_new(&format!("/api/adlists/of-{name}"), &json!({"name": name, "area": area})).reply().await.expect(201);
+        person
+            .put_new(&format!("/api/adlists/of-{name}"), &json!({"name": name, "area": area}))
+            .reply()
+            .await
+            .expect(201);
         let mut stream = Stream::open(&person, "matches", None).await.expect("a stream");
         stream.expect("hello", SOON).await;
         streams.push((name, stream));

@@ -29,9 +29,13 @@ struct Table {
 
 impl Table {
     fn read(path: &Path, delimiter: u8) -> Self {
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_path(path).expect("the file opens");
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).from_path(path).expect("the file opens");
         let headers = reader.headers().expect("a header line").clone();
-        let named = headers.iter().enumerate().map(|(index, name)| (name.trim_start_matches('\u{feff}').to_owned(), index));
+        let named = headers
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.trim_start_matches('\u{feff}').to_owned(), index));
         let columns = named.collect();
         Self { columns, rows: reader.records().collect::<Result<_, _>>().expect("rows of one width") }
     }

@@ -11,7 +11,8 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 /// Whether the fields of an ad pass a query.
 pub(crate) fn accepts(query: &str, fields: &Fields) -> bool {
     terms(query).iter().all(|(negated, phrase)| {
-        let found = fields.iter().any(|field| field.windows(phrase.len()).any(|part| part == phrase.as_slice()));
+        let found =
+            fields.iter().any(|field| field.windows(phrase.len()).any(|part| part == phrase.as_slice()));
         found != *negated
     })
 }

@@ -1,0 +1,27 @@
+//! What the one writer shares with every reader.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::commit::poison::Poison;
+use crate::commit::watermark::Watermark;
+use crate::figures::CommitFigures;
+use crate::kv::Kv;
+use crate::queue::Wakes;
+
+/// Written by the writer alone, each part through its own rules.
+pub(crate) struct Shared {
+    pub(crate) kv: Arc<dyn Kv>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watermark: Watermark,
+    pub(crate) poison: Poison,
+    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) figures: CommitFigures,
+    pub(crate) wakes: Arc<Wakes>,
+    /// Newest change of each collection, by its number.
+    pub(crate) changed: Box<[AtomicU64]>,
+}
