@@ -193,17 +193,23 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Live documents per collection.
+    /// Names of live documents in their order, without reading the documents.
     ///
     /// # Errors
     /// As `get`.
-    pub fn count(&self, collection: CollectionId) -> Result<u64> {
-        let mut count = 0;
-        self.scan(collection, None, false, |_| {
-            count += 1;
-            ControlFlow::Continue(())
-        })?;
-        Ok(count)
+    pub fn ids(
+        &self,
+        collection: CollectionId,
+        mut visit: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let (range, now) = (KeyRange::prefix(&key::heads_of(collection)), self.now);
+        self.kv.scan(Family::Heads, &range, Direction::Forward, &mut |place, value| {
+            let id = place.get(4..).and_then(|id| std::str::from_utf8(id).ok());
+            let id = id.ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
+            let live = envelope::is_live(value, now)
+                .map_err(|e| e.at(format_args!("document {collection}/{id}")))?;
+            Ok(if live { visit(id) } else { ControlFlow::Continue(()) })
+        })
     }
 
     /// Ids of the entries of one declared index that begin with `prefix`. A plain entry ends with the id, after

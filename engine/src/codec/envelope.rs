@@ -104,6 +104,14 @@ pub(crate) fn decode(collection: CollectionId, id: DocId, value: Bytes) -> Resul
     })
 }
 
+/// Whether a version may be seen, without reading the rest of it. The checksum is not looked at: what is shown is
+/// decoded whole before.
+pub(crate) fn is_live(value: &[u8], now: Millis) -> Result<bool> {
+    let (flags, header, _) = split_frame("envelope", value, HEADER_LEN)?;
+    let expires = header.get(32..40).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+    Ok(flags & FLAG_DELETED == 0 && (expires == 0 || expires > now.get()))
+}
+
 /// CRC32C of a stored value without its crc field; `None` when it is too short to have one.
 fn checksum(value: &[u8]) -> Option<u32> {
     let (before, rest) = value.split_at_checked(CRC_OFFSET)?;
@@ -169,6 +177,15 @@ mod tests {
         let mut long = value;
         long.push(0);
         assert!(read(&long).is_err());
+    }
+
+    #[test]
+    fn liveness_agrees_with_the_whole_document() {
+        for (deleted, expires) in [(false, None), (true, None), (false, Some(1_000)), (false, Some(1_001))] {
+            let document = Document { deleted, expires: expires.map(Millis::new), ..document(b"{}") };
+            let now = Millis::new(1_000);
+            assert_eq!(is_live(&value_of(&document), now).unwrap(), document.is_live(now));
+        }
     }
 
     #[test]

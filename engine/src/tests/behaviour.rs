@@ -419,6 +419,20 @@ fn many_writers_one_dense_log() {
         })
         .unwrap();
     assert_eq!(found, 400);
+    let (mut names, mut by_name) = (Vec::new(), Vec::new());
+    snapshot
+        .ids(cars, |id| {
+            names.push(id.to_owned());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    snapshot
+        .scan(cars, None, false, |document| {
+            by_name.push(document.id.to_string());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(names, by_name);
 }
 
 #[test]

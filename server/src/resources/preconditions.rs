@@ -7,7 +7,7 @@ use dateline_engine::{Condition, Document, Durability};
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{EntityTags, etag};
 
-fn text<'h>(headers: &'h HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&'h str> {
+fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 

@@ -35,7 +35,9 @@ async fn no_kill_loses_or_repeats_anything() {
     let mut ledgers: Vec<Ledger> = (0..WRITERS).map(|writer| Ledger::new(writer, seed)).collect();
     for round in 1..=rounds {
         let after = Duration::from_millis(rng.u64(20..=800));
-        ledgers = load(&mut server, &client, ledgers, after).await;
+        // Now and then it dies again while it recovers.
+        let stumble = (rng.u8(0..3) == 0).then(|| Duration::from_millis(rng.u64(1..=200)));
+        ledgers = load(&mut server, &client, ledgers, after, stumble).await;
         client.get("/readyz").unsigned().reply().await.expect(200);
         for ledger in &mut ledgers {
             ledger.look(&client).await;
@@ -72,7 +74,13 @@ async fn no_kill_loses_or_repeats_anything() {
 }
 
 /// Lets every writer write until the program dies; starts it again.
-async fn load(server: &mut Server, client: &Client, ledgers: Vec<Ledger>, after: Duration) -> Vec<Ledger> {
+async fn load(
+    server: &mut Server,
+    client: &Client,
+    ledgers: Vec<Ledger>,
+    after: Duration,
+    stumble: Option<Duration>,
+) -> Vec<Ledger> {
     let writers: Vec<_> = ledgers
         .into_iter()
         .map(|mut ledger| {
@@ -89,7 +97,10 @@ async fn load(server: &mut Server, client: &Client, ledgers: Vec<Ledger>, after:
     for writer in writers {
         ledgers.push(writer.await.expect("a writer does not panic"));
     }
-    tokio::task::block_in_place(|| server.launch());
+    tokio::task::block_in_place(|| {
+        stumble.into_iter().for_each(|after| server.stumble(after));
+        server.launch();
+    });
     ledgers
 }
 

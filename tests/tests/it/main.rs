@@ -5,15 +5,19 @@
 //! is missing fails instead of being skipped).
 
 mod bad_input;
+mod bad_requests;
 mod browser;
 mod client;
 mod command_line;
 mod crash;
+mod documents;
 mod errors;
 mod examples;
 mod ledger;
+mod lists;
 mod oracle;
 mod parts;
+mod people;
 mod plan;
 mod program;
 mod replay;
@@ -24,6 +28,7 @@ mod snapshot;
 mod sphere;
 mod sse;
 mod stage;
+mod starting;
 mod streams;
 mod surface;
 mod tracks;

@@ -86,9 +86,7 @@ impl Server {
     /// Starts the program on the directory, at a free port, and waits until it is ready.
     pub(crate) fn launch(&mut self) {
         assert!(self.running.is_none(), "the program runs already");
-        let mut command = dateline();
-        command.arg("serve").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0"]);
-        let (running, ready) = Running::spawn(command);
+        let (running, ready) = Running::spawn(self.serve());
         self.running = Some(running);
         let deadline = Instant::now() + START_MAX;
         loop {
@@ -112,10 +110,24 @@ impl Server {
         }
     }
 
+    fn serve(&self) -> Command {
+        let mut command = dateline();
+        command.arg("serve").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0"]);
+        command
+    }
+
     /// Kills the program as a power cut would: no warning, no drain.
     pub(crate) fn kill(&mut self) {
         let talk = self.end(|child| child.kill().expect("the child can be killed"));
         Self::check(&talk);
+    }
+
+    /// Starts the program and kills it so soon that it may still be recovering.
+    pub(crate) fn stumble(&mut self, after: Duration) {
+        assert!(self.running.is_none(), "the program runs already");
+        self.running = Some(Running::spawn(self.serve()).0);
+        thread::sleep(after);
+        self.kill();
     }
 
     /// Asks the program to end, and checks that it drains and exits with 0.

@@ -66,9 +66,12 @@ impl Stage {
         }
     }
 
-    /// Kills the program after a while and starts it again; steps go on meanwhile.
+    /// Kills the program after a while, once more while it recovers, and starts it again; steps go on meanwhile.
     pub(crate) fn kill_soon(&self, after: Duration) -> JoinHandle<()> {
-        self.restart_soon(after, Server::kill)
+        self.restart_soon(after, move |server| {
+            server.kill();
+            server.stumble(after * 3);
+        })
     }
 
     /// The same with SIGTERM.
@@ -76,7 +79,11 @@ impl Stage {
         self.restart_soon(after, Server::stop)
     }
 
-    fn restart_soon(&self, after: Duration, end: fn(&mut Server)) -> JoinHandle<()> {
+    fn restart_soon(
+        &self,
+        after: Duration,
+        end: impl FnOnce(&mut Server) + Send + 'static,
+    ) -> JoinHandle<()> {
         let server = Arc::clone(&self.server);
         tokio::task::spawn_blocking(move || {
             std::thread::sleep(after);
@@ -278,4 +285,47 @@ fn difference(wanted: &Expected, got: &Value) -> Option<String> {
         None => got["previous"].is_null(),
     };
     (is_move && !previous_fits).then(|| format!("previous is {}", got["previous"]))
+}
+
+#[test]
+fn a_comparison_can_fail() {
+    use crate::sse::Id;
+    let expected = |cause: usize, event: &'static str| Expected {
+        cause: (cause, 0),
+        kind: Kind::Match,
+        rule: "list".to_owned(),
+        ad: Some("ad".to_owned()),
+        device: Some("device".to_owned()),
+        user: None,
+        event,
+        reason: "update:pos",
+        distance_m: Some(5.0),
+        at_ms: Some(1_000),
+        place: None,
+        previous: None,
+    };
+    let told = |seq: u64, event: &str| Told {
+        id: Some(Id { epoch: 1, seq }),
+        kind: "match".to_owned(),
+        data: json!({
+            "adlist": "list", "ad": "ad", "device": "device", "user": null, "event": event, "reason": "update:pos",
+            "distance_m": 5.002, "at": "1970-01-01T00:00:01Z", "seq": seq,
+        }),
+    };
+    let wanted = [expected(1, "enter"), expected(2, "exit")];
+    let right = [told(1, "enter"), told(2, "exit")];
+    compare(&wanted, &right);
+    let fails = |wrong: Vec<Told>| std::panic::catch_unwind(|| compare(&wanted, &wrong)).is_err();
+    let with = |name: &str, value: Value| {
+        let mut wrong = right.to_vec();
+        wrong[1].data[name] = value;
+        wrong
+    };
+    assert!(fails(vec![right[0].clone()]), "one is lost");
+    assert!(fails(vec![right[0].clone(), right[1].clone(), told(3, "exit")]), "one is repeated");
+    assert!(fails(vec![right[1].clone(), right[0].clone()]), "the order is wrong");
+    assert!(fails(with("reason", json!("new:ad"))), "the reason is wrong");
+    assert!(fails(with("distance_m", json!(5.02))), "the distance is wrong");
+    assert!(fails(with("at", json!("1970-01-01T00:00:02Z"))), "the time is wrong");
+    assert!(fails(with("device", json!("another"))), "the device is wrong");
 }
