@@ -28,7 +28,10 @@ fn main() -> io::Result<()> {
     for (number, path) in paths.iter().enumerate() {
         let bytes = fs::read(path)?;
         let address = path.strip_prefix(&root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        let hash = Sha256::digest(&bytes).iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let hash = Sha256::digest(&bytes)
+            .iter()
+            .take(12)
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let gzip = compressed(&bytes, &out.join(format!("console-{number}.gz")))?;
         let gzip = gzip.map_or("None".to_owned(), |file| format!("Some(include_bytes!({file:?}))"));
         let media_type = media_type(&address);

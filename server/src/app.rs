@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use dateline_engine::{Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction};
+use dateline_engine::{
+    Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction,
+};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -125,7 +127,8 @@ impl Builder {
             Some(dir) => (dir, None),
             None => {
                 let made = tempfile::Builder::new().prefix("dateline-").tempdir();
-                let made = made.map_err(|error| Error::unavailable(format!("temporary directory: {error}")))?;
+                let made =
+                    made.map_err(|error| Error::unavailable(format!("temporary directory: {error}")))?;
                 (made.path().to_owned(), Some(made))
             }
         };

@@ -96,7 +96,9 @@ async fn ready(State(app): State<App>, Query(query): Query<Verbose>) -> Answer {
             .into();
         body["checks"] = checks
             .into_iter()
-            .map(|(name, result)| (name, json!({"ok": result.is_ok(), "detail": result.unwrap_or_else(|text| text)})))
+            .map(|(name, result)| {
+                (name, json!({"ok": result.is_ok(), "detail": result.unwrap_or_else(|text| text)}))
+            })
             .collect::<Map<_, _>>()
             .into();
     }

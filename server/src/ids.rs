@@ -36,8 +36,7 @@ pub(crate) fn random_u64() -> Result<u64> {
 /// `Internal` when the system gives none.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::internal(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| Error::internal(format!("no random bytes: {error}")))?;
     Ok(bytes)
 }
 

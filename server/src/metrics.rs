@@ -70,7 +70,11 @@ impl Metrics {
         registry.register("sign_ins", "Attempts to sign in", metrics.sign_ins.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register("streams", "Open event streams and sockets", metrics.streams.clone());
-        registry.register("stream_events", "Events sent on streams and sockets", metrics.stream_events.clone());
+        registry.register(
+            "stream_events",
+            "Events sent on streams and sockets",
+            metrics.stream_events.clone(),
+        );
         registry.register_collector(Box::new(EngineFigures { store: store.clone() }));
         Self { registry, ..metrics }
     }
@@ -126,8 +130,16 @@ impl Collector for EngineFigures {
         }
         let tail = self.store.watermark().durable();
         let gauges = [
-            ("commit_waiting", "Requests waiting for the writer", u64::try_from(health.waiting).unwrap_or(u64::MAX)),
-            ("engine_poisoned", "1 when the engine has stopped accepting writes", u64::from(health.poisoned.is_some())),
+            (
+                "commit_waiting",
+                "Requests waiting for the writer",
+                u64::try_from(health.waiting).unwrap_or(u64::MAX),
+            ),
+            (
+                "engine_poisoned",
+                "1 when the engine has stopped accepting writes",
+                u64::from(health.poisoned.is_some()),
+            ),
             ("log_seq", "Last durable sequence of the log", tail.seq.get()),
             ("positions_seq", "Last durable sequence of the positions lane", tail.positions.get()),
             ("engine_epoch", "Number of this opening of the store", u64::from(self.store.epoch().get())),
@@ -139,7 +151,12 @@ impl Collector for EngineFigures {
         for (name, value) in self.store.figures() {
             let metric = gauge(value);
             let name = format!("storage_{}", plain(&name));
-            metric.encode(encoder.encode_descriptor(&name, "Figure of the storage below", None, metric.metric_type())?)?;
+            metric.encode(encoder.encode_descriptor(
+                &name,
+                "Figure of the storage below",
+                None,
+                metric.metric_type(),
+            )?)?;
         }
         Ok(())
     }
@@ -180,16 +197,20 @@ fn follower_registry(app: &App) -> Registry {
 /// `/metrics`.
 pub(crate) fn routes() -> Routes {
     let media_type = "application/openmetrics-text";
-    let doc = Doc::new("Figures as OpenMetrics", "operations", Access::Public).answer_as(200, media_type, None);
+    let doc =
+        Doc::new("Figures as OpenMetrics", "operations", Access::Public).answer_as(200, media_type, None);
     Routes::new().get("/metrics", serve, doc)
 }
 
 async fn serve(State(app): State<App>) -> Answer {
     let scraped = app.clone();
     // Reading the storage's figures may touch its locks.
-    let text = app.scan(move |_| scraped.metrics().text(&scraped).map_err(|error| {
-        dateline_engine::Error::internal(format!("metrics: {error}"))
-    }));
+    let text = app.scan(move |_| {
+        scraped
+            .metrics()
+            .text(&scraped)
+            .map_err(|error| dateline_engine::Error::internal(format!("metrics: {error}")))
+    });
     let headers = [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Ok((headers, text.await?).into_response())
 }

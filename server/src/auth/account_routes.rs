@@ -25,7 +25,9 @@ pub(crate) async fn set_up(State(app): State<App>, ObjectBody(body): ObjectBody)
         return Err(Problem::new(Slug::Conflict, "there is an administrator already").into());
     }
     if !users::is_username(username) {
-        return Err(Problem::new(Slug::ValidationFailed, "username: 1 to 100 bytes without spaces").issue("username", "not a name").into());
+        return Err(Problem::new(Slug::ValidationFailed, "username: 1 to 100 bytes without spaces")
+            .issue("username", "not a name")
+            .into());
     }
     app.auth().check_new_password(new_password)?;
     let hash = app.auth().hash_password(new_password.to_owned()).await?;
@@ -58,13 +60,16 @@ pub(crate) async fn change_password(
     let hash = all.hash_of(store, &caller.user)?;
     if password::is_absurd(old) || !app.auth().passwords().verify(old.to_owned(), hash).await? {
         app.auth().throttle().failed(username, peer.ip, now);
-        return Err(Problem::new(Slug::Unauthorized, "the old password is wrong").issue("credentials", 1).into());
+        return Err(Problem::new(Slug::Unauthorized, "the old password is wrong")
+            .issue("credentials", 1)
+            .into());
     }
     app.auth().check_new_password(new)?;
     let hash = app.auth().hash_password(new.to_owned()).await?;
     let mut sessions = app.auth().sessions().of_user(store, &caller.user)?;
     sessions.retain(|session| Some(&session.id) != caller.session());
-    let tx = all.set_password(Transaction::new(Durability::Sync), &caller.user, &caller.username, Some(&hash));
+    let tx =
+        all.set_password(Transaction::new(Durability::Sync), &caller.user, &caller.username, Some(&hash));
     app.commit(app.auth().sessions().end_all(tx, &sessions)).await?;
     let body = json!({"_status": "OK", "_id": caller.user.as_str(), "username": &*caller.username});
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())

@@ -15,7 +15,11 @@ use crate::http::{Answer, ObjectBody, Refusal};
 const LISTED_MAX: usize = 500;
 
 /// `POST /api/tokens {"name", "scopes", "expires_in_s"?, "user"?}`: the key is in the answer, and nowhere else.
-pub(crate) async fn create(State(app): State<App>, caller: Principal, ObjectBody(body): ObjectBody) -> Answer {
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Principal,
+    ObjectBody(body): ObjectBody,
+) -> Answer {
     if !caller.scopes.allow_administration() {
         return Err(Problem::new(Slug::Forbidden, "a key with narrow scopes makes no keys").into());
     }
@@ -78,8 +82,10 @@ fn scopes(body: &Map<String, Value>) -> Result<Vec<String>, Problem> {
         Problem::new(Slug::ValidationFailed, detail).issue("scopes", detail)
     };
     let given = body.get("scopes").and_then(Value::as_array).ok_or_else(wrong)?;
-    let scopes: Option<Vec<String>> =
-        given.iter().map(|scope| scope.as_str().filter(|text| keys::is_scope(text)).map(str::to_owned)).collect();
+    let scopes: Option<Vec<String>> = given
+        .iter()
+        .map(|scope| scope.as_str().filter(|text| keys::is_scope(text)).map(str::to_owned))
+        .collect();
     scopes.filter(|scopes| (1..=100).contains(&scopes.len())).ok_or_else(wrong)
 }
 
@@ -95,6 +101,8 @@ fn user_for(app: &App, caller: &Principal, body: &Map<String, Value>) -> Result<
             Err(Problem::new(Slug::Forbidden, "only administrators make keys for others").into())
         }
         Some(user) => Ok(user.id().clone()),
-        None => Err(Problem::new(Slug::ValidationFailed, "there is no such user").issue("user", "unknown").into()),
+        None => {
+            Err(Problem::new(Slug::ValidationFailed, "there is no such user").issue("user", "unknown").into())
+        }
     }
 }

@@ -72,7 +72,11 @@ impl Keys {
         let mut documents = Vec::new();
         store.snapshot()?.scan(self.collection, None, false, |document| {
             documents.push(document.clone());
-            if documents.len() < limit { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+            if documents.len() < limit {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
         })?;
         Ok(documents)
     }
@@ -95,7 +99,8 @@ pub(crate) fn shown(document: &Document) -> Result<Value> {
         fields.remove("key_sha256");
         fields.insert("_id".into(), document.id.as_str().into());
         fields.insert("_created".into(), crate::eve::date::format(document.created.get()).into());
-        fields.insert("expires".into(), document.expires.map(|end| crate::eve::date::format(end.get())).into());
+        fields
+            .insert("expires".into(), document.expires.map(|end| crate::eve::date::format(end.get())).into());
     }
     Ok(fields)
 }
@@ -105,7 +110,8 @@ pub(crate) fn is_scope(text: &str) -> bool {
     match text.split_once(':') {
         None => matches!(text, "*" | "read" | "write" | "admin"),
         Some((resource, what)) => {
-            let named = !resource.is_empty() && resource.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            let named = !resource.is_empty()
+                && resource.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
             named && matches!(what, "read" | "write" | "*")
         }
     }

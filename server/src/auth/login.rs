@@ -36,7 +36,9 @@ pub(crate) async fn sign_in(
     let Some(user) = user else {
         app.auth().throttle().failed(&username, peer.ip, now);
         app.metrics().sign_in("refused");
-        return Err(Problem::new(Slug::Unauthorized, "the name or the password is wrong").issue("credentials", 1).into());
+        return Err(Problem::new(Slug::Unauthorized, "the name or the password is wrong")
+            .issue("credentials", 1)
+            .into());
     };
     may_enter(&user)?;
     app.auth().throttle().succeeded(&username, peer.ip);
@@ -48,7 +50,8 @@ pub(crate) async fn sign_in(
 /// The user, if the password is right. Takes the same time whether or not there is such a user.
 async fn check(app: &App, username: &str, password: String) -> Result<Option<User>, Refusal> {
     let (store, users) = (app.store(), app.auth().users());
-    let user = if username.is_empty() || username.len() > 100 { None } else { users.find(store, username)? };
+    let user =
+        if username.is_empty() || username.len() > 100 { None } else { users.find(store, username)? };
     let hash = match &user {
         Some(user) => users.hash_of(store, user.id())?,
         None => None,
@@ -115,8 +118,10 @@ pub(crate) fn required<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&
     match body.get(name) {
         Some(Value::String(text)) => Ok(text),
         found => {
-            let issue = if found.is_none() { json!({"required": 1}) } else { json!("must be of string type") };
-            Err(Problem::new(Slug::ValidationFailed, format!("'{name}' is needed, as text")).issue(name, issue))
+            let issue =
+                if found.is_none() { json!({"required": 1}) } else { json!("must be of string type") };
+            Err(Problem::new(Slug::ValidationFailed, format!("'{name}' is needed, as text"))
+                .issue(name, issue))
         }
     }
 }

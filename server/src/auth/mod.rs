@@ -173,7 +173,8 @@ impl Auth {
         if !user.may_enter() {
             return Ok(None);
         }
-        let principal = self.users.principal(store, &user, Scopes::Listed(key.scopes), Carried::Key(key.id))?;
+        let principal =
+            self.users.principal(store, &user, Scopes::Listed(key.scopes), Carried::Key(key.id))?;
         Ok(Some(Identified { principal, refresh: None }))
     }
 }

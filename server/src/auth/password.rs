@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::Argon2;
 use dateline_engine::{Error, Result};
 use tokio::sync::Semaphore;
 
@@ -43,7 +43,11 @@ impl Passwords {
     }
 
     /// Whether the password fits the hash; `None` for a user that does not exist, which never fits.
-    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> std::result::Result<bool, Refusal> {
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> std::result::Result<bool, Refusal> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let fits = self.run(move || fits(&password, &hash)).await?;

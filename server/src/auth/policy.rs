@@ -229,7 +229,11 @@ mod tests {
         check(&["write"], Create, "collections", false);
         check(&["admin"], Create, "collections", true);
         assert!(decide(&with(UserType::User, &["*", "admin"]), Create, "collections").is_err());
-        assert!(enter(&with(UserType::Administrator, &["ads:read"]), Access::SignedIn, &Method::POST).is_err());
-        assert!(enter(&with(UserType::Administrator, &["read"]), Access::Administrator, &Method::GET).is_err());
+        assert!(
+            enter(&with(UserType::Administrator, &["ads:read"]), Access::SignedIn, &Method::POST).is_err()
+        );
+        assert!(
+            enter(&with(UserType::Administrator, &["read"]), Access::Administrator, &Method::GET).is_err()
+        );
     }
 }

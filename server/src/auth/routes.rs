@@ -10,16 +10,30 @@ const TAG: &str = "auth";
 pub(crate) fn routes() -> Routes {
     let doc = |summary, access| Doc::new(summary, TAG, access);
     let sign_in = || {
-        doc("Sign in: a session token and a cookie", Access::Public).request("Credentials").answer(201, "Session")
+        doc("Sign in: a session token and a cookie", Access::Public)
+            .request("Credentials")
+            .answer(201, "Session")
     };
     Routes::new()
         .post("/api/auth", login::sign_in, sign_in())
         .post("/api/auth_db", login::sign_in, sign_in())
-        .get("/api/auth/{id}", session_routes::get, doc("One session", Access::SignedIn).answer(200, "SessionInfo"))
+        .get(
+            "/api/auth/{id}",
+            session_routes::get,
+            doc("One session", Access::SignedIn).answer(200, "SessionInfo"),
+        )
         .delete("/api/auth/{id}", session_routes::end, doc("Sign out", Access::SignedIn).empty(204))
-        .get("/api/auth_db/{id}", session_routes::get, doc("One session", Access::SignedIn).answer(200, "SessionInfo"))
+        .get(
+            "/api/auth_db/{id}",
+            session_routes::get,
+            doc("One session", Access::SignedIn).answer(200, "SessionInfo"),
+        )
         .delete("/api/auth_db/{id}", session_routes::end, doc("Sign out", Access::SignedIn).empty(204))
-        .get("/api/sessions", session_routes::list, doc("One's own sessions", Access::SignedIn).answer(200, "SessionList"))
+        .get(
+            "/api/sessions",
+            session_routes::list,
+            doc("One's own sessions", Access::SignedIn).answer(200, "SessionList"),
+        )
         .get(
             "/api/users/{id}/sessions",
             session_routes::list_of,
@@ -33,7 +47,9 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/api/tokens",
             key_routes::create,
-            doc("Make an API key; it is shown once", Access::SignedIn).request("NewApiKey").answer(201, "ApiKey"),
+            doc("Make an API key; it is shown once", Access::SignedIn)
+                .request("NewApiKey")
+                .answer(201, "ApiKey"),
         )
         .get("/api/tokens", key_routes::list, doc("API keys", Access::SignedIn).answer(200, "ApiKeyList"))
         .delete("/api/tokens/{id}", key_routes::revoke, doc("End an API key", Access::SignedIn).empty(204))
@@ -47,16 +63,16 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/api/change_user_password",
             account_routes::change_password,
-            doc("Change one's own password", Access::SignedIn).request("PasswordChange").answer(201, "UserRef"),
+            doc("Change one's own password", Access::SignedIn)
+                .request("PasswordChange")
+                .answer(201, "UserRef"),
         )
         .merge(schemas())
 }
 
 fn schemas() -> Routes {
     let text = json!({"type": "string"});
-    let object = |required: &[&str], properties: serde_json::Value| {
-        json!({"type": "object", "required": required, "properties": properties})
-    };
+    let object = |required: &[&str], properties: serde_json::Value| json!({"type": "object", "required": required, "properties": properties});
     let list = |of: &str| {
         json!({
             "type": "object",

@@ -79,7 +79,13 @@ impl Sessions {
         }
         let condition = Condition::Revision(document.revision());
         let transaction = Transaction::new(Durability::Buffered);
-        Some(transaction.put_until(self.collection, session.id.clone(), condition, document.body.clone(), expires))
+        Some(transaction.put_until(
+            self.collection,
+            session.id.clone(),
+            condition,
+            document.body.clone(),
+            expires,
+        ))
     }
 
     /// Sessions of one user.
@@ -91,9 +97,9 @@ impl Sessions {
 
     /// Adds the writes that end sessions.
     pub(crate) fn end_all(&self, tx: Transaction, sessions: &[Document]) -> Transaction {
-        sessions.iter().fold(tx, |tx, session| {
-            tx.delete(self.collection, session.id.clone(), Condition::Always)
-        })
+        sessions
+            .iter()
+            .fold(tx, |tx, session| tx.delete(self.collection, session.id.clone(), Condition::Always))
     }
 
     fn end(&self, created: Millis, now: Millis) -> Millis {

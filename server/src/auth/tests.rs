@@ -27,7 +27,10 @@ async fn a_session_from_sign_in_to_sign_out() {
     let session = seen.json();
     assert_eq!((session["username"].as_str(), session["_status"].as_str()), (Some("Ann"), Some("OK")));
     let cookie = seen.header("set-cookie");
-    assert!(cookie.starts_with("sid=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.starts_with("sid=") && cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
     assert!(cookie.contains("Path=/") && !cookie.contains("Secure"), "{cookie}");
 
     let token = session["token"].as_str().unwrap();
@@ -58,7 +61,8 @@ async fn a_session_from_sign_in_to_sign_out() {
 #[tokio::test]
 async fn wrong_names_and_passwords_look_alike() {
     let server = start().await;
-    let (unknown, wrong) = (try_sign_in(&server, "nobody", "x").await, try_sign_in(&server, "ann", "x").await);
+    let (unknown, wrong) =
+        (try_sign_in(&server, "nobody", "x").await, try_sign_in(&server, "ann", "x").await);
     for seen in [&unknown, &wrong] {
         assert_eq!(seen.status, 401);
         assert_eq!(seen.json()["_issues"], json!({"credentials": 1}));
@@ -73,7 +77,13 @@ async fn wrong_names_and_passwords_look_alike() {
     assert_eq!(server.post("/api/auth", &[], r#"{"username": "ann"}"#).await.status, 400);
     assert_eq!(server.post("/api/auth", &[], r#"{"username": "ann", "password": 1}"#).await.status, 400);
     assert_eq!(try_sign_in(&server, "ann", "").await.status, 401);
-    assert_eq!(server.post("/api/auth_db", &[], &json!({"username": "ANN", "password": PASSWORD}).to_string()).await.status, 201);
+    assert_eq!(
+        server
+            .post("/api/auth_db", &[], &json!({"username": "ANN", "password": PASSWORD}).to_string())
+            .await
+            .status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -112,8 +122,15 @@ async fn disabled_and_external_users_stay_out() {
     assert_eq!(try_sign_in(&server, "ann", PASSWORD).await.json()["_issues"], json!({"is_active": false}));
     change("is_active", json!(true));
     change("user_type", json!("external"));
-    assert_eq!(try_sign_in(&server, "ann", PASSWORD).await.json()["_issues"], json!({"user_type": "external"}));
-    assert_eq!(try_sign_in(&server, "ann", "wrong").await.status, 401, "told only to those who know the password");
+    assert_eq!(
+        try_sign_in(&server, "ann", PASSWORD).await.json()["_issues"],
+        json!({"user_type": "external"})
+    );
+    assert_eq!(
+        try_sign_in(&server, "ann", "wrong").await.status,
+        401,
+        "told only to those who know the password"
+    );
 }
 
 #[tokio::test]
@@ -139,13 +156,18 @@ async fn a_cookie_needs_the_right_host_and_origin() {
     check(Method::DELETE, vec![("origin", "http://evil.example".into())], 403).await;
     check(Method::DELETE, vec![("sec-fetch-site", "cross-site".into())], 403).await;
     check(Method::DELETE, vec![("sec-fetch-site", "same-site".into()), ("origin", here.clone())], 403).await;
-    check(Method::GET, vec![("upgrade", "websocket".into()), ("origin", "http://evil.example".into())], 403).await;
+    check(Method::GET, vec![("upgrade", "websocket".into()), ("origin", "http://evil.example".into())], 403)
+        .await;
     check(Method::DELETE, vec![("origin", here)], 204).await;
     // A header needs no such proof: no page can make a browser add it.
     let other = server.sign_in("ann", PASSWORD).await;
     let path = format!("/api/auth/{}", other["_id"].as_str().unwrap());
     let authorization = bearer(&other["token"]);
-    let headers = [("authorization", authorization.as_str()), ("host", "rebound.example"), ("origin", "http://evil.example")];
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("host", "rebound.example"),
+        ("origin", "http://evil.example"),
+    ];
     assert_eq!(server.send(Method::DELETE, &path, &headers, "").await.status, 204);
     let headers = [("sec-fetch-site", "cross-site")];
     let body = json!({"username": "ann", "password": PASSWORD}).to_string();
@@ -205,7 +227,11 @@ async fn api_keys() {
     assert!(made.get("key_sha256").is_none());
     let key = bearer(&made["token"]);
     assert_eq!(server.get("/api/tokens", &[("authorization", &key)]).await.json()["_meta"]["total"], 1);
-    assert_eq!(make(&key, json!({"name": "x", "scopes": ["*"]})).await.status, 403, "a key cannot widen itself");
+    assert_eq!(
+        make(&key, json!({"name": "x", "scopes": ["*"]})).await.status,
+        403,
+        "a key cannot widen itself"
+    );
     let path = format!("/api/tokens/{}", made["_id"].as_str().unwrap());
     assert_eq!(server.send(Method::DELETE, &path, &[("authorization", &key)], "").await.status, 403);
 
@@ -231,7 +257,12 @@ async fn changing_a_password_ends_the_other_sessions() {
     let there = bearer(&server.sign_in("ann", PASSWORD).await["token"]);
     let change = |body: Value| {
         let (server, here) = (&server, &here);
-        async move { server.post("/api/change_user_password", &[("authorization", here)], &body.to_string()).await.status }
+        async move {
+            server
+                .post("/api/change_user_password", &[("authorization", here)], &body.to_string())
+                .await
+                .status
+        }
     };
     assert_eq!(change(json!({"old_password": "wrong", "new_password": "new password"})).await, 401);
     assert_eq!(change(json!({"old_password": PASSWORD, "new_password": "short"})).await, 400);
@@ -274,10 +305,14 @@ async fn no_document_of_a_user_holds_a_secret() {
     assert!(!text.contains("argon2") && !text.contains("password"), "{text}");
     // And the token itself is nowhere at all.
     for collection in catalog.iter() {
-        store.snapshot().unwrap().scan(collection.id, None, false, |document| {
-            let body = String::from_utf8_lossy(&document.body);
-            assert!(!body.contains(session["token"].as_str().unwrap()), "{}", collection.name);
-            std::ops::ControlFlow::Continue(())
-        }).unwrap();
+        store
+            .snapshot()
+            .unwrap()
+            .scan(collection.id, None, false, |document| {
+                let body = String::from_utf8_lossy(&document.body);
+                assert!(!body.contains(session["token"].as_str().unwrap()), "{}", collection.name);
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
     }
 }

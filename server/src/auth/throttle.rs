@@ -36,7 +36,8 @@ pub(crate) struct Throttle {
 impl Throttle {
     /// Milliseconds to wait before this account may be tried again from this address; 0 for now.
     pub(crate) fn wait_ms(&self, account: &str, ip: IpAddr, now: Millis) -> u64 {
-        let wait = |guesser, free| self.entries.get(&guesser).map_or(0, |failures| failures.wait_ms(free, now));
+        let wait =
+            |guesser, free| self.entries.get(&guesser).map_or(0, |failures| failures.wait_ms(free, now));
         let account = wait(Guesser::Account(account.to_lowercase(), ip), FREE_PER_ACCOUNT);
         account.max(wait(Guesser::Address(ip), FREE_PER_ADDRESS))
     }

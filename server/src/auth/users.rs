@@ -120,7 +120,11 @@ impl Users {
         let mut documents = Vec::new();
         store.snapshot()?.scan(self.users, None, false, |document| {
             documents.push(document.clone());
-            if documents.len() < limit { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+            if documents.len() < limit {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
         })?;
         documents.into_iter().map(User::parse).collect()
     }
@@ -128,16 +132,32 @@ impl Users {
     /// Adds the writes that create a user. `fields` is the complete body, as [`body`] makes it; `hash` is the PHC
     /// string of the password, and without one nobody can sign in as this user.
     #[must_use]
-    pub fn create(&self, tx: Transaction, id: &DocId, fields: &Map<String, Value>, hash: Option<&str>) -> Transaction {
+    pub fn create(
+        &self,
+        tx: Transaction,
+        id: &DocId,
+        fields: &Map<String, Value>,
+        hash: Option<&str>,
+    ) -> Transaction {
         let username = fields.get("username").and_then(Value::as_str).unwrap_or("");
         let credentials = credential_body(username, hash);
-        tx.put(self.users, id.clone(), Condition::Absent, crate::eve::json::encode(fields))
-            .put(self.credentials, id.clone(), Condition::Absent, credentials)
+        tx.put(self.users, id.clone(), Condition::Absent, crate::eve::json::encode(fields)).put(
+            self.credentials,
+            id.clone(),
+            Condition::Absent,
+            credentials,
+        )
     }
 
     /// Adds the write that sets a user's password, or takes it away. It also follows a change of the name.
     #[must_use]
-    pub fn set_password(&self, tx: Transaction, id: &DocId, username: &str, hash: Option<&str>) -> Transaction {
+    pub fn set_password(
+        &self,
+        tx: Transaction,
+        id: &DocId,
+        username: &str,
+        hash: Option<&str>,
+    ) -> Transaction {
         tx.put(self.credentials, id.clone(), Condition::Always, credential_body(username, hash))
     }
 
@@ -159,12 +179,21 @@ impl Users {
     /// Adds the writes that remove a user for good.
     #[must_use]
     pub fn remove(&self, tx: Transaction, id: &DocId) -> Transaction {
-        tx.delete(self.users, id.clone(), Condition::Present)
-            .delete(self.credentials, id.clone(), Condition::Always)
+        tx.delete(self.users, id.clone(), Condition::Present).delete(
+            self.credentials,
+            id.clone(),
+            Condition::Always,
+        )
     }
 
     /// The caller a user is. Reads the role.
-    pub(crate) fn principal(&self, store: &Store, user: &User, scopes: Scopes, carried: Carried) -> Result<Principal> {
+    pub(crate) fn principal(
+        &self,
+        store: &Store,
+        user: &User,
+        scopes: Scopes,
+        carried: Carried,
+    ) -> Result<Principal> {
         let user_type = match user.user_type() {
             "administrator" => UserType::Administrator,
             _ => UserType::User,

@@ -95,7 +95,13 @@ impl Client {
     ///
     /// # Errors
     /// As `call`.
-    pub fn change(&self, method: Method, path: &str, etag: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub fn change(
+        &self,
+        method: Method,
+        path: &str,
+        etag: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
         let reply = self.send(method, path, &[("if-match", etag)], body)?;
         succeed(&reply)
@@ -176,7 +182,8 @@ fn succeed(reply: &Reply) -> Result<Value, Failure> {
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let words = text("detail").or_else(|| text("_message")).unwrap_or("the server refused");
-    let issues = body.get("_issues").filter(|issues| issues.as_object().is_some_and(|issues| !issues.is_empty()));
+    let issues =
+        body.get("_issues").filter(|issues| issues.as_object().is_some_and(|issues| !issues.is_empty()));
     let issues = issues.map_or(String::new(), |issues| format!(" {issues}"));
     Err(Failure::from_status(reply.status, format!("{words}{issues} (status {})", reply.status)))
 }

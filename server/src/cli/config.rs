@@ -51,13 +51,15 @@ fn show(file: Option<PathBuf>, with_origin: bool, output: &Output) -> Result<(),
     let rows = layers.show();
     if output.is_json() {
         let told = rows.into_iter().map(|(key, value, origin)| {
-            let told = if with_origin { json!({"value": value, "origin": origin.to_string()}) } else { value };
+            let told =
+                if with_origin { json!({"value": value, "origin": origin.to_string()}) } else { value };
             (key, told)
         });
         return output.data("", &Value::Object(told.collect::<Map<_, _>>()));
     }
     for (key, value, origin) in rows {
-        let line = if with_origin { format!("{key} = {value}    # {origin}") } else { format!("{key} = {value}") };
+        let line =
+            if with_origin { format!("{key} = {value}    # {origin}") } else { format!("{key} = {value}") };
         output.data(line, &Value::Null)?;
     }
     Ok(())

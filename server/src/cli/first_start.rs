@@ -21,7 +21,11 @@ pub(crate) enum Administrator {
 }
 
 /// Makes user `admin` if there is no administrator and the environment has a password.
-pub(crate) fn administrator(store: &Store, auth: &Auth, given: Option<String>) -> Result<Administrator, Failure> {
+pub(crate) fn administrator(
+    store: &Store,
+    auth: &Auth,
+    given: Option<String>,
+) -> Result<Administrator, Failure> {
     if auth.users().has_administrator(store)? {
         return Ok(Administrator::Known);
     }

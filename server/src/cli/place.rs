@@ -67,7 +67,9 @@ impl PlaceArgs {
             (None, Some(url)) => {
                 Ok(Place::Server(Box::new(Client::new(url, self.token.clone(), self.cacert.as_deref())?)))
             }
-            (None, None) => Err(Failure::usage("name a directory with --data, or a server with --url and --token")),
+            (None, None) => {
+                Err(Failure::usage("name a directory with --data, or a server with --url and --token"))
+            }
         }
     }
 }

@@ -68,8 +68,9 @@ impl Args {
 }
 
 fn set(layers: Layers, setting: &String) -> Result<Layers, Failure> {
-    let (key, value) =
-        setting.split_once('=').ok_or_else(|| Failure::usage(format!("--set {setting}: expected KEY=VALUE")))?;
+    let (key, value) = setting
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("--set {setting}: expected KEY=VALUE")))?;
     Ok(layers.flag(key, value, "set")?)
 }
 
@@ -100,9 +101,8 @@ pub fn run(args: Args, output: &Output) -> Result<(), Failure> {
 pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
     let given = first_start::given();
     let opened = app.clone();
-    let administrator = tokio::task::spawn_blocking(move || {
-        first_start::administrator(opened.store(), opened.auth(), given)
-    });
+    let administrator =
+        tokio::task::spawn_blocking(move || first_start::administrator(opened.store(), opened.auth(), given));
     let administrator = administrator.await.map_err(Failure::error)??;
     let listener = Listener::bind(&app).await.map_err(|error| match error {
         ListenError::Refused(reason) => Failure::usage(reason),
@@ -117,7 +117,10 @@ pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
         Administrator::Created => output.talk("user admin was created with the given password"),
         Administrator::Missing => {
             let link = format!("{url}/setup#token={}", app.auth().setup().open(app.store().now())?);
-            output.data(format!("set-up link, good once and for 30 minutes: {link}"), &json!({"setup": link}))?;
+            output.data(
+                format!("set-up link, good once and for 30 minutes: {link}"),
+                &json!({"setup": link}),
+            )?;
         }
     }
     let router = crate::routes().build(&app);

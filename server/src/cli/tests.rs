@@ -40,9 +40,18 @@ fn users_and_keys_without_a_server() {
     assert_eq!(dateline(&["user", "list", "--data", at, "--json"]), Exit::Ok);
     assert_eq!(dateline(&["user", "passwd", "ANN", "--data", at]), Exit::Ok);
     assert_eq!(dateline(&["user", "passwd", "bob", "--data", at]), Exit::NotFound);
-    assert_eq!(dateline(&["token", "create", "import", "--user", "ann", "--scope", "ads:write", "--data", at]), Exit::Ok);
-    assert_eq!(dateline(&["token", "create", "x", "--user", "ann", "--scope", "all", "--data", at]), Exit::Usage);
-    assert_eq!(dateline(&["token", "create", "x", "--user", "bob", "--scope", "*", "--data", at]), Exit::NotFound);
+    assert_eq!(
+        dateline(&["token", "create", "import", "--user", "ann", "--scope", "ads:write", "--data", at]),
+        Exit::Ok
+    );
+    assert_eq!(
+        dateline(&["token", "create", "x", "--user", "ann", "--scope", "all", "--data", at]),
+        Exit::Usage
+    );
+    assert_eq!(
+        dateline(&["token", "create", "x", "--user", "bob", "--scope", "*", "--data", at]),
+        Exit::NotFound
+    );
     assert_eq!(dateline(&["token", "create", "x", "--scope", "*", "--data", at]), Exit::Usage);
 
     let open = offline(&data);
@@ -90,7 +99,10 @@ fn usage_and_configuration_errors_exit_2() {
     assert_eq!(dateline(&["user", "list", "--url", "http://127.0.0.1:1"]), Exit::Unavailable);
     assert_eq!(dateline(&["config", "check", file]), Exit::Usage);
     assert_eq!(dateline(&["serve", "--data", data.to_str().unwrap(), "--config", file]), Exit::Usage);
-    assert_eq!(dateline(&["serve", "--data", data.to_str().unwrap(), "--set", "limits.drain_s=soon"]), Exit::Usage);
+    assert_eq!(
+        dateline(&["serve", "--data", data.to_str().unwrap(), "--set", "limits.drain_s=soon"]),
+        Exit::Usage
+    );
     assert!(!data.exists(), "nothing is created before the configuration is right");
     assert_eq!(dateline(&["config", "show", "--origin"]), Exit::Ok);
     assert_eq!(dateline(&["version", "--json"]), Exit::Ok);

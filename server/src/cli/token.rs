@@ -76,10 +76,12 @@ fn create(place: &PlaceArgs, wanted: &Wanted, output: &Output) -> Result<(), Fai
     let (id, text) = match place.open()? {
         Place::Offline(offline) => {
             let (store, auth) = (&offline.store, &offline.auth);
-            let name = wanted.user.as_deref().ok_or_else(|| Failure::usage("say whose key it is, with --user"))?;
-            let user = auth.users().find(store, name)?.ok_or_else(|| {
-                Failure::new(Exit::NotFound, format!("there is no user '{name}'"))
-            })?;
+            let name =
+                wanted.user.as_deref().ok_or_else(|| Failure::usage("say whose key it is, with --user"))?;
+            let user = auth
+                .users()
+                .find(store, name)?
+                .ok_or_else(|| Failure::new(Exit::NotFound, format!("there is no user '{name}'")))?;
             let expires = wanted.expires_s.map(|seconds| Millis::new(store.now().get() + seconds * 1000));
             let key = auth.keys().create(user.id(), &wanted.name, &wanted.scopes, expires)?;
             store.commit(key.transaction)?;
@@ -115,10 +117,16 @@ fn list(place: &PlaceArgs, output: &Output) -> Result<(), Failure> {
     };
     for key in found {
         let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-        let scopes: Vec<&str> =
-            key.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let scopes: Vec<&str> = key
+            .get("scopes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let (id, user, expires) = (text("_id"), text("user"), text("expires"));
-        output.data(format!("{id} user {user} ends {expires} [{}] {}", scopes.join(" "), text("name")), &key)?;
+        output
+            .data(format!("{id} user {user} ends {expires} [{}] {}", scopes.join(" "), text("name")), &key)?;
     }
     Ok(())
 }
@@ -126,14 +134,14 @@ fn list(place: &PlaceArgs, output: &Output) -> Result<(), Failure> {
 fn revoke(place: &PlaceArgs, id: &str, output: &Output) -> Result<(), Failure> {
     match place.open()? {
         Place::Offline(offline) => {
-            offline.store.commit(offline.auth.keys().revoke(&DocId::new(id)?)).map_err(|error| {
-                match error.kind() {
+            offline.store.commit(offline.auth.keys().revoke(&DocId::new(id)?)).map_err(
+                |error| match error.kind() {
                     dateline_engine::ErrorKind::Conflict => {
                         Failure::new(Exit::NotFound, format!("there is no key '{id}'"))
                     }
                     _ => error.into(),
-                }
-            })?;
+                },
+            )?;
         }
         Place::Server(client) => {
             client.call(Method::DELETE, &format!("/api/tokens/{id}"), None)?;

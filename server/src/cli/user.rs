@@ -134,7 +134,13 @@ fn add_offline(offline: &Offline, name: &str, user_type: &str, text: &str) -> Re
     Ok(id.as_str().to_owned())
 }
 
-fn told(output: &Output, id: &str, name: &str, user_type: &str, made_up: Option<&str>) -> Result<(), Failure> {
+fn told(
+    output: &Output,
+    id: &str,
+    name: &str,
+    user_type: &str,
+    made_up: Option<&str>,
+) -> Result<(), Failure> {
     let mut value = json!({"_id": id, "username": name, "user_type": user_type});
     let mut text = format!("{id} {name} {user_type}");
     if let Some(password) = made_up {
@@ -182,7 +188,12 @@ fn pages(client: &Client, path: &str) -> Result<Vec<Value>, Failure> {
     Ok(items)
 }
 
-fn set_password(place: &PlaceArgs, name: &str, password: &PasswordArgs, output: &Output) -> Result<(), Failure> {
+fn set_password(
+    place: &PlaceArgs,
+    name: &str,
+    password: &PasswordArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     let (text, made_up) = password.take()?;
     let (id, user_type) = match place.open()? {
         Place::Offline(offline) => {
@@ -242,7 +253,8 @@ struct ServerUser {
 
 fn on_server(client: &Client, name: &str) -> Result<ServerUser, Failure> {
     let query = json!({"username": name}).to_string();
-    let found = client.call(Method::GET, &format!("/api/users?max_results=1&where={}", percent(&query)), None)?;
+    let found =
+        client.call(Method::GET, &format!("/api/users?max_results=1&where={}", percent(&query)), None)?;
     let user = found.pointer("/_items/0").ok_or_else(|| no_user(name))?;
     let text = |field: &str| user.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     Ok(ServerUser { id: text("_id"), etag: text("_etag"), user_type: text("user_type") })

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::suggest::nearest;
 use super::Config;
+use super::suggest::nearest;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn later_layers_win_and_say_so() {
-        let layers = toml("listen = \"127.0.0.1:1\"\n[limits]\ndrain_s = 3\n[tls]\ncert = \"c\"\nkey = \"k\"\n").unwrap();
+        let layers =
+            toml("listen = \"127.0.0.1:1\"\n[limits]\ndrain_s = 3\n[tls]\ncert = \"c\"\nkey = \"k\"\n")
+                .unwrap();
         let variables = [("DATELINE_LISTEN", "127.0.0.1:2"), ("DATELINE_HOSTS", "a, b"), ("HOME", "/")];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (layers, warnings) = layers.environment(variables).unwrap();
@@ -299,12 +301,14 @@ mod tests {
 
     #[test]
     fn json_files_site_settings_and_strange_variables() {
-        let text = r#"{"superdesk": {"MAIL_PORT": 25, "X": {"y": [1]}}, "egress": {"allow": ["10.0.0.0/8"]}}"#;
+        let text =
+            r#"{"superdesk": {"MAIL_PORT": 25, "X": {"y": [1]}}, "egress": {"allow": ["10.0.0.0/8"]}}"#;
         let layers = Layers::defaults().unwrap().text(text, true, Path::new("a.json")).unwrap();
         let config = layers.finish().unwrap();
         assert_eq!(config.superdesk["MAIL_PORT"], 25);
         assert_eq!(config.egress.allow, ["10.0.0.0/8"]);
-        let variables = [("DATELINE_LISTN", "x"), ("DATELINE_ADMIN_PASSWORD", "x"), ("DATELINE_PORT", "tcp://1")];
+        let variables =
+            [("DATELINE_LISTN", "x"), ("DATELINE_ADMIN_PASSWORD", "x"), ("DATELINE_PORT", "tcp://1")];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (layers, warnings) = layers.environment(variables).unwrap();
         assert_eq!(warnings.len(), 2);

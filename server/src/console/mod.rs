@@ -6,7 +6,8 @@
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -37,13 +38,16 @@ const SETUP_PAGE: &str = include_str!("setup.html");
 const SETUP_SCRIPT: &str = include_str!("setup.js");
 
 pub(crate) fn routes() -> Routes {
-    let doc = |summary, media_type| Doc::new(summary, "console", Access::Public).answer_as(200, media_type, None);
+    let doc =
+        |summary, media_type| Doc::new(summary, "console", Access::Public).answer_as(200, media_type, None);
     let mut routes = Routes::new()
         .get("/", index, doc("The console", "text/html"))
         .get("/setup", set_up, doc("Page of the one-time set-up link", "text/html"))
         .get("/setup.js", set_up_script, doc("Script of that page", "text/javascript"))
         .get("/assets/{*path}", asset, doc("A file of the console", "application/octet-stream"));
-    for file in FILES.iter().filter(|file| !file.address.starts_with("assets/") && file.address != "index.html") {
+    for file in
+        FILES.iter().filter(|file| !file.address.starts_with("assets/") && file.address != "index.html")
+    {
         // A handful of names for the whole life of the process.
         let route: &'static str = Box::leak(format!("/{}", file.address).into_boxed_str());
         let serve = move |headers: HeaderMap| async move { answer(file, &headers) };
@@ -101,7 +105,8 @@ fn answer(file: &'static File, headers: &HeaderMap) -> Response {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let answer = response.headers_mut();
-    let caching = if file.address.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching =
+        if file.address.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     answer.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
     answer.insert(VARY, HeaderValue::from_static("accept-encoding"));
     answer.insert(CONTENT_SECURITY_POLICY, POLICY);
@@ -138,7 +143,8 @@ mod tests {
     };
 
     fn ask(pairs: &[(&'static str, &'static str)]) -> Response {
-        let headers = pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let headers =
+            pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         answer(&FILE, &headers)
     }
 

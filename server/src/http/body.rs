@@ -72,7 +72,10 @@ fn check_is_json(headers: &HeaderMap) -> Result<(), Problem> {
     if media_type == "application/json" || media_type.ends_with("+json") {
         return Ok(());
     }
-    Err(Problem::new(Slug::UnsupportedMediaType, format!("the body is '{media_type}'; send JSON with Content-Type: application/json")))
+    Err(Problem::new(
+        Slug::UnsupportedMediaType,
+        format!("the body is '{media_type}'; send JSON with Content-Type: application/json"),
+    ))
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {

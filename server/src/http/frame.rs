@@ -90,8 +90,7 @@ fn oversized(request: &Request) -> Option<Problem> {
         return Some(Problem::new(Slug::UriTooLong, detail));
     }
     let headers = request.headers();
-    let header_bytes: usize =
-        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if header_bytes > HEADER_BYTES_MAX {
         let detail = format!("the header has {header_bytes} bytes, at most {HEADER_BYTES_MAX} are taken");
         return Some(Problem::new(Slug::HeadersTooLarge, detail));

@@ -75,7 +75,9 @@ fn admit(state: &GateState, request: &mut Request) -> Result<Option<u64>, Refusa
         // A page that anyone may see does not fail for a stale cookie; a forged change does.
         (Access::Public, _) => refuse_cross_site_change(request)?,
         (_, Err(refusal)) => return Err(refusal),
-        (_, Ok(None)) => return Err(policy::not_signed_in("sign in with POST /api/auth and send the token").into()),
+        (_, Ok(None)) => {
+            return Err(policy::not_signed_in("sign in with POST /api/auth and send the token").into());
+        }
         (access, Ok(Some(principal))) => {
             policy::enter(&principal, access, request.method())?;
             request.extensions_mut().insert(principal);

@@ -56,14 +56,21 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect::<HeaderMap>()
+        pairs
+            .iter()
+            .map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<HeaderMap>()
     }
 
     #[test]
     fn only_our_hosts() {
         let check = |host: &str, ours: bool| {
             let uri = Uri::from_static("/");
-            assert_eq!(is_our_host(&headers(&[("host", host)]), &uri, &["news.example".into()]), ours, "{host}");
+            assert_eq!(
+                is_our_host(&headers(&[("host", host)]), &uri, &["news.example".into()]),
+                ours,
+                "{host}"
+            );
         };
         check("localhost:8400", true);
         check("127.0.0.1:8400", true);

@@ -1,10 +1,10 @@
 //! Around the router: one spelling for each address on the way in, the whole `Allow` on the way out.
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri};
 use axum::response::Response;
-use axum::Router;
 use hyper::body::Incoming;
 use tower::ServiceExt;
 use tower::util::{MapRequest, MapResponse};

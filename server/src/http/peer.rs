@@ -27,7 +27,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn of(parts: &axum::http::HeaderMap, connected: Option<&Connected>, behind_proxy: bool) -> Self {
+    pub(crate) fn of(
+        parts: &axum::http::HeaderMap,
+        connected: Option<&Connected>,
+        behind_proxy: bool,
+    ) -> Self {
         let unknown = Connected { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), tls: false };
         let connected = connected.copied().unwrap_or(unknown);
         let mut peer = Self { ip: connected.ip, tls: connected.tls };

@@ -187,7 +187,11 @@ mod tests {
         let revision: dateline_engine::Revision = "1.a".parse().unwrap();
         check(Conflict::Absent.into(), 404, "not-found");
         check(Conflict::Exists(revision).into(), 409, "conflict");
-        check(Conflict::Stale { expected: revision, found: Some(revision) }.into(), 412, "precondition-failed");
+        check(
+            Conflict::Stale { expected: revision, found: Some(revision) }.into(),
+            412,
+            "precondition-failed",
+        );
         check(Conflict::Stale { expected: revision, found: None }.into(), 404, "not-found");
         check(Conflict::LeaseLost.into(), 409, "lease-lost");
         check(Conflict::KeyReused.into(), 422, "idempotency-mismatch");

@@ -98,7 +98,8 @@ async fn unknown_addresses_and_methods() {
 #[tokio::test]
 async fn errors_are_negotiated_and_named() {
     let server = start().await;
-    let seen = server.get("/nowhere", &[("accept", "application/problem+json"), ("x-request-id", "my-1")]).await;
+    let seen =
+        server.get("/nowhere", &[("accept", "application/problem+json"), ("x-request-id", "my-1")]).await;
     assert_eq!(seen.header("content-type"), "application/problem+json");
     assert_eq!(seen.header("x-request-id"), "my-1");
     assert_eq!(check_problem(&seen, 404, "unknown-resource")["instance"], "urn:request:my-1");
@@ -166,7 +167,10 @@ async fn every_answer_is_dressed() {
         let seen = server.get(path, &[]).await;
         assert_eq!(seen.header("x-content-type-options"), "nosniff", "{path}");
         assert!(seen.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
-        assert!(!seen.header("cache-control").is_empty() && !seen.header("x-request-id").is_empty(), "{path}");
+        assert!(
+            !seen.header("cache-control").is_empty() && !seen.header("x-request-id").is_empty(),
+            "{path}"
+        );
         assert!(seen.headers.get("server").is_none());
     }
     assert_eq!(server.get("/livez", &[]).await.header("cache-control"), "private, no-store");
@@ -223,11 +227,19 @@ async fn the_document_describes_what_is_served() {
             assert!(operation["responses"]["default"].is_object(), "{method} {path}");
             for name in path.split('/').filter_map(|part| part.strip_prefix('{')) {
                 let name = name.trim_end_matches('}');
-                let told = operation["parameters"].as_array().unwrap().iter().any(|p| p["name"] == name && p["in"] == "path");
+                let told = operation["parameters"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|p| p["name"] == name && p["in"] == "path");
                 assert!(told, "{method} {path}: {name}");
             }
             // The address exists: whatever the answer, it is not the router's 404 or 405.
-            let address = path.replace("{slug}", "gone").replace("{number}", "1").replace("{id}", "x").replace("{path}", "x");
+            let address = path
+                .replace("{slug}", "gone")
+                .replace("{number}", "1")
+                .replace("{id}", "x")
+                .replace("{path}", "x");
             let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap();
             let seen = server.send(method, &address, &[], "").await;
             let slug = serde_json::from_slice::<Value>(&seen.body).unwrap_or_default()["type"].clone();
@@ -264,7 +276,11 @@ async fn pages_about_problems_health_and_figures() {
     assert_eq!(server.get("/readyz", &[]).await.json(), json!({"status": "ok"}));
 
     let at = server.app.store().watermark().durable();
-    let state = move |failed: Option<&str>| crate::health::FollowerState { at, failed: failed.map(str::to_owned), positions: false };
+    let state = move |failed: Option<&str>| crate::health::FollowerState {
+        at,
+        failed: failed.map(str::to_owned),
+        positions: false,
+    };
     server.app.watch_follower("good", move || state(None));
     assert_eq!(server.get("/readyz?verbose=1", &[]).await.json()["followers"]["good"]["lag"], 0);
     server.app.watch_follower("bad", move || state(Some("disk full")));

@@ -76,7 +76,8 @@ impl Listener {
         if port.is_none() {
             return Err(ListenError::Refused(format!("listen: '{}' is not HOST:PORT", config.listen)));
         }
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&config.listen).await.map_err(failed)?.collect();
+        let addresses: Vec<SocketAddr> =
+            tokio::net::lookup_host(&config.listen).await.map_err(failed)?.collect();
         let has_administrator = app
             .auth()
             .users()
@@ -151,7 +152,11 @@ impl Listener {
 }
 
 /// Deny by default: what others can reach needs somebody who is in charge and a way nobody listens in on.
-fn check_exposure(config: &Config, addresses: &[SocketAddr], has_administrator: bool) -> Result<(), ListenError> {
+fn check_exposure(
+    config: &Config,
+    addresses: &[SocketAddr],
+    has_administrator: bool,
+) -> Result<(), ListenError> {
     let Some(open) = addresses.iter().find(|address| !address.ip().is_loopback()) else { return Ok(()) };
     if !has_administrator {
         return Err(ListenError::Refused(format!(

@@ -40,7 +40,14 @@ fn open_addresses_need_an_administrator_and_encryption() {
 fn routes() -> Routes {
     let doc = || Doc::new("A test", "test", Access::Public).empty(200);
     crate::routes()
-        .get("/t/slow", || async { tokio::time::sleep(Duration::from_millis(700)).await; "done" }, doc())
+        .get(
+            "/t/slow",
+            || async {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                "done"
+            },
+            doc(),
+        )
         .get("/t/never", || async { std::future::pending::<&'static str>().await }, doc())
 }
 
@@ -73,10 +80,18 @@ async fn those_who_say_nothing_are_not_kept() {
     assert_eq!(told(&server, &["P"]).await, "");
     let half = told(&server, &["GET /livez HTTP/1.1\r\nHost: x\r\nX-A: "]).await;
     assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "{half}");
-    let body = told(&server, &["POST /api/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n{"]).await;
+    let body = told(
+        &server,
+        &["POST /api/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n{"],
+    )
+    .await;
     assert!(body.starts_with("HTTP/1.1 408") && body.contains("request-timeout"), "{body}");
     assert!(told(&server, &["nonsense\r\n\r\n"]).await.starts_with("HTTP/1.1 400"));
-    let split = told(&server, &["P", "OS", "T /api/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"]).await;
+    let split = told(
+        &server,
+        &["P", "OS", "T /api/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"],
+    )
+    .await;
     assert!(split.starts_with("HTTP/1.1 400") && split.contains("validation-failed"), "{split}");
 }
 
@@ -159,7 +174,10 @@ async fn encrypted_connections_get_encrypted_cookies() {
     let _ = stream.read_to_string(&mut text).await;
     assert!(text.starts_with("HTTP/1.1 201"), "{text}");
     let cookie = text.lines().find(|line| line.to_lowercase().starts_with("set-cookie:")).unwrap();
-    assert!(cookie.contains("__Host-sid=") && cookie.contains("; Secure") && cookie.contains("Path=/;"), "{cookie}");
+    assert!(
+        cookie.contains("__Host-sid=") && cookie.contains("; Secure") && cookie.contains("Path=/;"),
+        "{cookie}"
+    );
 
     let stream = TcpStream::connect(&server.address).await.unwrap();
     let stream = client(vec![b"h2".to_vec()]).connect(name(), stream).await.unwrap();

@@ -34,14 +34,16 @@ pub(crate) fn catch_up(app: &App) -> Result<(), Problem> {
 pub(crate) fn routes() -> Routes {
     const WITHIN: &[Param] = &[
         Param::new("near", "string", "lon,lat,radius_m: nearest first, with distance_m in metres"),
-        Param::new("bbox", "string", "west,south,east,north in degrees; west > east crosses the antimeridian"),
+        Param::new(
+            "bbox",
+            "string",
+            "west,south,east,north in degrees; west > east crosses the antimeridian",
+        ),
         Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon"),
         Param::new("max_results", "integer", "devices at the most, 1 to 10000"),
     ];
-    const PAIR: &[Param] = &[
-        Param::new("ad", "string", "id of the ad"),
-        Param::new("adlist", "string", "id of the adlist"),
-    ];
+    const PAIR: &[Param] =
+        &[Param::new("ad", "string", "id of the ad"), Param::new("adlist", "string", "id of the adlist")];
     Routes::new()
         .schema("Positions", json!({
             "oneOf": [{"$ref": "#/components/schemas/Position"}, {"type": "array", "items": {"$ref": "#/components/schemas/Position"}}],

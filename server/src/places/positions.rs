@@ -55,24 +55,25 @@ pub(crate) async fn take(
     Ok(response)
 }
 
-async fn store(
-    app: &App,
-    fixes: &[Fix],
-    headers: &HeaderMap,
-) -> Result<dateline_engine::PositionSeq, Error> {
+async fn store(app: &App, fixes: &[Fix], headers: &HeaderMap) -> Result<dateline_engine::PositionSeq, Error> {
     let (answer, outcome) = oneshot::channel();
     app.geo().submit(fixes, Prefer::of(headers).durability, move |result| {
         // Nobody waits any more when the request was given up.
         let _ = answer.send(result);
     });
-    let receipt = outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+    let receipt =
+        outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
     receipt.positions.ok_or_else(|| Error::internal("positions without their place in the log"))
 }
 
 type Numbered<T> = Vec<(usize, T)>;
 
 /// Items by their index: the good ones, and why the others are not.
-fn read(headers: &HeaderMap, body: &Bytes, now: Millis) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
+fn read(
+    headers: &HeaderMap,
+    body: &Bytes,
+    now: Millis,
+) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let items: Vec<Result<Value, String>> = match media_type.as_str() {
@@ -83,7 +84,8 @@ fn read(headers: &HeaderMap, body: &Bytes, now: Millis) -> Result<(Numbered<Fix>
         }
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => lines(body),
         "" | "application/json" | "text/json" => {
-            let limits = bounded::Limits { bytes_max: 4 << 20, values_max: 1_000_000, ..bounded::Limits::BODY };
+            let limits =
+                bounded::Limits { bytes_max: 4 << 20, values_max: 1_000_000, ..bounded::Limits::BODY };
             match bounded::parse(body, &limits)? {
                 Value::Array(items) => items.into_iter().map(Ok).collect(),
                 item => vec![Ok(item)],
@@ -203,7 +205,12 @@ pub(crate) async fn one(
 }
 
 /// Whether somebody may see where a device is.
-pub(crate) fn check_device(app: &App, sight: &Sight, principal: &Principal, device: &str) -> Result<bool, Problem> {
+pub(crate) fn check_device(
+    app: &App,
+    sight: &Sight,
+    principal: &Principal,
+    device: &str,
+) -> Result<bool, Problem> {
     if sight.is_clear() {
         return Ok(true);
     }
@@ -264,7 +271,8 @@ fn part(params: &Params) -> Result<Within, Problem> {
         let geometry = bounded::parse(text.as_bytes(), &bounded::Limits::PARAMETER)
             .map_err(|error| Problem::query("polygon", error))?;
         let shape = Shape::parse("polygon", &geometry).map_err(|issues| {
-            let messages: Vec<String> = issues.into_iter().map(|(field, message)| format!("{field}: {message}")).collect();
+            let messages: Vec<String> =
+                issues.into_iter().map(|(field, message)| format!("{field}: {message}")).collect();
             Problem::query("polygon", messages.join("; "))
         })?;
         return Ok(Within::Shape(Box::new(shape)));

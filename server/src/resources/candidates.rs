@@ -62,7 +62,10 @@ pub(crate) fn choose(
     for (field, value) in query.filter.equalities() {
         let single = declared.clone().find(|fields| fields.len() == 1 && fields.iter().any(|f| f == field));
         // A null also matches documents without the field, which no index entry tells of.
-        if single.is_some() && !value.is_null() && (value.is_string() || value.is_number() || value.is_boolean()) {
+        if single.is_some()
+            && !value.is_null()
+            && (value.is_string() || value.is_number() || value.is_boolean())
+        {
             let found = app.store().lookup(resource.collection, field, std::slice::from_ref(value));
             if let Ok(ids) = found {
                 return Ok(Candidates::Unordered(ids.iter().map(|id| id.as_str().to_owned()).collect()));
@@ -141,13 +144,16 @@ pub(crate) fn within(params: &Params) -> Result<Option<Within>, Problem> {
     };
     let text = params.get(name).unwrap_or_default();
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse::<f64>()).collect();
-    let numbers = numbers.ok().filter(|numbers| numbers.len() == count && numbers.iter().all(|n| n.is_finite()));
+    let numbers =
+        numbers.ok().filter(|numbers| numbers.len() == count && numbers.iter().all(|n| n.is_finite()));
     let within = match numbers.as_deref() {
         Some(&[lon, lat, radius_m]) => dateline_geo::Point::new(lon, lat)
             .map(|center| Within::Near { center, radius_m })
             .map_err(|reason| Problem::query(name, reason))?,
         Some(&[west, south, east, north]) => Within::Box { west, south, east, north },
-        _ => return Err(Problem::query(name, "expected near=lon,lat,radius_m or bbox=west,south,east,north")),
+        _ => {
+            return Err(Problem::query(name, "expected near=lon,lat,radius_m or bbox=west,south,east,north"));
+        }
     };
     within.check().map_err(|reason| Problem::query(name, reason))?;
     Ok(Some(within))

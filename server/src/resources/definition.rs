@@ -144,9 +144,10 @@ fn flag(definition: &Map<String, Value>, name: &str, issues: &mut Issues) -> boo
 fn names(value: Option<&Value>, name: &str, issues: &mut Issues) -> Vec<String> {
     let listed = match value {
         None | Some(Value::Null) => Some(Vec::new()),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| item.as_str().filter(|text| !text.is_empty()).map(str::to_owned)).collect()
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+            .collect(),
         Some(_) => None,
     };
     listed.unwrap_or_else(|| {

@@ -49,7 +49,8 @@ fn digest<const N: usize>(parts: &[&str]) -> [u8; N] {
 pub(crate) fn first_answer(app: &App, resource: &Resource, first: Seq) -> Result<Vec<Document>, Problem> {
     let before = Seq::new(first.get().saturating_sub(1));
     let group = app.store().feed().changes(before, 1)?;
-    let own = group.iter().filter(|change| change.collection == resource.collection && change.op == ChangeOp::Put);
+    let own =
+        group.iter().filter(|change| change.collection == resource.collection && change.op == ChangeOp::Put);
     let versions = own.map(|change| app.store().version(change.collection, change.id.as_str(), change.seq));
     let found: Vec<Document> = versions.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     if found.is_empty() {

@@ -16,13 +16,13 @@ use crate::eve::{
     Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, SortKey, cursor::CursorError, system,
 };
 use crate::http::Answer;
+use crate::resources::Resource;
 use crate::resources::answer;
 use crate::resources::candidates::{Candidate, Candidates, choose};
 use crate::resources::moment::Moment;
 use crate::resources::query::Query;
 use crate::resources::target::Named;
 use crate::resources::visibility::Sight;
-use crate::resources::Resource;
 
 /// Bytes of one answer at the most; a page that would be larger ends early.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -79,7 +79,9 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     }
     let total = rows.len() as u64;
     let skip = match &cursor {
-        Some(cursor) if relevance => rows.iter().position(|row| row.key.id() == cursor.after.id()).map_or(0, |at| at + 1),
+        Some(cursor) if relevance => {
+            rows.iter().position(|row| row.key.id() == cursor.after.id()).map_or(0, |at| at + 1)
+        }
         Some(cursor) => {
             rows.partition_point(|row| query.sort.compare(&row.key, &cursor.after) != Ordering::Greater)
         }
@@ -153,7 +155,9 @@ impl Page<'_> {
 
     /// Every document, in the order of ids: none has to be read to know whether it belongs.
     fn is_plain(&self) -> bool {
-        self.query.filter.is_everything() && self.query.sort.fields().next().is_none() && self.sight.is_clear()
+        self.query.filter.is_everything()
+            && self.query.sort.fields().next().is_none()
+            && self.sight.is_clear()
     }
 
     /// The row of a document that may be seen and passes the filter.
@@ -196,9 +200,8 @@ impl Page<'_> {
             last = Some(row);
         }
         let more = rows.len() > list.len() && take > 0;
-        let next = last
-            .filter(|_| more)
-            .and_then(|row| self.query.next_cursor(seq.get(), row.key.clone(), secret));
+        let next =
+            last.filter(|_| more).and_then(|row| self.query.next_cursor(seq.get(), row.key.clone(), secret));
         let meta = ListMeta::new(&self.query.page, Some(total), more);
         let links = Links {
             href: &self.resource.name,

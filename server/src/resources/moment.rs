@@ -17,12 +17,16 @@ impl Moment {
         let head = app.store().watermark().applied().seq;
         if let Ok(seq) = text.parse::<u64>() {
             if seq > head.get() {
-                return Err(Problem::query("as_of", format!("{seq} lies ahead of the log, which ends at {head}")));
+                return Err(Problem::query(
+                    "as_of",
+                    format!("{seq} lies ahead of the log, which ends at {head}"),
+                ));
             }
             return Ok(Some(Self(Seq::new(seq))));
         }
         let time = date::parse_time(text).and_then(|at| u64::try_from(at.as_millisecond()).ok());
-        let time = time.ok_or_else(|| Problem::query("as_of", "expected a sequence number or a date and time"))?;
+        let time =
+            time.ok_or_else(|| Problem::query("as_of", "expected a sequence number or a date and time"))?;
         at_time(app, Millis::new(time)).map(Some)
     }
 }

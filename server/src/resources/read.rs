@@ -34,9 +34,11 @@ pub(crate) async fn get(
     let document = match (params.get("version"), Moment::of(&app, &params)?) {
         (Some("all"), _) => return versions(&app, &sight, &resource, &id),
         (Some(number), _) => numbered(&app, &resource, &id, number)?,
-        (None, Some(Moment(seq))) => {
-            app.store().snapshot()?.get_as_of(resource.collection, &id, seq)?.ok_or_else(|| missing(&resource, &id))?
-        }
+        (None, Some(Moment(seq))) => app
+            .store()
+            .snapshot()?
+            .get_as_of(resource.collection, &id, seq)?
+            .ok_or_else(|| missing(&resource, &id))?,
         (None, None) => find(&app, &resource, &id)?.ok_or_else(|| missing(&resource, &id))?,
     };
     check_sight(&sight, &resource, &document)?;
@@ -78,8 +80,7 @@ pub(crate) fn check_sight(sight: &Sight, resource: &Resource, document: &Documen
 }
 
 fn numbered(app: &App, resource: &Resource, id: &str, number: &str) -> Result<Document, Problem> {
-    let number: u64 =
-        number.parse().map_err(|_| Problem::query("version", "expected a number or 'all'"))?;
+    let number: u64 = number.parse().map_err(|_| Problem::query("version", "expected a number or 'all'"))?;
     for version in app.store().versions(resource.collection, id, VERSIONS_MAX)? {
         let body = if version.deleted { Value::Null } else { answer::body_of(&version)? };
         if body.get("_version").and_then(Value::as_u64) == Some(number) {
@@ -108,4 +109,3 @@ fn versions(app: &App, sight: &Sight, resource: &Resource, id: &str) -> Answer {
     let meta = ListMeta::new(&page, Some(shown), false);
     Ok(answer::json_bytes(list.finish(&meta, None, &Value::Object(Default::default()), seq.get(), &[])))
 }
-

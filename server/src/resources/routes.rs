@@ -79,7 +79,11 @@ pub(crate) fn routes() -> Routes {
     }
     let routes = routes
         .schema("Home", json!({"type": "object", "required": ["_links"]}))
-        .get("/api", home::home, Doc::new("The resources there are", "resources", Access::Public).answer(200, "Home"))
+        .get(
+            "/api",
+            home::home,
+            Doc::new("The resources there are", "resources", Access::Public).answer(200, "Home"),
+        )
         .get("/api/{resource}", list::list, list_doc("collections of your own"))
         .get("/api/{resource}/{id}", read::get, item_doc("collections of your own"));
     with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own")
@@ -96,12 +100,22 @@ fn item_doc(tag: &'static str) -> Doc {
 fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'static str) -> Routes {
     let doc = |summary| Doc::new(summary, tag, Access::SignedIn);
     routes
-        .post(all, write::create, doc("Create one or many").request("DocumentOrArray").answer(201, "Document"))
-        .patch(one, write::change, doc("Merge members; needs If-Match").request("Document").answer(200, "Document"))
+        .post(
+            all,
+            write::create,
+            doc("Create one or many").request("DocumentOrArray").answer(201, "Document"),
+        )
+        .patch(
+            one,
+            write::change,
+            doc("Merge members; needs If-Match").request("Document").answer(200, "Document"),
+        )
         .put(
             one,
             write::replace,
-            doc("Replace with If-Match, create with If-None-Match: *").request("Document").answer(200, "Document"),
+            doc("Replace with If-Match, create with If-None-Match: *")
+                .request("Document")
+                .answer(200, "Document"),
         )
         .delete(one, write::remove, doc("Remove; needs If-Match").empty(204))
 }

@@ -36,5 +36,7 @@ impl FromRequestParts<App> for Id {
 fn segment(parts: &Parts, place: usize) -> Result<String, Problem> {
     let segment = parts.uri.path().trim_start_matches('/').split('/').nth(place).unwrap_or_default();
     let decoded = percent_decode_str(segment).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| Problem::new(Slug::InvalidId, "the address is not UTF-8"))
+    decoded
+        .map(|text| text.into_owned())
+        .map_err(|_| Problem::new(Slug::InvalidId, "the address is not UTF-8"))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn check(
     let hash = match password {
         Some(password) => {
             Some(draft.app.auth().hash_password(password).await.map_err(Refusal::into_problem)?)
-        },
+        }
         None => users.hash_of(draft.app.store(), draft.id)?,
     };
     let (users, id) = (*users, draft.id.clone());

@@ -44,7 +44,12 @@ impl Sight {
 
     /// # Errors
     /// 403 when the document is somebody else's.
-    pub(crate) fn check(&self, resource: &Resource, id: &str, body: &Map<String, Value>) -> Result<(), Problem> {
+    pub(crate) fn check(
+        &self,
+        resource: &Resource,
+        id: &str,
+        body: &Map<String, Value>,
+    ) -> Result<(), Problem> {
         let own = match &self.owner {
             None => true,
             Some(owner) if resource.name == "users" => id == owner,

@@ -90,7 +90,11 @@ fn created(resource: &Resource, written: &[Document], prefer: Prefer) -> Answer 
 }
 
 /// What an earlier request under the same key stored.
-fn recall(app: &App, resource: &Resource, once: Option<&Idempotency>) -> Result<Option<Vec<Document>>, Problem> {
+fn recall(
+    app: &App,
+    resource: &Resource,
+    once: Option<&Idempotency>,
+) -> Result<Option<Vec<Document>>, Problem> {
     let Some(once) = once else { return Ok(None) };
     match app.store().recall(once)? {
         Some(remembered) => idempotency::first_answer(app, resource, remembered.seq).map(Some),
@@ -150,7 +154,9 @@ fn new_id(
     match given {
         None => Ok(crate::ids::new_id(app.store().now())?),
         Some(Value::String(text)) => id_of(&text),
-        Some(_) => Err(Problem::new(Slug::InvalidId, "_id must be text").issue("_id", "must be of string type")),
+        Some(_) => {
+            Err(Problem::new(Slug::InvalidId, "_id must be text").issue("_id", "must be of string type"))
+        }
     }
 }
 
@@ -269,7 +275,9 @@ pub(crate) async fn remove(
         let (asked, unregistered, named) = (app.clone(), resource.clone(), id.clone());
         // The matcher is asked on a thread that may wait.
         let removal = app
-            .scan(move |_| removal_of_unregistered(&asked, &unregistered, &named, Transaction::new(prefer.durability)))
+            .scan(move |_| {
+                removal_of_unregistered(&asked, &unregistered, &named, Transaction::new(prefer.durability))
+            })
             .await?;
         if let Some(removal) = removal {
             app.commit(removal).await.map_err(told)?;
@@ -317,7 +325,11 @@ fn stored(
 type Prepared = Result<(bytes::Bytes, Vec<Effect>), Issues>;
 
 /// Merges, validates and completes one body.
-async fn prepare(draft: &Draft<'_>, mut document: Map<String, Value>, mode: Mode) -> Result<Prepared, Problem> {
+async fn prepare(
+    draft: &Draft<'_>,
+    mut document: Map<String, Value>,
+    mode: Mode,
+) -> Result<Prepared, Problem> {
     let resource = draft.resource;
     let outcome = validate(&mut document, &resource.schema, mode, draft.stored, resource.strict);
     let mut issues = outcome.issues;
@@ -344,7 +356,8 @@ fn holds(draft: &Draft<'_>, check: &Check) -> Result<bool, Problem> {
     match check {
         // The engine holds exact uniqueness itself, at the commit; this only finds the field's name early.
         Check::Unique { field, value, .. } => {
-            let held = draft.app.store().lookup(draft.resource.collection, field, std::slice::from_ref(value));
+            let held =
+                draft.app.store().lookup(draft.resource.collection, field, std::slice::from_ref(value));
             Ok(held.is_ok_and(|ids| ids.iter().all(|id| id == draft.id)))
         }
         Check::Exists { value, relation, .. } => {

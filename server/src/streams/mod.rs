@@ -29,17 +29,28 @@ pub(crate) fn routes() -> Routes {
         Param::new("wait", "integer", "seconds to wait for a first change, 0 to 60"),
     ];
     const STREAM: &[Param] = &[
-        Param::new("topics", "string", "changes, changes:COLLECTION, matches, fences, notifications, queue; by comma"),
-        Param::new("last_event_id", "string", "resume after this id, where the header Last-Event-ID cannot be set"),
+        Param::new(
+            "topics",
+            "string",
+            "changes, changes:COLLECTION, matches, fences, notifications, queue; by comma",
+        ),
+        Param::new(
+            "last_event_id",
+            "string",
+            "resume after this id, where the header Last-Event-ID cannot be set",
+        ),
     ];
     Routes::new()
-        .schema("Changes", json!({
-            "type": "object", "required": ["changes", "last_seq", "floor"],
-            "properties": {
-                "changes": {"type": "array", "items": {"type": "object"}},
-                "last_seq": {"type": "integer"}, "floor": {"type": "integer"},
-            },
-        }))
+        .schema(
+            "Changes",
+            json!({
+                "type": "object", "required": ["changes", "last_seq", "floor"],
+                "properties": {
+                    "changes": {"type": "array", "items": {"type": "object"}},
+                    "last_seq": {"type": "integer"}, "floor": {"type": "integer"},
+                },
+            }),
+        )
         .get(
             "/api/changes",
             changes::read,

@@ -46,7 +46,10 @@ pub(crate) fn gone(store: &Store, seq: Seq, reason: &str) -> Result<Problem, Pro
         "epoch" => format!("{seq} belongs to another history of this store"),
         _ => format!("the log is kept from {floor} on, {seq} is gone"),
     };
-    Ok(Problem::new(Slug::Gone, detail).with("floor", floor.get()).with("head", head.get()).issue("since", reason))
+    Ok(Problem::new(Slug::Gone, detail)
+        .with("floor", floor.get())
+        .with("head", head.get())
+        .issue("since", reason))
 }
 
 #[cfg(test)]

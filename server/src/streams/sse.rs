@@ -48,7 +48,9 @@ pub(crate) async fn stream(
     let user = principal.user.as_str().to_owned();
     let view = View::new(&app, principal, topics, Filter::everything(), true)?;
     let Some(seat) = app.seats().take(&user) else {
-        return Err(Problem::new(Slug::RateLimited, "too many streams of this user are open").retry_after(5).into());
+        return Err(Problem::new(Slug::RateLimited, "too many streams of this user are open")
+            .retry_after(5)
+            .into());
     };
     let (from, first) = begin(&app, last)?;
     let state = Following::new(app, view, from, first, seat);

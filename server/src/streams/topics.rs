@@ -32,7 +32,10 @@ impl Topics {
                     Some(name) => {
                         topics.changes.insert(name.to_owned());
                     }
-                    None => return Err(Problem::query("topics", format!("'{other}' is not a topic")).issue("topics", other)),
+                    None => {
+                        return Err(Problem::query("topics", format!("'{other}' is not a topic"))
+                            .issue("topics", other));
+                    }
                 },
             }
         }

@@ -7,8 +7,8 @@ use dateline_engine::{Change, ChangeOp, Document, Seq, Store};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::auth::policy::{Action, is_secret};
 use crate::auth::Principal;
+use crate::auth::policy::{Action, is_secret};
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, date, system};
 use crate::resources::{Resource, Sight, answer};
@@ -51,7 +51,9 @@ impl View {
             }
             Sight::of(&principal, Action::Read, name)?;
         }
-        for (asked, name) in [(topics.matches, "matches"), (topics.fences, "fence_events"), (topics.queue, "queues")] {
+        for (asked, name) in
+            [(topics.matches, "matches"), (topics.fences, "fence_events"), (topics.queue, "queues")]
+        {
             if asked {
                 Sight::of(&principal, Action::Read, name)?;
             }
@@ -102,7 +104,9 @@ impl View {
             other => other.clone(),
         };
         let body = judged.as_ref().map(answer::body_of).transpose()?.unwrap_or(Value::Null);
-        if !sight.sees(name, change.id.as_str(), &body) || !self.passes(document.as_ref().or(judged.as_ref()), &body) {
+        if !sight.sees(name, change.id.as_str(), &body)
+            || !self.passes(document.as_ref().or(judged.as_ref()), &body)
+        {
             return Ok(None);
         }
         let data = match kind {
@@ -132,7 +136,13 @@ impl View {
         self.filter.matches(&Value::Object(body))
     }
 
-    fn change(&self, change: &Change, resource: &Resource, document: Option<&Document>, body: &Value) -> Value {
+    fn change(
+        &self,
+        change: &Change,
+        resource: &Resource,
+        document: Option<&Document>,
+        body: &Value,
+    ) -> Value {
         let mut data = json!({
             "seq": change.seq.get(),
             "group_last": change.group_last.get(),

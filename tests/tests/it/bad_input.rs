@@ -1,5 +1,7 @@
 //! Bodies a client can get wrong: the status, the one error body, the field named, and nothing stored.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -38,6 +40,10 @@ impl Ground {
             .reply()
             .await
             .expect(201);
+        // The ad's line in the activity log is written a moment after the ad.
+        while admin.read("/api/activity").await["_meta"]["total"] != 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let head = head(&admin).await;
         Self { server, admin, car_etag, head }
     }

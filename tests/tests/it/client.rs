@@ -181,8 +181,8 @@ impl Call<'_> {
         self
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
-        let url = format!("{}{}", self.client.address.get(), self.path);
+    fn request(&self, address: &str) -> Request<Full<Bytes>> {
+        let url = format!("{address}{}", self.path);
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = url.parse().unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -196,7 +196,11 @@ impl Call<'_> {
 
     /// Sends it; the head of the answer with the body still to come.
     pub(crate) async fn open(&self) -> Result<Response<Incoming>, Lost> {
-        let sent = tokio::time::timeout(REPLY_MAX, self.client.http.request(self.request())).await;
+        let address = self.client.address.get();
+        if address.is_empty() {
+            return Err(Lost("the program does not run".to_owned()));
+        }
+        let sent = tokio::time::timeout(REPLY_MAX, self.client.http.request(self.request(&address))).await;
         match sent {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(Lost(format!("{} {}: {error:?}", self.method, self.path))),
@@ -222,7 +226,7 @@ impl Call<'_> {
         let host = address.strip_prefix("http://").expect("http");
         let mut socket = TcpStream::connect(host).unwrap_or_else(|error| panic!("{what}: {error}"));
         socket.set_read_timeout(Some(REPLY_MAX)).expect("a timeout");
-        let request = self.request();
+        let request = self.request(&address);
         let mut head = format!(
             "{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n",
             self.body.len()

@@ -24,7 +24,7 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Address(Arc<RwLock<String>>);
 
 impl Address {
-    /// `http://HOST:PORT`, empty before the first start.
+    /// `http://HOST:PORT`, empty while nothing runs: another program may get the port meanwhile.
     pub(crate) fn get(&self) -> String {
         self.0.read().expect("no writer panics").clone()
     }
@@ -142,6 +142,7 @@ impl Server {
 
     fn end(&mut self, how: impl FnOnce(&mut Child)) -> Vec<String> {
         let Some(mut running) = self.running.take() else { return Vec::new() };
+        self.address.set("");
         how(&mut running.child);
         running.child.wait().expect("the child can be waited for");
         for reader in running.readers {
