@@ -1,7 +1,5 @@
 //! Bodies a client can get wrong: the status, the one error body, the field named, and nothing stored.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -40,10 +38,9 @@ impl Ground {
             .reply()
             .await
             .expect(201);
-        // The ad's line in the activity log is written a moment after the ad.
-        while admin.read("/api/activity").await["_meta"]["total"] != 1 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        // The ad's line in the activity log follows a moment after the ad.
+        let logged = admin.read("/api/changes?since=0&collections=activity&wait=20").await;
+        assert_eq!(logged["changes"].as_array().map(Vec::len), Some(1), "{logged}");
         let head = head(&admin).await;
         Self { server, admin, car_etag, head }
     }

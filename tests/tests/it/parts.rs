@@ -13,6 +13,11 @@ pub(crate) fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
+/// Says why a test does nothing here. For data that is not part of the repository, which nobody must have.
+pub(crate) fn without(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// One heavy test at a time: two would make each other's waits too short.
 pub(crate) async fn heavy() -> MutexGuard<'static, ()> {
     HEAVY.lock().await
