@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::codec::key;
 use crate::codec::order::Value;
 use crate::error::{Error, Result};
-use crate::limits::{COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEXES_MAX, NAME_BYTES_MAX};
+use crate::limits::{COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEX_VALUE_BYTES_MAX, INDEXES_MAX, NAME_BYTES_MAX};
 use crate::types::{CollectionId, IndexId, Seq};
 
 /// What a collection is declared with.
@@ -103,7 +103,8 @@ pub(crate) struct IndexKey {
 
 impl Index {
     fn keys(&self, body: &Json) -> Result<Vec<Vec<u8>>> {
-        let columns: Vec<Vec<Value>> = self.fields.iter().map(|field| values_at(body, field)).collect();
+        let columns = self.fields.iter().map(|field| self.column(body, field));
+        let columns = columns.collect::<Result<Vec<Vec<Value>>>>()?;
         if columns.iter().all(Vec::is_empty) {
             return Ok(Vec::new());
         }
@@ -130,6 +131,25 @@ impl Index {
         Ok(keys)
     }
 
+    /// What a document has for one field. A value that no key can hold cannot be kept unique, so it is refused;
+    /// a plain index passes over it.
+    fn column(&self, body: &Json, field: &str) -> Result<Vec<Value>> {
+        let mut column = Vec::new();
+        for value in values_at(body, field) {
+            match Value::from_json(value) {
+                Some(value) => column.push(value),
+                None if self.unique => {
+                    return Err(Error::invalid(format!(
+                        "{field}: a unique value is text of at most {INDEX_VALUE_BYTES_MAX} bytes, a number, a \
+                         boolean or null"
+                    )));
+                }
+                None => {}
+            }
+        }
+        Ok(column)
+    }
+
     /// The key prefix for given values, in the order of the fields.
     pub(crate) fn prefix(&self, values: &[Json]) -> Result<Vec<u8>> {
         let mut prefix = key::index_of(self.id).to_vec();
@@ -143,8 +163,8 @@ impl Index {
     }
 }
 
-/// Indexable values at a dotted path; a list contributes its elements.
-fn values_at(body: &Json, path: &str) -> Vec<Value> {
+/// Values at a dotted path; a list contributes its elements.
+fn values_at<'j>(body: &'j Json, path: &str) -> Vec<&'j Json> {
     let mut at = vec![body];
     for name in path.split('.') {
         at = at
@@ -160,7 +180,6 @@ fn values_at(body: &Json, path: &str) -> Vec<Value> {
             Json::Array(items) => items.iter().collect(),
             other => vec![other],
         })
-        .filter_map(Value::from_json)
         .collect()
 }
 

@@ -74,8 +74,10 @@ pub(crate) fn versions(
     limit: usize,
 ) -> Result<Vec<Document>> {
     let Some(head) = head(kv, collection, id)? else { return Ok(Vec::new()) };
+    // A version written meanwhile must not bring the head a second time.
+    let from = head.prev_seq;
     let mut found = vec![head];
-    found.extend(superseded(kv, collection, id, Seq::new(u64::MAX), limit.saturating_sub(1))?);
+    found.extend(superseded(kv, collection, id, from, limit.saturating_sub(1))?);
     found.truncate(limit);
     Ok(found)
 }

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::catalog::{Catalog, CollectionOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::codec::idem::{Idempotency, Remembered};
-use crate::codec::{idem, key, meta};
+use crate::codec::{change, idem, key, meta, positions};
 use crate::commit::group::Ledger;
 use crate::commit::op::{Durability, Receipt, Transaction};
 use crate::commit::poison::Poison;
@@ -21,7 +21,7 @@ use crate::commit::prepare::prepare;
 use crate::commit::shared::Shared;
 use crate::commit::watermark::Watermark;
 use crate::commit::writer::Writer;
-use crate::commit::{Committer, Request};
+use crate::commit::{Committer, Done, Request};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
 use crate::feed::Feed;
@@ -35,7 +35,7 @@ use crate::kv::{Direction, KeyRange, Kv};
 use crate::limits::COLLECTIONS_MAX;
 use crate::queue::Queue;
 use crate::read::{self, Snapshot};
-use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId};
+use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId, Tail};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -123,7 +123,7 @@ impl Store {
         check_log(&*kv, tail.seq)?;
         let epoch = format::next_epoch(&*kv, tail.seq)?;
         let catalog = Arc::new(load_catalog(&*kv)?);
-        let newest = newest_time(&*kv, tail.seq)?;
+        let newest = newest_time(&*kv, tail)?;
         let shared = Arc::new(Shared {
             watermark: Watermark::new(tail),
             poison: Poison::default(),
@@ -161,7 +161,7 @@ impl Store {
         let catalog = self.inner.shared.catalog.load();
         match prepare(&catalog, transaction) {
             Ok(prepared) => {
-                self.inner.committer.submit(Request::Transaction(Box::new(prepared), Box::new(done)));
+                self.inner.committer.submit(Request::Transaction(Box::new(prepared), Done::new(done)));
             }
             Err(error) => done(Err(error)),
         }
@@ -175,8 +175,11 @@ impl Store {
         if let Some(collection) = self.catalog().by_name(name) {
             return Ok(collection.id);
         }
-        let receipt = self.commit(Transaction::new(Durability::Sync).define(name, options))?;
-        receipt.defined.ok_or_else(|| Error::internal("a definition without its id"))
+        match self.commit(Transaction::new(Durability::Sync).define(name, options)) {
+            Ok(receipt) => receipt.defined.ok_or_else(|| Error::internal("a definition without its id")),
+            // Somebody else may have been first.
+            Err(error) => self.catalog().by_name(name).map(|collection| collection.id).ok_or(error),
+        }
     }
 
     /// The live document of this name.
@@ -307,7 +310,9 @@ impl Store {
     /// `Corrupt` when the stored bytes are damaged.
     pub fn knows(&self, revision: Revision) -> Result<bool> {
         if revision.epoch >= self.epoch() {
-            return Ok(revision.epoch == self.epoch() && revision.seq <= self.watermark().applied().seq);
+            // Read from the store: a version can be seen a moment before the watermark tells.
+            let last = read::tail(&*self.inner.shared.kv)?.seq;
+            return Ok(revision.epoch == self.epoch() && revision.seq <= last);
         }
         let next = read::number(&*self.inner.shared.kv, &key::meta_epoch(revision.epoch.next()))?;
         Ok(revision.epoch != Epoch::ZERO && revision.seq.get() < next)
@@ -392,9 +397,12 @@ fn check_log(kv: &dyn Kv, last: Seq) -> Result<()> {
     }
 }
 
-fn newest_time(kv: &dyn Kv, last: Seq) -> Result<Millis> {
-    match kv.get(Family::Log, &key::log(last))? {
-        Some(value) => crate::codec::change::decode(last, &value).map(|change| change.at),
-        None => Ok(Millis::ZERO),
-    }
+/// The time of the newest record of either lane: the store's time goes on from there.
+fn newest_time(kv: &dyn Kv, tail: Tail) -> Result<Millis> {
+    let change = kv.get(Family::Log, &key::log(tail.seq))?;
+    let change = change.map(|value| change::decode(tail.seq, &value)).transpose()?;
+    let batch = kv.get(Family::Positions, &key::positions(tail.positions))?;
+    let batch = batch.map(|value| positions::decode(tail.positions, &value)).transpose()?;
+    let times = [change.map(|change| change.at), batch.map(|(stamp, _)| stamp.at)];
+    Ok(times.into_iter().flatten().max().unwrap_or(Millis::ZERO))
 }

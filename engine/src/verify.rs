@@ -6,13 +6,13 @@
 //! - Index entries are exactly those the live heads call for.
 //! - Each job has a state and each state a job.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::catalog::Catalog;
-use crate::codec::{change, envelope, key, positions};
+use crate::catalog::{Catalog, IndexKey};
+use crate::codec::{change, envelope, key, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::families::Family;
@@ -40,6 +40,9 @@ pub(crate) fn verify(
     (check.progress)(check.read);
     Ok(check.found)
 }
+
+/// Index entries that live heads call for; a unique one with its holder.
+type Entries = BTreeMap<Vec<u8>, Option<DocId>>;
 
 struct Check<'a> {
     kv: &'a dyn KvRead,
@@ -119,8 +122,8 @@ impl Check<'_> {
     }
 
     /// Checks heads and their chains; answers the index entries they call for.
-    fn heads(&mut self) -> Result<BTreeSet<Vec<u8>>> {
-        let mut wanted = BTreeSet::new();
+    fn heads(&mut self) -> Result<Entries> {
+        let mut wanted = Entries::new();
         self.each(Family::Heads, |check, place, value| {
             let (collection, id) = key::parse_head(place).ok_or_else(|| unreadable(Family::Heads, place))?;
             let head = envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?;
@@ -135,7 +138,12 @@ impl Check<'_> {
                 };
                 prev = older.prev_seq;
             }
-            wanted.extend(check.index_keys(&head)?);
+            for entry in check.index_keys(&head)? {
+                let holder = entry.unique.then(|| head.id.clone());
+                if let Some(Some(other)) = wanted.insert(entry.key, holder) {
+                    check.report(format!("index: {other} and {id} hold the same unique key"));
+                }
+            }
             Ok(())
         })?;
         Ok(wanted)
@@ -171,7 +179,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn index_keys(&self, head: &Document) -> Result<Vec<Vec<u8>>> {
+    fn index_keys(&self, head: &Document) -> Result<Vec<IndexKey>> {
         let Some(collection) = self.catalog.by_id(head.collection) else {
             return Err(Error::corrupt(format!(
                 "document {}/{}: no such collection",
@@ -183,8 +191,7 @@ impl Check<'_> {
         }
         let body = serde_json::from_slice(&head.body)
             .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
-        let keys = collection.index_keys(head.id.as_str(), &body)?;
-        Ok(keys.into_iter().map(|entry| entry.key).collect())
+        collection.index_keys(head.id.as_str(), &body)
     }
 
     fn history(&mut self) -> Result<()> {
@@ -206,14 +213,18 @@ impl Check<'_> {
         })
     }
 
-    fn index(&mut self, mut wanted: BTreeSet<Vec<u8>>) -> Result<()> {
-        self.each(Family::Index, |check, place, _| {
-            if !wanted.remove(place) {
-                check.report(format!("index: entry {place:02x?} belongs to no live document"));
+    fn index(&mut self, mut wanted: Entries) -> Result<()> {
+        self.each(Family::Index, |check, place, value| {
+            match wanted.remove(place) {
+                None => check.report(format!("index: entry {place:02x?} belongs to no live document")),
+                Some(Some(holder)) if unique::decode(value)? != holder => {
+                    check.report(format!("index: entry {place:02x?} does not name its holder {holder}"));
+                }
+                Some(_) => {}
             }
             Ok(())
         })?;
-        for missing in wanted.into_iter().take(FOUND_MAX) {
+        for missing in wanted.into_keys().take(FOUND_MAX) {
             self.report(format!("index: entry {missing:02x?} of a live document is missing"));
         }
         Ok(())

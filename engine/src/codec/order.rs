@@ -5,7 +5,7 @@
 //! 04 i64, sign bit flipped
 //! 05 text, each 00 as 00 FF, closed by 00 01
 //! 06 f64, negative: all bits inverted, else sign bit set; -0.0 as 0.0; NaN refused
-//! 07 u64 cell
+//! 07 u64: a cell, or a number above what a signed integer holds
 //! ```
 
 /// Appends bytes so that a longer run never sorts into a shorter one's continuation.
@@ -56,6 +56,8 @@ pub(crate) enum Value {
     Integer(i64),
     Text(String),
     Float(f64),
+    /// Above what a signed integer holds.
+    Unsigned(u64),
 }
 
 const SIGN: u64 = 1 << 63;
@@ -73,6 +75,10 @@ impl Value {
             Self::Text(value) => {
                 into.push(5);
                 escape(value.as_bytes(), into);
+            }
+            Self::Unsigned(value) => {
+                into.push(7);
+                into.extend_from_slice(&value.to_be_bytes());
             }
             Self::Float(value) if value.is_nan() => return false,
             Self::Float(value) => {
@@ -105,8 +111,9 @@ impl Value {
 /// Integers that a float cannot hold exactly stay integers, so that no two of them share a key.
 fn exact_number(value: &serde_json::Number) -> Option<Value> {
     const EXACT_MAX: u64 = 1 << 53;
-    match value.as_i64() {
-        Some(integer) if integer.unsigned_abs() > EXACT_MAX => Some(Value::Integer(integer)),
+    match (value.as_i64(), value.as_u64()) {
+        (Some(integer), _) if integer.unsigned_abs() > EXACT_MAX => Some(Value::Integer(integer)),
+        (None, Some(integer)) => Some(Value::Unsigned(integer)),
         _ => value.as_f64().map(Value::Float),
     }
 }

@@ -22,10 +22,16 @@ use crate::feed::cursor::Cursor;
 use crate::kv::Kv;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
+use crate::limits::TRANSACTION_BYTES_MAX;
 use crate::queue::{PreparedJob, QueueState};
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Seq, Tail};
 
 type Place = (CollectionId, DocId);
+
+/// Heads read in one go.
+const HEADS_AT_A_TIME: usize = 256;
+/// Bytes of heads read ahead of planning.
+const HEADS_BYTES_MAX: usize = 32 << 20;
 
 /// What the group has made of a document so far; `None` inside: known to be absent. A head that cannot
 /// be read refuses the transactions that touch it and no others.
@@ -75,7 +81,7 @@ struct Planned<'t> {
 }
 
 impl<'a> Group<'a> {
-    /// Fetches the heads all transactions will be decided on, in one read.
+    /// Fetches the heads the transactions will be decided on, as many as fit into memory in one read.
     pub(crate) fn begin<'t>(
         kv: &'a dyn Kv,
         ledger: &'a mut Ledger,
@@ -86,31 +92,47 @@ impl<'a> Group<'a> {
             .flat_map(|prepared| &prepared.transaction.writes)
             .map(|write| (write.collection, write.id.clone()))
             .collect();
+        let start = ledger.tail;
+        let (overlay, unique) = (Overlay::with_capacity(places.len()), Holders::new());
+        let mut group =
+            Self { kv, ledger, batch, overlay, unique, start, remembered: HashMap::new(), records: 0 };
+        let mut bytes = 0;
+        for places in places.chunks(HEADS_AT_A_TIME) {
+            bytes += group.fetch(places)?;
+            if bytes > HEADS_BYTES_MAX {
+                // The rest is fetched when its transaction is planned.
+                break;
+            }
+        }
+        Ok(group)
+    }
+
+    /// Reads heads into the overlay; answers their size.
+    fn fetch(&mut self, places: &[Place]) -> Result<usize> {
         let keys: Vec<Vec<u8>> =
             places.iter().map(|(collection, id)| key::head(*collection, id.as_str())).collect();
-        let values = if keys.is_empty() { Vec::new() } else { kv.multi_get(Family::Heads, &keys)? };
-        let mut overlay = Overlay::with_capacity(places.len());
-        for ((collection, id), value) in places.into_iter().zip(values) {
+        let values = self.kv.multi_get(Family::Heads, &keys)?;
+        let mut bytes = 0;
+        for ((collection, id), value) in places.iter().zip(values) {
             let head = value
                 .map(|value| {
+                    bytes += value.len();
                     let stored = Bytes::from(value);
-                    let document = envelope::decode(collection, id.clone(), stored.clone())?;
+                    let document = envelope::decode(*collection, id.clone(), stored.clone())?;
                     Ok::<_, Error>(Head { document, stored: Some(stored) })
                 })
                 .transpose();
-            overlay.insert((collection, id), head);
+            self.overlay.entry((*collection, id.clone())).or_insert(head);
         }
-        let start = ledger.tail;
-        Ok(Self {
-            kv,
-            ledger,
-            batch,
-            overlay,
-            unique: Holders::new(),
-            start,
-            remembered: HashMap::new(),
-            records: 0,
-        })
+        Ok(bytes)
+    }
+
+    /// What the group has made of a document so far, or what is stored.
+    fn head(&mut self, place: Place) -> Result<Option<Head>> {
+        if !self.overlay.contains_key(&place) {
+            self.fetch(std::slice::from_ref(&place))?;
+        }
+        self.overlay.get(&place).cloned().unwrap_or(Ok(None))
     }
 
     /// Adds one transaction, or says why it cannot be.
@@ -137,16 +159,20 @@ impl<'a> Group<'a> {
         let mut planned: Vec<Planned<'t>> = Vec::with_capacity(writes.len());
         let mut latest: HashMap<(CollectionId, &DocId), usize> = HashMap::new();
         let mut taken = Holders::new();
+        let mut replaced_bytes = 0;
         for (write, target) in writes.iter().zip(&prepared.targets) {
             let inside = latest.get(&(write.collection, &write.id)).and_then(|&at| planned.get(at));
             let old = match inside {
                 Some(before) => Some(Head { document: before.document.clone(), stored: None }),
-                None => match self.overlay.get(&(write.collection, write.id.clone())) {
-                    Some(head) => head.clone()?,
-                    None => None,
-                },
+                None => self.head((write.collection, write.id.clone()))?,
             };
             let old_document = old.as_ref().map(|head| &head.document);
+            replaced_bytes += old_document.map_or(0, |old| old.body.len());
+            if replaced_bytes > TRANSACTION_BYTES_MAX {
+                return Err(Error::invalid(format!(
+                    "a transaction replaces at most {TRANSACTION_BYTES_MAX} bytes of documents"
+                )));
+            }
             let plan = decide(old_document, &write.condition, &write.change, self.ledger.at)?;
             let old_keys = keys_of(&target.collection, old_document)?;
             for released in old_keys.iter().filter(|key| key.unique) {

@@ -10,11 +10,12 @@ pub(crate) mod op;
 pub(crate) mod poison;
 pub(crate) mod prepare;
 pub(crate) mod shared;
+pub(crate) mod sweep;
 pub(crate) mod watermark;
 pub(crate) mod writer;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
@@ -25,36 +26,54 @@ use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;
 
-/// Called once with the outcome, on the writer's thread unless the intake was full.
-pub(crate) type Done<T> = Box<dyn FnOnce(Result<T>) + Send>;
+/// Tells a caller the outcome, exactly once: dropped untold, it says that the engine stopped.
+pub(crate) struct Done<T>(Option<Box<dyn FnOnce(Result<T>) + Send>>);
+
+impl<T> Done<T> {
+    pub(crate) fn new(tell: impl FnOnce(Result<T>) + Send + 'static) -> Self {
+        Self(Some(Box::new(tell)))
+    }
+
+    pub(crate) fn tell(mut self, outcome: Result<T>) {
+        if let Some(tell) = self.0.take() {
+            tell(outcome);
+        }
+    }
+}
+
+impl<T> Drop for Done<T> {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.take() {
+            tell(Err(Error::unavailable("the engine stopped before it answered")));
+        }
+    }
+}
 
 /// What the writer is asked for.
 pub(crate) enum Request {
     Transaction(Box<Prepared>, Done<Receipt>),
     Queue(Box<dyn Step>),
-    Stop,
 }
 
 impl Request {
     fn bytes(&self) -> usize {
         match self {
             Self::Transaction(prepared, _) => prepared.bytes,
-            Self::Queue(_) | Self::Stop => 0,
+            Self::Queue(step) => step.bytes(),
         }
     }
 
     fn refuse(self, error: Error) {
         match self {
-            Self::Transaction(_, done) => done(Err(error)),
+            Self::Transaction(_, done) => done.tell(Err(error)),
             Self::Queue(step) => step.refuse(error),
-            Self::Stop => {}
         }
     }
 }
 
-/// The bounded door to the writer.
+/// The bounded door to the writer. Closing it lets the writer finish what is inside, and nothing more comes in.
 pub(crate) struct Committer {
-    intake: Sender<Request>,
+    intake: RwLock<Option<Sender<Request>>>,
     waiting_bytes: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -68,6 +87,7 @@ impl Committer {
             .name("dateline-writer".to_owned())
             .spawn(move || writer(taken))
             .map_err(|e| Error::unavailable(format!("cannot start the writer thread: {e}")))?;
+        let intake = RwLock::new(Some(intake));
         Ok(Self { intake, waiting_bytes, thread: Mutex::new(Some(thread)) })
     }
 
@@ -79,7 +99,13 @@ impl Committer {
             self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
             return request.refuse(Error::busy("too many bytes wait to be written; try again"));
         }
-        if let Err(refused) = self.intake.try_send(request) {
+        let intake = self.intake.read().unwrap_or_else(PoisonError::into_inner);
+        let sent = match &*intake {
+            Some(intake) => intake.try_send(request),
+            None => Err(TrySendError::Disconnected(request)),
+        };
+        drop(intake);
+        if let Err(refused) = sent {
             self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
             match refused {
                 TrySendError::Full(request) => {
@@ -94,15 +120,18 @@ impl Committer {
 
     /// Requests that wait now.
     pub(crate) fn waiting(&self) -> usize {
-        self.intake.len()
+        self.intake.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Sender::len)
     }
 
-    /// Answers everything that waits, then ends the writer thread.
+    /// Lets the writer answer everything that waits, then ends it. On the writer's own thread, where the last
+    /// owner of a store may be dropped, it does not wait for that end.
     pub(crate) fn stop(&self) {
+        drop(self.intake.write().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
-        // The writer always drains, so a full intake only delays this send.
-        if self.intake.send(Request::Stop).is_ok() && thread.join().is_err() {
+        let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) else {
+            return;
+        };
+        if thread.join().is_err() {
             tracing::error!("the writer thread ended by a panic");
         }
     }

@@ -155,22 +155,23 @@ impl Transaction {
         self
     }
 
-    /// Records it adds to the log at the most.
-    pub(crate) fn records_max(&self) -> usize {
-        self.writes.len() + self.jobs.len() + usize::from(self.define.is_some())
+    /// Things it asks for, whatever their size.
+    pub(crate) fn parts(&self) -> usize {
+        let define = usize::from(self.define.is_some());
+        self.writes.len() + self.jobs.len() + self.acks.len() + self.cursors.len() + define
     }
 
+    /// Its share of the bounds of intake and group: what it carries, and something for each part.
     pub(crate) fn bytes(&self) -> usize {
-        let bodies: usize = self
-            .writes
-            .iter()
-            .map(|write| match &write.change {
-                Change::Put { body, .. } => body.len(),
-                Change::Delete => 0,
-            })
-            .sum();
-        let jobs: usize = self.jobs.iter().map(|job| job.payload.len()).sum();
-        bodies + jobs + self.positions.as_ref().map_or(0, Bytes::len)
+        const PART_BYTES: usize = 256;
+        let bodies = self.writes.iter().map(|write| match &write.change {
+            Change::Put { body, .. } => body.len(),
+            Change::Delete => 0,
+        });
+        let jobs = self.jobs.iter().map(|job| job.payload.len());
+        let results = self.acks.iter().filter_map(|ack| Some(ack.result.as_ref()?.len()));
+        let positions = self.positions.as_ref().map_or(0, Bytes::len);
+        bodies.chain(jobs).chain(results).sum::<usize>() + positions + self.parts() * PART_BYTES
     }
 }
 

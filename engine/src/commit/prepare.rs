@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use crate::catalog::{Catalog, Collection, IndexKey, check_name};
@@ -35,7 +35,7 @@ pub(crate) fn prepare(catalog: &Catalog, transaction: Transaction) -> Result<Pre
             "a transaction carries at most {TRANSACTION_BYTES_MAX} bytes, this one {bytes}"
         )));
     }
-    if transaction.records_max() > TRANSACTION_OPS_MAX {
+    if transaction.parts() > TRANSACTION_OPS_MAX {
         return Err(Error::invalid(format!("a transaction makes at most {TRANSACTION_OPS_MAX} changes")));
     }
     if transaction.positions.as_ref().is_some_and(|batch| batch.len() > POSITIONS_BYTES_MAX) {
@@ -71,10 +71,61 @@ fn keys_of_body(collection: &Collection, id: &str, body: &[u8]) -> Result<Vec<In
         return Err(Error::invalid("the body is not a JSON object"));
     }
     if collection.indexes.is_empty() {
-        serde_json::from_slice::<IgnoredAny>(body).map_err(not_json)?;
-        std::str::from_utf8(body).map_err(|_| Error::invalid("the body is not UTF-8"))?;
+        serde_json::from_slice::<Valid>(body).map_err(not_json)?;
         return Ok(Vec::new());
     }
     let json: Json = serde_json::from_slice(body).map_err(not_json)?;
     collection.index_keys(id, &json)
+}
+
+/// Anything a tree could be made of, without making it: every string and number is read, the depth is bounded.
+/// What passes here can be parsed by every reader to come.
+struct Valid;
+
+impl<'de> Deserialize<'de> for Valid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Valid {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }

@@ -57,7 +57,8 @@ impl Watermark {
 
     /// Waits until either lane has durably gone past `seen`, at most `timeout`; returns the tail.
     pub fn wait_past(&self, seen: Tail, timeout: Duration) -> Tail {
-        let deadline = Instant::now() + timeout;
+        // An hour at a time: no caller waits longer without looking around.
+        let deadline = Instant::now() + timeout.min(Duration::from_secs(3_600));
         let mut marks = self.lock();
         loop {
             let tail = marks.durable;

@@ -4,7 +4,6 @@
 //! `Sync` transaction synced. A failed write poisons the engine: the outcome of that group is unknown, and
 //! nothing further is accepted.
 
-use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,22 +11,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use crate::codec::idem;
 use crate::commit::group::{Group, Ledger};
 use crate::commit::op::{Durability, Receipt};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;
+use crate::commit::sweep::Sweep;
 use crate::commit::{Done, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::batch::Batch;
-use crate::kv::families::Family;
-use crate::kv::{Direction, KeyRange};
 use crate::limits::{BUFFERED_SYNC_MS_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::queue::{Answer, Step};
-use crate::types::{Millis, Tail};
-
-/// Most results of one lane removed at a time.
-const FORGET_MAX: usize = 10_000;
+use crate::types::Tail;
 
 /// The writer's end of the intake.
 pub(crate) struct Intake {
@@ -44,7 +38,7 @@ enum Pending {
 impl Pending {
     fn settle(self, written: Result<()>) {
         match self {
-            Self::Transaction(done, outcome) => done(written.and(outcome)),
+            Self::Transaction(done, outcome) => done.tell(written.and(outcome)),
             Self::Queue(answer) => answer(written),
         }
     }
@@ -56,22 +50,12 @@ pub(crate) struct Writer {
     batch: Batch,
     /// When buffered writes must have reached the disk; `None`: all have.
     sync_by: Option<Instant>,
-    /// When results past their time are looked for again.
-    forget_at: Millis,
-    /// Where the look through the idempotency keys goes on.
-    forget_from: [u8; 16],
+    sweep: Sweep,
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Self {
-            shared,
-            ledger,
-            batch: Batch::default(),
-            sync_by: None,
-            forget_at: Millis::ZERO,
-            forget_from: [0; 16],
-        }
+        Self { shared, ledger, batch: Batch::default(), sync_by: None, sweep: Sweep::default() }
     }
 
     /// Runs until told to stop; a panic poisons the engine instead of leaving callers to wait.
@@ -81,9 +65,7 @@ impl Writer {
         if ended.is_err() {
             shared.poison.set("the writer panicked".to_owned());
             while let Ok(request) = intake.requests.recv() {
-                if let Request::Stop = request {
-                    return;
-                }
+                intake.waiting_bytes.fetch_sub(request.bytes(), Ordering::AcqRel);
                 if let Err(error) = shared.poison.check() {
                     request.refuse(error);
                 }
@@ -96,20 +78,20 @@ impl Writer {
             let first = match intake.requests.recv_timeout(self.patience()) {
                 Ok(request) => Some(request),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
+                // The door is closed and nothing is left inside.
+                Err(RecvTimeoutError::Disconnected) => return self.sync_if_due(true),
             };
-            let (group, stop) = gather(intake, first);
-            self.commit(group);
-            self.sync_if_due(stop);
-            if stop {
-                return;
-            }
+            self.commit(gather(intake, first));
+            self.sync_if_due(false);
         }
     }
 
     /// How long the writer may sleep: until a buffered write must be synced or a timer fires.
     fn patience(&self) -> Duration {
         const IDLE: Duration = Duration::from_secs(3600);
+        if self.shared.poison.reason().is_some() {
+            return IDLE;
+        }
         let sync = self.sync_by.map(|by| by.saturating_duration_since(Instant::now()));
         let timer =
             self.ledger.queue.next_due().map(|due| {
@@ -133,7 +115,12 @@ impl Writer {
         // A job whose delay has passed joins its group before those enqueued now.
         self.ledger.queue.tick(self.ledger.at, &mut self.batch);
         // Old keys go before new ones come, so that a key used again stays.
-        let written = self.forget().and_then(|()| self.plan(transactions, &mut pending, &mut sync));
+        let swept = self.sweep.run(&*self.shared.kv, &self.ledger.queue, self.ledger.at, &mut self.batch);
+        if let Err(error) = swept {
+            // Housekeeping is tried again later; nobody's write fails for it.
+            tracing::error!(%error, "old keys cannot be removed");
+        }
+        let written = self.plan(transactions, &mut pending, &mut sync);
         let written = written.and_then(|()| {
             for step in steps {
                 let answer = step.run(&mut self.ledger.queue, self.ledger.at, &mut self.batch);
@@ -167,7 +154,7 @@ impl Writer {
         let mut group = match Group::begin(&*shared.kv, &mut self.ledger, &mut self.batch, prepared) {
             Ok(group) => group,
             Err(error) => {
-                transactions.into_iter().for_each(|(_, done)| done(Err(error.clone())));
+                transactions.into_iter().for_each(|(_, done)| done.tell(Err(error.clone())));
                 return Ok(());
             }
         };
@@ -184,54 +171,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Once a minute, removes what is kept no longer: results of finished jobs, idempotency keys.
-    fn forget(&mut self) -> Result<()> {
-        const EVERY_MS: u64 = 60_000;
-        if self.ledger.at < self.forget_at {
-            return Ok(());
-        }
-        self.forget_at = Millis::new(self.ledger.at.get() + EVERY_MS);
-        for (lower, upper) in self.ledger.queue.done_expired(self.ledger.at) {
-            let mut left = FORGET_MAX;
-            let range = KeyRange::new(lower, upper);
-            let batch = &mut self.batch;
-            self.shared.kv.scan(Family::Done, &range, Direction::Forward, &mut |place, _| {
-                batch.delete(Family::Done, place);
-                left -= 1;
-                Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            })?;
-        }
-        self.forget_keys()
-    }
-
-    /// Looks through some of the idempotency keys, going on where it stopped the last time.
-    fn forget_keys(&mut self) -> Result<()> {
-        let (mut left, now) = (FORGET_MAX, self.ledger.at);
-        let range = KeyRange::new(self.forget_from, [u8::MAX; 17]);
-        let (batch, from) = (&mut self.batch, &mut self.forget_from);
-        *from = [0; 16];
-        self.shared.kv.scan(Family::Idem, &range, Direction::Forward, &mut |place, value| {
-            let key = place.try_into().map_err(|_| Error::corrupt("idem: unreadable key"))?;
-            if !idem::decode(&key, value)?.is_fresh(now) {
-                batch.delete(Family::Idem, place);
-            }
-            left -= 1;
-            if left == 0 {
-                *from = key;
-                return Ok(ControlFlow::Break(()));
-            }
-            Ok(ControlFlow::Continue(()))
-        })
-    }
-
+    /// Writes the batch. With `sync` everything written so far is durable afterwards, also where this group had
+    /// nothing to write: a repeated request is answered only when what it repeats is safe.
     fn write(&mut self, before: Tail, sync: bool) -> Result<()> {
         if self.batch.is_empty() {
-            return Ok(());
+            return if sync && self.sync_by.is_some() { self.sync() } else { Ok(()) };
         }
         let started = Instant::now();
-        self.shared.kv.write(&self.batch, sync).map_err(|error| {
-            Error::unavailable(format!("the write failed and its outcome is unknown ({error})"))
-        })?;
+        self.shared.kv.write(&self.batch, sync).map_err(unknown)?;
         let changes = self.ledger.tail.seq.get() - before.seq.get();
         self.shared.figures.wrote(changes, self.batch.bytes(), sync, started.elapsed());
         self.shared.catalog.store(Arc::clone(&self.ledger.catalog));
@@ -245,26 +192,34 @@ impl Writer {
         if sync {
             self.sync_by = None;
             self.shared.watermark.advance();
-        } else if self.sync_by.is_none() && self.ledger.tail != self.shared.watermark.durable() {
+        } else if self.sync_by.is_none() {
             self.sync_by = Some(Instant::now() + Duration::from_millis(BUFFERED_SYNC_MS_MAX));
         }
         Ok(())
     }
 
     fn sync_if_due(&mut self, now: bool) {
-        let Some(by) = self.sync_by else { return };
-        if !now && Instant::now() < by {
-            return;
-        }
-        self.sync_by = None;
-        match self.shared.kv.sync() {
-            Ok(()) => {
-                self.shared.figures.synced();
-                self.shared.watermark.advance();
-            }
-            Err(error) => self.shared.poison.set(error.to_string()),
+        let due = self.sync_by.is_some_and(|by| now || Instant::now() >= by);
+        // After a failed write nothing more may be called durable.
+        if due
+            && self.shared.poison.reason().is_none()
+            && let Err(error) = self.sync()
+        {
+            self.shared.poison.set(error.to_string());
         }
     }
+
+    fn sync(&mut self) -> Result<()> {
+        self.sync_by = None;
+        self.shared.kv.sync().map_err(unknown)?;
+        self.shared.figures.synced();
+        self.shared.watermark.advance();
+        Ok(())
+    }
+}
+
+fn unknown(error: Error) -> Error {
+    Error::unavailable(format!("the write failed and its outcome is unknown ({error})"))
 }
 
 type Transactions = Vec<(Box<Prepared>, Done<Receipt>)>;
@@ -276,21 +231,17 @@ fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>) {
         match request {
             Request::Transaction(prepared, done) => transactions.push((prepared, done)),
             Request::Queue(step) => steps.push(step),
-            Request::Stop => {}
         }
     }
     (transactions, steps)
 }
 
-/// Everything that waits, up to the bounds of a group; whether to stop after it.
-fn gather(intake: &Intake, first: Option<Request>) -> (Vec<Request>, bool) {
+/// Everything that waits, up to the bounds of a group.
+fn gather(intake: &Intake, first: Option<Request>) -> Vec<Request> {
     let mut group = Vec::new();
     let mut bytes = 0;
     let mut next = first;
     while let Some(request) = next {
-        if let Request::Stop = request {
-            return (group, true);
-        }
         let size = request.bytes();
         intake.waiting_bytes.fetch_sub(size, Ordering::AcqRel);
         bytes += size;
@@ -300,5 +251,5 @@ fn gather(intake: &Intake, first: Option<Request>) -> (Vec<Request>, bool) {
         }
         next = intake.requests.try_recv().ok();
     }
-    (group, false)
+    group
 }

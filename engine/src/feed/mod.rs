@@ -90,6 +90,10 @@ impl Feed {
 
     fn changes_up_to(&self, after: Seq, upto: Seq, max: usize) -> Result<Vec<Change>> {
         self.check_floor(after)?;
+        if after > upto && after <= self.shared.watermark.applied().seq {
+            // Committed, but not durable yet: it will be in a moment.
+            return Ok(Vec::new());
+        }
         if after > upto {
             return Err(Error::gone(format!("{after} is past the head {upto} of this log")));
         }
@@ -150,6 +154,9 @@ impl Feed {
 
     fn positions_up_to(&self, after: PositionSeq, upto: PositionSeq, max: usize) -> Result<Vec<Entry>> {
         let floor = read::number(&*self.shared.kv, key::META_POSITIONS_FLOOR)?;
+        if after > upto && after <= self.shared.watermark.applied().positions {
+            return Ok(Vec::new());
+        }
         if after.get() < floor || after > upto {
             return Err(Error::gone(format!(
                 "the positions lane holds {floor} to {upto}, {after} is outside"

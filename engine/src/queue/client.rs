@@ -27,12 +27,15 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 pub(crate) trait Step: Send {
     /// Whether the change must survive power loss before it is answered.
     fn needs_sync(&self) -> bool;
+    /// What it holds of the intake's bound.
+    fn bytes(&self) -> usize;
     fn run(self: Box<Self>, state: &mut QueueState, now: Millis, out: &mut Batch) -> Answer;
     fn refuse(self: Box<Self>, error: Error);
 }
 
 struct Call<T, Run> {
     sync: bool,
+    bytes: usize,
     run: Run,
     done: crossbeam::channel::Sender<Result<T>>,
 }
@@ -44,6 +47,10 @@ where
 {
     fn needs_sync(&self) -> bool {
         self.sync
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn run(self: Box<Self>, state: &mut QueueState, now: Millis, out: &mut Batch) -> Answer {
@@ -90,6 +97,9 @@ impl Wakes {
     }
 }
 
+/// Longest wait of one call; a worker asks again.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+
 /// What a worker asks for.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
@@ -123,8 +133,18 @@ impl<'a> Queue<'a> {
         sync: bool,
         run: impl FnOnce(&mut QueueState, Millis, &mut Batch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.carry(sync, 0, run)
+    }
+
+    /// A call that carries so many bytes to the writer.
+    fn carry<T: Send + 'static>(
+        &self,
+        sync: bool,
+        bytes: usize,
+        run: impl FnOnce(&mut QueueState, Millis, &mut Batch) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (done, outcome) = bounded(1);
-        self.committer.submit(Request::Queue(Box::new(Call { sync, run, done })));
+        self.committer.submit(Request::Queue(Box::new(Call { sync, bytes, run, done })));
         outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
     }
 
@@ -136,7 +156,7 @@ impl<'a> Queue<'a> {
     /// # Errors
     /// `Busy` when too much waits for the writer; `Unavailable` when the engine has stopped.
     pub fn lease(&self, request: &LeaseRequest) -> Result<Vec<LeasedJob>> {
-        let deadline = Instant::now() + request.wait;
+        let deadline = Instant::now() + request.wait.min(WAIT_MAX);
         loop {
             let seen = self.wakes.seen(&request.lane);
             let LeaseRequest { lane, max, term, holder, .. } = request.clone();
@@ -171,7 +191,8 @@ impl<'a> Queue<'a> {
     /// # Errors
     /// `Conflict` (`LeaseLost`) when the lease has ended; `Invalid` when the result is too long.
     pub fn ack(&self, ack: Ack) -> Result<()> {
-        self.call(true, move |state, now, out| {
+        let bytes = ack.result.as_ref().map_or(0, bytes::Bytes::len);
+        self.carry(true, bytes, move |state, now, out| {
             state.check_acks(std::slice::from_ref(&ack))?;
             state.apply_ack(&ack, now, out);
             Ok(())
@@ -301,7 +322,7 @@ impl<'a> Queue<'a> {
     pub fn jobs(&self, lane: &str, after: JobId, limit: usize) -> Result<Vec<Job>> {
         let Some(id) = self.lane_ids()?.get(lane).copied() else { return Ok(Vec::new()) };
         let range = KeyRange::new(
-            key::job(id, after.next()).to_vec(),
+            key::job(id, JobId::new(after.get().saturating_add(1))).to_vec(),
             key::job(LaneId::new(id.get() + 1), JobId::ZERO).to_vec(),
         );
         let mut found = Vec::new();

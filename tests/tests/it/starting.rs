@@ -1,6 +1,8 @@
 //! What the program refuses to start with, and the exit codes that say so.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -58,4 +60,23 @@ async fn the_program_refuses_what_is_unsafe() {
     std::fs::write(&marker, text).expect("the marker is written");
     server.launch();
     admin.read("/api/ads").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_connection_does_not_hold_the_end() {
+    let mut server = Server::start();
+    let admin = Client::admin(&server).await;
+    admin.read("/api/ads").await;
+    let address = server.address().get();
+    let host = address.strip_prefix("http://").expect("http");
+    // Browsers open connections ahead of need; pools keep used ones.
+    let silent = TcpStream::connect(host).expect("a connection");
+    let mut used = TcpStream::connect(host).expect("a connection");
+    used.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("a request");
+    let read = used.read(&mut [0; 1024]).expect("an answer");
+    assert!(read > 0, "an answer");
+    let began = Instant::now();
+    tokio::task::block_in_place(|| server.stop());
+    assert!(began.elapsed() < Duration::from_secs(5), "the program ended after {:?}", began.elapsed());
+    drop((silent, used));
 }
