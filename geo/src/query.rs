@@ -99,7 +99,9 @@ impl Within {
         }
     }
 
-    fn holds(&self, point: Point) -> bool {
+    /// Whether a place lies in it.
+    #[must_use]
+    pub fn holds(&self, point: Point) -> bool {
         match self {
             Self::Near { center, radius_m } => Circle::new(*center, *radius_m).holds(&point.unit()),
             Self::Box { west, south, east, north } => {

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use dateline_engine::{Durability, Transaction};
+use dateline_engine::{Conflict, Durability, Transaction};
 use serde_json::{Value, json};
 
 use super::{Principal, login, password, users};
@@ -53,24 +53,42 @@ pub(crate) async fn change_password(
         return Err(Problem::new(Slug::Forbidden, "this changes one's own password only").into());
     }
     let now = app.store().now();
-    if app.auth().throttle().wait_ms(username, peer.ip, now) > 0 {
-        return Err(Problem::new(Slug::RateLimited, "too many wrong passwords").retry_after(60).into());
-    }
     let (store, all) = (app.store(), app.auth().users());
-    let hash = all.hash_of(store, &caller.user)?;
-    if password::is_absurd(old) || !app.auth().passwords().verify(old.to_owned(), hash).await? {
-        app.auth().throttle().failed(username, peer.ip, now);
+    let mut secret = all.secret_of(store, &caller.user)?;
+    let attempt = app.auth().throttle().attempt(&caller.username, peer.ip, now).map_err(login::too_many)?;
+    let fits = match password::is_absurd(old) {
+        true => Ok(false),
+        false => app.auth().passwords().verify(old.to_owned(), secret.hash.take()).await,
+    };
+    let fits = match fits {
+        Ok(fits) => fits,
+        Err(refusal) => {
+            app.auth().throttle().give_back(attempt);
+            return Err(refusal);
+        }
+    };
+    if !fits {
         return Err(Problem::new(Slug::Unauthorized, "the old password is wrong")
             .issue("credentials", 1)
             .into());
     }
+    app.auth().throttle().succeeded(attempt);
     app.auth().check_new_password(new)?;
-    let hash = app.auth().hash_password(new.to_owned()).await?;
+    secret.hash = Some(app.auth().hash_password(new.to_owned()).await?);
     let mut sessions = app.auth().sessions().of_user(store, &caller.user)?;
     sessions.retain(|session| Some(&session.id) != caller.session());
-    let tx =
-        all.set_password(Transaction::new(Durability::Sync), &caller.user, &caller.username, Some(&hash));
-    app.commit(app.auth().sessions().end_all(tx, &sessions)).await?;
+    // Whoever has set another password meanwhile did so knowing more than the old one.
+    let tx = all.replace_secret(Transaction::new(Durability::Sync), &caller.user, &caller.username, secret);
+    app.commit(app.auth().sessions().end_all(tx, &sessions)).await.map_err(set_meanwhile)?;
     let body = json!({"_status": "OK", "_id": caller.user.as_str(), "username": &*caller.username});
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
+fn set_meanwhile(error: dateline_engine::Error) -> Problem {
+    match error.conflict() {
+        Some(Conflict::Stale { .. } | Conflict::Exists(_)) => {
+            Problem::new(Slug::Conflict, "the password was set by somebody else meanwhile")
+        }
+        _ => error.into(),
+    }
 }

@@ -26,25 +26,32 @@ pub(crate) async fn sign_in(
     let username = required(&body, "username")?.trim().to_owned();
     let password = required(&body, "password")?.to_owned();
     let now = app.store().now();
-    let wait_ms = app.auth().throttle().wait_ms(&username, peer.ip, now);
-    if wait_ms > 0 {
-        let seconds = u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX);
-        let detail = format!("too many failed sign-ins; wait {seconds} s");
-        return Err(Problem::new(Slug::RateLimited, detail).retry_after(seconds).into());
-    }
-    let user = check(&app, &username, password).await?;
+    let attempt = app.auth().throttle().attempt(&username, peer.ip, now).map_err(too_many)?;
+    let user = match check(&app, &username, password).await {
+        Ok(user) => user,
+        Err(refusal) => {
+            app.auth().throttle().give_back(attempt);
+            return Err(refusal);
+        }
+    };
     let Some(user) = user else {
-        app.auth().throttle().failed(&username, peer.ip, now);
         app.metrics().sign_in("refused");
         return Err(Problem::new(Slug::Unauthorized, "the name or the password is wrong")
             .issue("credentials", 1)
             .into());
     };
+    app.auth().throttle().succeeded(attempt);
     may_enter(&user)?;
-    app.auth().throttle().succeeded(&username, peer.ip);
     app.metrics().sign_in("ok");
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
     begin(&app, &user, peer, agent).await
+}
+
+/// 429: wrong passwords came too fast.
+pub(super) fn too_many(wait_ms: u64) -> Problem {
+    let seconds = u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+    let detail = format!("too many wrong passwords; wait {seconds} s");
+    Problem::new(Slug::RateLimited, detail).retry_after(seconds)
 }
 
 /// The user, if the password is right. Takes the same time whether or not there is such a user.
@@ -53,7 +60,7 @@ async fn check(app: &App, username: &str, password: String) -> Result<Option<Use
     let user =
         if username.is_empty() || username.len() > 100 { None } else { users.find(store, username)? };
     let hash = match &user {
-        Some(user) => users.hash_of(store, user.id())?,
+        Some(user) => users.secret_of(store, user.id())?.hash,
         None => None,
     };
     let absurd = password::is_absurd(&password);

@@ -51,6 +51,7 @@ pub struct Auth {
     throttle: Mutex<Throttle>,
     password_min: usize,
     known: Known,
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// Who a request comes from, and the write that keeps the session alive if one is due.
@@ -94,6 +95,7 @@ impl Auth {
             setup: Setup::default(),
             throttle: Mutex::new(Throttle::default()),
             password_min: config.password_min,
+            changing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -121,6 +123,11 @@ impl Auth {
 
     pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One user is changed or removed at a time: two administrators who demote each other must not both succeed.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// Whether a text is good enough for a new password.

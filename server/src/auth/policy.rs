@@ -76,7 +76,8 @@ const RULES: &[Rule] = &[
     ("publish_queue", privilege("publish_queue"), privilege("publish_queue"), privilege("publish_queue")),
     ("published", SignedIn, privilege("publish"), privilege("publish")),
     ("queues", privilege("queues"), privilege("queues"), privilege("queues")),
-    ("roles", SignedIn, privilege("roles"), privilege("roles")),
+    // A role is privileges: who writes one could give themselves any.
+    ("roles", SignedIn, Administrator, Administrator),
     ("schedules", privilege("schedules"), privilege("schedules"), privilege("schedules")),
     ("sessions", OwnOr("users"), Nobody, OwnOr("users")),
     ("subscribers", privilege("subscribers"), privilege("subscribers"), privilege("subscribers")),
@@ -196,6 +197,12 @@ mod tests {
         }
         check(&admin, Create, "collections", Some(Verdict::All));
         check(&plain, Create, "collections", None);
+        let keeper = principal(UserType::User, &["roles"], Scopes::All);
+        check(&keeper, Read, "roles", Some(Verdict::All));
+        for action in [Create, Update, Delete] {
+            check(&keeper, action, "roles", None);
+            check(&admin, action, "roles", Some(Verdict::All));
+        }
         check(&plain, Read, "cars", Some(Verdict::All));
         check(&plain, Create, "cars", None);
         check(&editor, Create, "cars", Some(Verdict::All));

@@ -30,6 +30,14 @@ pub struct User {
     pub fields: Map<String, Value>,
 }
 
+/// The password of a user as it was read.
+pub(crate) struct Secret {
+    /// The PHC string; without one nobody can sign in.
+    pub(crate) hash: Option<String>,
+    /// Holds as long as nobody has written another.
+    pub(crate) unchanged: Condition,
+}
+
 impl User {
     fn parse(document: Document) -> Result<Self> {
         let fields = serde_json::from_slice(&document.body)
@@ -61,12 +69,12 @@ impl User {
 
     /// Absent flags count as set.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.fields.get(name).and_then(Value::as_bool).unwrap_or(true)
+        flag(&self.fields, name)
     }
 
     /// Whether tokens of this user are good.
     pub(crate) fn may_enter(&self) -> bool {
-        self.flag("is_enabled") && self.flag("is_active") && self.user_type() != "external"
+        may_enter(&self.fields)
     }
 }
 
@@ -91,12 +99,15 @@ impl Users {
         }
     }
 
-    /// The stored hash of a user's password.
-    pub(crate) fn hash_of(&self, store: &Store, id: &DocId) -> Result<Option<String>> {
-        let Some(document) = store.get(self.credentials, id.as_str())? else { return Ok(None) };
+    /// The stored hash of a user's password, and the condition under which it is still that one.
+    pub(crate) fn secret_of(&self, store: &Store, id: &DocId) -> Result<Secret> {
+        let Some(document) = store.get(self.credentials, id.as_str())? else {
+            return Ok(Secret { hash: None, unchanged: Condition::Absent });
+        };
         let fields: Value = serde_json::from_slice(&document.body)
             .map_err(|error| Error::corrupt(format!("credentials/{id}: {error}")))?;
-        Ok(fields.get("hash").and_then(Value::as_str).map(str::to_owned))
+        let hash = fields.get("hash").and_then(Value::as_str).map(str::to_owned);
+        Ok(Secret { hash, unchanged: Condition::Revision(document.revision()) })
     }
 
     /// Whether anybody can administer this store.
@@ -104,8 +115,13 @@ impl Users {
     /// # Errors
     /// As `get`.
     pub fn has_administrator(&self, store: &Store) -> Result<bool> {
+        self.has_administrator_beside(store, None)
+    }
+
+    /// Whether anybody but this user can administer this store.
+    pub(crate) fn has_administrator_beside(&self, store: &Store, one: Option<&DocId>) -> Result<bool> {
         for id in store.lookup(self.users, "user_type", &[Value::from("administrator")])? {
-            if self.get(store, &id)?.is_some_and(|user| user.may_enter()) {
+            if one != Some(&id) && self.get(store, &id)?.is_some_and(|user| user.may_enter()) {
                 return Ok(true);
             }
         }
@@ -149,7 +165,7 @@ impl Users {
         )
     }
 
-    /// Adds the write that sets a user's password, or takes it away. It also follows a change of the name.
+    /// Adds the write that sets a user's password, or takes it away, whatever it was.
     #[must_use]
     pub fn set_password(
         &self,
@@ -161,19 +177,25 @@ impl Users {
         tx.put(self.credentials, id.clone(), Condition::Always, credential_body(username, hash))
     }
 
-    /// Adds the removal of a password together with whatever removes the user.
-    #[must_use]
-    pub fn remove_credentials(&self, tx: Transaction, id: &DocId) -> Transaction {
-        tx.delete(self.credentials, id.clone(), Condition::Always)
+    /// Adds the write of a name and a password that were made from `secret`; it fails when that has changed.
+    pub(crate) fn replace_secret(
+        &self,
+        tx: Transaction,
+        id: &DocId,
+        username: &str,
+        secret: Secret,
+    ) -> Transaction {
+        let body = credential_body(username, secret.hash.as_deref());
+        tx.put(self.credentials, id.clone(), secret.unchanged, body)
     }
 
-    /// Adds the write for a new name; the password stays.
-    ///
-    /// # Errors
-    /// `Corrupt` when the stored credentials are damaged.
-    pub fn rename(&self, tx: Transaction, store: &Store, id: &DocId, username: &str) -> Result<Transaction> {
-        let hash = self.hash_of(store, id)?;
-        Ok(self.set_password(tx, id, username, hash.as_deref()))
+    /// Adds the removal of a password together with whatever removes the user.
+    pub(crate) fn remove_secret(&self, tx: Transaction, id: &DocId, secret: Secret) -> Transaction {
+        match secret.unchanged {
+            // There is nothing to remove.
+            Condition::Absent => tx,
+            condition => tx.delete(self.credentials, id.clone(), condition),
+        }
     }
 
     /// Adds the writes that remove a user for good.
@@ -219,6 +241,25 @@ impl Users {
             carried,
         })
     }
+}
+
+fn flag(fields: &Map<String, Value>, name: &str) -> bool {
+    fields.get(name).and_then(Value::as_bool).unwrap_or(true)
+}
+
+fn may_enter(fields: &Map<String, Value>) -> bool {
+    let external = fields.get("user_type").and_then(Value::as_str) == Some("external");
+    flag(fields, "is_enabled") && flag(fields, "is_active") && !external
+}
+
+/// Whether a body makes its user an administrator.
+pub(crate) fn is_administrator(fields: &Map<String, Value>) -> bool {
+    fields.get("user_type").and_then(Value::as_str) == Some("administrator")
+}
+
+/// Whether a body makes its user an administrator who can sign in.
+pub(crate) fn administers(fields: &Map<String, Value>) -> bool {
+    is_administrator(fields) && may_enter(fields)
 }
 
 /// `{"p": 1}` grants, `{"p": 0}` takes back what a role granted.

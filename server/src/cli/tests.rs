@@ -80,7 +80,7 @@ fn the_first_administrator_comes_from_the_environment_only_once() {
     assert_eq!(first(Some("other")), Administrator::Known);
     let users = open.auth.users();
     let admin = users.find(&open.store, "admin").unwrap().unwrap();
-    let hash = users.hash_of(&open.store, admin.id()).unwrap().unwrap();
+    let hash = users.secret_of(&open.store, admin.id()).unwrap().hash.unwrap();
     assert!(password::fits("s3cret", &hash) && !password::fits("other", &hash));
     open.store.commit(users.remove(Transaction::new(Durability::Buffered), admin.id())).unwrap();
     assert!(!users.has_administrator(&open.store).unwrap());

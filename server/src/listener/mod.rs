@@ -199,8 +199,17 @@ impl Server {
             return;
         }
         let connected = Connected { ip: peer.ip().to_canonical(), tls: self.tls.is_some() };
+        // Somebody who has not asked for anything yet is not waited for when the server stops.
+        let mut draining = self.app.draining();
         let outcome = match &self.tls {
-            None => match tokio::time::timeout(self.header_read, first_bytes::protocol(&stream)).await {
+            None => match tokio::time::timeout(self.header_read, async {
+                tokio::select! {
+                    protocol = first_bytes::protocol(&stream) => protocol,
+                    _ = draining.wait_for(|draining| *draining) => Err(std::io::ErrorKind::ConnectionAborted.into()),
+                }
+            })
+            .await
+            {
                 Ok(Ok(protocol)) => self.speak(stream, protocol, connected, watcher).await,
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err("no request came".into()),

@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::eve::problem::Problem;
-use crate::eve::{Item, ListMeta, ListWriter, PageRequest, Params};
+use crate::eve::{Item, ListMeta, ListWriter, PageRequest};
 use crate::resources::{Resource, Sight, answer};
+
+/// Documents in one answer at the most.
+const FOUND_MAX: usize = 10_000;
 
 /// A document that was found, with what is known of it besides.
 pub(crate) type Found = (DocId, Option<(&'static str, Value)>);
@@ -30,16 +33,17 @@ pub(crate) fn documents(
         list.push(&document.body, &item.with(&extras))
             .map_err(|error| answer::damaged(&document, &error.to_string()))?;
     }
-    finish(app, list)
+    Ok(finish(app, list, FOUND_MAX))
 }
 
-/// Closes an envelope that holds everything there is.
-pub(crate) fn finish(app: &App, list: ListWriter) -> Result<Vec<u8>, Problem> {
-    let page = PageRequest::parse(&Params::default())?;
-    let total = list.len() as u64;
-    let meta = ListMeta::new(&page, Some(total), false);
+/// Closes an envelope that holds everything there is, up to `limit`.
+pub(crate) fn finish(app: &App, list: ListWriter, limit: usize) -> Vec<u8> {
+    let page = PageRequest { page: 1, max_results: limit as u64, cursor: None };
+    let more = list.len() >= limit;
+    // A list that was cut does not know how much there is.
+    let meta = ListMeta::new(&page, (!more).then_some(list.len() as u64), more);
     let seq = app.geo().visible().seq.get();
-    Ok(list.finish(&meta, None, &json!({}), seq, &[]))
+    list.finish(&meta, None, &json!({}), seq, &[])
 }
 
 /// The member `user` of a stored document.

@@ -32,10 +32,10 @@ pub(crate) async fn list(
     };
     let place = Point::new(lon, lat).map_err(|reason| Problem::query("contains", reason))?;
     let (app, resource) = (state.0, resource.0);
+    catch_up(&app).await?;
     let asked = app.clone();
     let bytes = app
         .scan(move |_| -> Result<Vec<u8>, Problem> {
-            catch_up(&asked)?;
             let found = asked.geo().fences_holding(place)?.into_iter().map(|id| (id, None)).collect();
             documents(&asked, &resource, &sight, found)
         })
@@ -47,11 +47,11 @@ pub(crate) async fn list(
 pub(crate) async fn of_device(State(app): State<App>, principal: Principal, Id(device): Id) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "devices")?;
     let fences_sight = Sight::of(&principal, Action::Read, "fences")?;
+    catch_up(&app).await?;
     let asked = app.clone();
     let bytes = app
         .scan(move |_| -> Result<Vec<u8>, Problem> {
             let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-            catch_up(&asked)?;
             check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
             let inside = asked.geo().fences_of(&device)?.ok_or_else(unknown)?;
             let fences = asked.resources().get("fences")?;

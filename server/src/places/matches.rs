@@ -1,7 +1,7 @@
 //! Standing lists and the ads that match them now.
 
 use axum::extract::State;
-use dateline_engine::DocId;
+use dateline_engine::{DocId, Document};
 use serde_json::Value;
 
 use crate::app::App;
@@ -11,6 +11,7 @@ use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
 use crate::places::answers::documents;
 use crate::places::catch_up;
+use crate::places::positions::check_device;
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer, check_sight, find, missing};
 
@@ -23,11 +24,12 @@ pub(crate) async fn of_list(State(app): State<App>, principal: Principal, Id(id)
     let sight = Sight::of(&principal, Action::Read, "adlists")?;
     let list = find(&app, &lists, &id)?.ok_or_else(|| missing(&lists, &id))?;
     check_sight(&sight, &lists, &list)?;
+    check_device_of(&app, &principal, &sight, &list)?;
     let ads_sight = Sight::of(&principal, Action::Read, "ads")?;
+    catch_up(&app).await?;
     let asked = app.clone();
     let bytes = app
         .scan(move |_| -> Result<Vec<u8>, Problem> {
-            catch_up(&asked)?;
             let hits = asked.geo().matches(&list.id, MATCHES_MAX)?.unwrap_or_default();
             let found = hits
                 .into_iter()
@@ -50,16 +52,26 @@ pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(
     let lists = app.resources().get("adlists")?;
     let sight = Sight::of(&principal, Action::Read, "adlists")?;
     match find(&app, &lists, list.as_str())? {
-        Some(document) => check_sight(&sight, &lists, &document)?,
+        Some(document) => {
+            check_sight(&sight, &lists, &document)?;
+            check_device_of(&app, &principal, &sight, &document)?;
+        }
         None if sight.is_clear() => {}
         None => return Err(Problem::new(Slug::NotFound, format!("there is no adlist '{list}'")).into()),
     }
+    catch_up(&app).await?;
     let asked = app.clone();
-    let told = app
-        .scan(move |_| -> Result<Value, Problem> {
-            catch_up(&asked)?;
-            Ok(asked.geo().explain(&ad, &list)?)
-        })
-        .await?;
+    let told = app.scan(move |_| -> Result<Value, Problem> { Ok(asked.geo().explain(&ad, &list)?) }).await?;
     Ok(answer::json_bytes(told.to_string().into_bytes()))
+}
+
+/// A list around a device tells where the device is: only to those who may know.
+fn check_device_of(app: &App, principal: &Principal, sight: &Sight, list: &Document) -> Result<(), Problem> {
+    let body = answer::body_of(list)?;
+    match body.get("device").and_then(Value::as_str) {
+        Some(device) if !check_device(app, sight, principal, device)? => {
+            Err(Problem::new(Slug::Forbidden, "the device of this list is not registered as yours"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@
 mod answers;
 mod fences;
 mod matches;
-mod positions;
+pub(crate) mod positions;
 
 use std::time::Duration;
 
@@ -14,20 +14,26 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Access, Doc, Param, Routes};
+use crate::http::{Access, Doc, Param, Refusal, Routes};
 use crate::resources::list_doc;
 
 /// Longest wait for the matcher to catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 
-/// Waits until what was durable at the call is matched. Blocks: for threads that may.
-pub(crate) fn catch_up(app: &App) -> Result<(), Problem> {
+/// Waits until what was durable at the call is matched.
+pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
     let tail = app.store().watermark().durable();
-    if app.geo().wait_for(tail, CATCH_UP_MAX) {
+    let visible = app.geo().visible();
+    if visible.seq >= tail.seq && visible.positions >= tail.positions {
+        return Ok(());
+    }
+    let asked = app.clone();
+    let waited = tokio::task::spawn_blocking(move || asked.geo().wait_for(tail, CATCH_UP_MAX)).await;
+    if waited.unwrap_or(false) {
         return Ok(());
     }
     let detail = app.geo().failed().unwrap_or_else(|| "the matcher is behind; retry".to_owned());
-    Err(Problem::new(Slug::Overloaded, detail).retry_after(1))
+    Err(Problem::new(Slug::Overloaded, detail).retry_after(1).into())
 }
 
 /// Routes of places.

@@ -190,10 +190,10 @@ pub(crate) async fn one(
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "positions")?;
     let wants_geojson = wants_geojson(&headers);
+    catch_up(&app).await?;
     let asked = app.clone();
     app.scan(move |_| -> Result<Response, Problem> {
         let unknown = || Problem::new(Slug::NotFound, format!("no position of '{device}' is known"));
-        catch_up(&asked)?;
         check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
         let fix = asked.geo().device(&device)?.ok_or_else(unknown)?;
         Ok(match wants_geojson {
@@ -235,19 +235,13 @@ pub(crate) async fn list(
         },
     };
     let wants_geojson = wants_geojson(&headers);
+    catch_up(&app).await?;
     let asked = app.clone();
     app.scan(move |_| -> Result<Response, Problem> {
-        catch_up(&asked)?;
-        let mut hits: Vec<DeviceHit> = asked.geo().devices(&within, limit)?;
-        if !sight.is_clear() {
-            let mut seen = Vec::with_capacity(hits.len());
-            for hit in hits {
-                if check_device(&asked, &sight, &principal, hit.fix.device.as_str())? {
-                    seen.push(hit);
-                }
-            }
-            hits = seen;
-        }
+        let hits = match sight.is_clear() {
+            true => asked.geo().devices(&within, limit)?,
+            false => own_devices(&asked, &principal, &within, limit)?,
+        };
         if wants_geojson {
             let features: Vec<Value> = hits.iter().map(|hit| feature(&hit.fix, hit.distance_m)).collect();
             return Ok(geojson(&json!({"type": "FeatureCollection", "features": features})));
@@ -260,9 +254,35 @@ pub(crate) async fn list(
             }
             list.push_value(&item);
         }
-        Ok(answer::json_bytes(finish(&asked, list)?))
+        Ok(answer::json_bytes(finish(&asked, list, limit)))
     })
     .await
+}
+
+/// Where one's own devices are. Others are not even looked at: what is left out would tell where they are.
+fn own_devices(
+    app: &App,
+    principal: &Principal,
+    within: &Within,
+    limit: usize,
+) -> Result<Vec<DeviceHit>, Problem> {
+    let devices = app.resources().get("devices")?.collection;
+    let own = app.store().lookup(devices, "user", &[Value::from(principal.user.as_str())])?;
+    let mut hits = Vec::new();
+    for id in own {
+        let Some(fix) = app.geo().device(id.as_str())? else { continue };
+        if within.holds(fix.point) {
+            let distance_m = match within {
+                Within::Near { center, .. } => Some(center.distance_m(fix.point)),
+                _ => None,
+            };
+            hits.push(DeviceHit { fix, distance_m });
+        }
+    }
+    let far = |hit: &DeviceHit| hit.distance_m.unwrap_or(0.0);
+    hits.sort_by(|a, b| far(a).total_cmp(&far(b)).then_with(|| a.fix.device.cmp(&b.fix.device)));
+    hits.truncate(limit);
+    Ok(hits)
 }
 
 /// The part of the earth that is asked for; all of it without a parameter.

@@ -105,6 +105,7 @@ fn users() -> Value {
             "privileges": {"type": "dict"},
             "is_active": {"type": "boolean", "default": true},
             "is_enabled": {"type": "boolean", "default": true},
+            "needs_activation": {"type": "boolean"},
         },
     })
 }

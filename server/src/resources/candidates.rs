@@ -1,5 +1,6 @@
 //! Which documents a list has to look at: all, or fewer where an index knows better.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use dateline_engine::Seq;
@@ -11,6 +12,8 @@ use serde_json::Value;
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListQuery, Params};
+use crate::http::Refusal;
+use crate::places::catch_up;
 use crate::resources::Resource;
 
 /// Documents one list looks into by place at the most.
@@ -36,36 +39,45 @@ pub(crate) enum Candidates {
     Unordered(Vec<String>),
 }
 
-/// Reads `q`, `near`, `bbox` and `min_seq`, and picks the narrowest way in.
+/// Reads `q`, `near` and `bbox`, and picks the narrowest way in. Indexes know the present only: a list of the past
+/// looks through everything.
 pub(crate) fn choose(
     app: &App,
     resource: &Resource,
     params: &Params,
     query: &ListQuery,
+    past: bool,
 ) -> Result<Candidates, Problem> {
-    let min_seq = min_seq(params)?;
-    if let Some(q) = params.get("q").filter(|q| !q.trim().is_empty()) {
-        return search(app, resource, q, min_seq).map(Candidates::These);
+    let q = params.get("q").filter(|q| !q.trim().is_empty());
+    let within = within(params)?;
+    if past && (q.is_some() || within.is_some()) {
+        return Err(Problem::query("as_of", "cannot be combined with q, near or bbox"));
     }
-    if let Some(seq) = min_seq {
-        wait_for(app, seq)?;
-    }
-    if let Some(within) = within(params)? {
-        return placed(app, resource, &within);
+    match (q, within) {
+        (Some(q), None) => return search(app, resource, q).map(Candidates::These),
+        (None, Some(within)) => return placed(app, resource, &within).map(Candidates::These),
+        (Some(q), Some(within)) => {
+            let placed = placed(app, resource, &within)?;
+            let mut placed: HashMap<String, Candidate> =
+                placed.into_iter().map(|candidate| (candidate.id.clone(), candidate)).collect();
+            let found = search(app, resource, q)?;
+            return Ok(Candidates::These(found.iter().filter_map(|hit| placed.remove(&hit.id)).collect()));
+        }
+        (None, None) => {}
     }
     if let Some(ids) = query.filter.ids() {
         return Ok(Candidates::Unordered(ids.into_iter().map(str::to_owned).collect()));
     }
-    let options = &app.store().catalog();
-    let Some(collection) = options.by_id(resource.collection) else { return Ok(Candidates::All) };
+    if past {
+        return Ok(Candidates::All);
+    }
+    let catalog = app.store().catalog();
+    let Some(collection) = catalog.by_id(resource.collection) else { return Ok(Candidates::All) };
     let declared = collection.options.unique.iter().chain(&collection.options.indexes);
     for (field, value) in query.filter.equalities() {
         let single = declared.clone().find(|fields| fields.len() == 1 && fields.iter().any(|f| f == field));
         // A null also matches documents without the field, which no index entry tells of.
-        if single.is_some()
-            && !value.is_null()
-            && (value.is_string() || value.is_number() || value.is_boolean())
-        {
+        if single.is_some() && (value.is_string() || value.is_number() || value.is_boolean()) {
             let found = app.store().lookup(resource.collection, field, std::slice::from_ref(value));
             if let Ok(ids) = found {
                 return Ok(Candidates::Unordered(ids.iter().map(|id| id.as_str().to_owned()).collect()));
@@ -75,26 +87,32 @@ pub(crate) fn choose(
     Ok(Candidates::All)
 }
 
-fn min_seq(params: &Params) -> Result<Option<Seq>, Problem> {
-    let Some(text) = params.get("min_seq").filter(|text| !text.is_empty()) else { return Ok(None) };
-    let seq = text.parse().map_err(|_| Problem::query("min_seq", "expected a sequence number"))?;
-    Ok(Some(Seq::new(seq)))
-}
-
-/// Documents are visible as soon as they are committed; only a number from the future waits.
-fn wait_for(app: &App, seq: Seq) -> Result<(), Problem> {
-    let deadline = std::time::Instant::now() + MIN_SEQ_WAIT;
-    loop {
-        let tail = app.store().watermark().applied();
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
-        if tail.seq >= seq {
-            return Ok(());
-        }
-        if left.is_zero() {
-            return Err(behind(seq, tail.seq));
-        }
-        app.store().watermark().wait_past(tail, left);
+/// Waits until what the request wants to see can be seen: `min_seq`, and for places all that was durable when it
+/// came. No thread waits meanwhile that others need.
+pub(crate) async fn wait(app: &App, params: &Params) -> Result<(), Refusal> {
+    if within(params)?.is_some() {
+        catch_up(app).await?;
     }
+    let Some(text) = params.get("min_seq").filter(|text| !text.is_empty()) else { return Ok(()) };
+    let seq: u64 = text.parse().map_err(|_| Problem::query("min_seq", "expected a sequence number"))?;
+    let seq = Seq::new(seq);
+    let searches = params.get("q").is_some_and(|q| !q.trim().is_empty());
+    let mut tail = app.tail();
+    let applied = |app: &App| app.store().watermark().applied().seq;
+    // A document is visible as soon as it is committed; only a number from the future waits for more.
+    let committed = applied(app) >= seq
+        || tokio::time::timeout(MIN_SEQ_WAIT, tail.wait_for(|tail| tail.seq >= seq)).await.is_ok();
+    if !committed {
+        return Err(behind(seq, applied(app)).into());
+    }
+    if searches && app.search().visible() < seq {
+        let asked = app.clone();
+        let seen = tokio::task::spawn_blocking(move || asked.search().wait_visible(seq, MIN_SEQ_WAIT)).await;
+        if !seen.unwrap_or(false) {
+            return Err(behind(seq, app.search().visible()).into());
+        }
+    }
+    Ok(())
 }
 
 fn behind(wanted: Seq, seen: Seq) -> Problem {
@@ -102,7 +120,7 @@ fn behind(wanted: Seq, seen: Seq) -> Problem {
     Problem::new(Slug::SearchBehind, detail).with("seq", seen.get())
 }
 
-fn search(app: &App, resource: &Resource, q: &str, min_seq: Option<Seq>) -> Result<Vec<Candidate>, Problem> {
+fn search(app: &App, resource: &Resource, q: &str) -> Result<Vec<Candidate>, Problem> {
     if !resource.searched {
         let detail = format!("'{}' is not searched; define the collection with 'search'", resource.name);
         return Err(Problem::query("q", detail));
@@ -112,14 +130,16 @@ fn search(app: &App, resource: &Resource, q: &str, min_seq: Option<Seq>) -> Resu
         q: q.to_owned(),
         offset: 0,
         limit: HITS_MAX,
-        min_seq,
+        min_seq: None,
         deadline: MIN_SEQ_WAIT,
     };
     let mut found = Vec::new();
     loop {
         let answer = app.search().search(&request).map_err(|error| match error.kind() {
             dateline_engine::ErrorKind::Invalid => Problem::query("q", error),
-            dateline_engine::ErrorKind::Busy => behind(min_seq.unwrap_or(Seq::ZERO), app.search().visible()),
+            dateline_engine::ErrorKind::Busy => {
+                Problem::new(Slug::Overloaded, "search is being rebuilt; retry").retry_after(1)
+            }
             _ => error.into(),
         })?;
         let hits = answer.hits.len();
@@ -159,25 +179,20 @@ pub(crate) fn within(params: &Params) -> Result<Option<Within>, Problem> {
     Ok(Some(within))
 }
 
-fn placed(app: &App, resource: &Resource, within: &Within) -> Result<Candidates, Problem> {
+fn placed(app: &App, resource: &Resource, within: &Within) -> Result<Vec<Candidate>, Problem> {
     if resource.name == "ads" {
-        let tail = app.store().watermark().durable();
-        // What this client has just written is matched before the question is asked.
-        if !app.geo().wait_for(tail, MIN_SEQ_WAIT) {
-            tracing::warn!("the matcher is behind; a list by place may miss the newest ads");
-        }
         let hits = app.geo().ads(within, FOUND_MAX)?;
         let candidate = |hit: dateline_geo::AdHit| Candidate {
             id: hit.ad.as_str().to_owned(),
             extra: hit.distance_m.map(|distance| ("distance_m", Value::from(distance))),
         };
-        return Ok(Candidates::These(hits.into_iter().map(candidate).collect()));
+        return Ok(hits.into_iter().map(candidate).collect());
     }
     if resource.geo.is_empty() {
         let detail = format!("'{}' declares no 'geo' member", resource.name);
         return Err(Problem::query("near", detail));
     }
-    scan_places(app, resource, within).map(Candidates::These)
+    scan_places(app, resource, within)
 }
 
 /// Collections without a spatial index of their own are looked through.
@@ -188,12 +203,13 @@ fn scan_places(app: &App, resource: &Resource, within: &Within) -> Result<Vec<Ca
         let shapes = resource.geo.iter().filter_map(|field| Shape::parse(field, body.get(field)?).ok());
         let met = shapes.filter(|shape| within.meets(shape));
         let nearest = met.map(|shape| within.distance_m(&shape).unwrap_or(0.0)).fold(f64::INFINITY, f64::min);
-        if nearest.is_finite() && found.len() < FOUND_MAX {
+        if nearest.is_finite() {
             let extra = matches!(within, Within::Near { .. }).then(|| ("distance_m", Value::from(nearest)));
             found.push((nearest, Candidate { id: document.id.as_str().to_owned(), extra }));
         }
         std::ops::ControlFlow::Continue(())
     })?;
     found.sort_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| x.id.cmp(&y.id)));
+    found.truncate(FOUND_MAX);
     Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
 }

@@ -24,6 +24,8 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
         issues.add(&["name"], Issue::Text("1 to 64 lower-case letters, digits, '_' and '-'".to_owned()));
     } else if taken || RESERVED.contains(&name.as_str()) {
         issues.add(&["name"], Issue::NotUnique(Value::String(name.clone())));
+    } else if name != draft.id.as_str() {
+        issues.add(&["name"], Issue::Text(format!("must be '{}', as in the address", draft.id)));
     }
     if let Err(found) = check_members(body) {
         issues.merge(found);
@@ -38,21 +40,30 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 22] = [
+const RESERVED: [&str; 37] = [
     "admin",
+    "api_keys",
     "archive",
     "audit",
     "auth_db",
     "bulk",
+    "change_user_password",
     "changes",
+    "content_filters",
+    "content_types",
+    "contentapi",
+    "credentials",
     "explain",
+    "filter_conditions",
     "formatters",
+    "items",
     "jobs",
     "media",
     "positions",
+    "products",
     "publish",
-    "published",
     "publish_queue",
+    "published",
     "queues",
     "roles",
     "schedules",
@@ -60,6 +71,12 @@ const RESERVED: [&str; 22] = [
     "sessions",
     "setup",
     "stream",
+    "subscribers",
+    "tokens",
+    "upload",
+    "validators",
+    "verify",
+    "vocabularies",
     "ws",
 ];
 

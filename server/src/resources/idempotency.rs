@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: a write that is sent again takes effect once and gets its first answer again.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, Method};
 use dateline_engine::{ChangeOp, Document, Idempotency, Seq};
 use serde_json::Value;
@@ -27,11 +29,27 @@ pub(crate) fn of(
         let detail = format!("Idempotency-Key takes 1 to {KEY_BYTES_MAX} printable characters");
         return Err(Problem::new(Slug::BadRequest, detail).issue("Idempotency-Key", "length"));
     }
-    let body = body.to_string();
+    let body = fingerprinted(target, body).to_string();
     Ok(Some(Idempotency {
         key: digest(&[principal.user.as_str(), key]),
         fingerprint: digest(&[method.as_str(), target, &body]),
     }))
+}
+
+/// The body without passwords: of what is kept of the rest, nobody may find out a password by trying.
+fn fingerprinted<'a>(target: &str, body: &'a Value) -> Cow<'a, Value> {
+    if target.split('/').next() != Some("users") {
+        return Cow::Borrowed(body);
+    }
+    let mut body = body.clone();
+    let one = match &mut body {
+        Value::Array(items) => items.as_mut_slice(),
+        one => std::slice::from_mut(one),
+    };
+    for user in one.iter_mut().filter_map(Value::as_object_mut) {
+        user.shift_remove("password");
+    }
+    Cow::Owned(body)
 }
 
 fn digest<const N: usize>(parts: &[&str]) -> [u8; N] {
@@ -61,7 +79,22 @@ pub(crate) fn first_answer(app: &App, resource: &Resource, first: Seq) -> Result
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn passwords_are_not_in_the_fingerprint() {
+        let check = |target: &str, body: Value, expected: Value| {
+            assert_eq!(*fingerprinted(target, &body), expected, "{target} {body}");
+        };
+        let (with, without) = (json!({"username": "a", "password": "p"}), json!({"username": "a"}));
+        check("users", with.clone(), without.clone());
+        check("users/1", with.clone(), without.clone());
+        check("users", json!([with.clone(), 1]), json!([without, 1]));
+        check("users-old", with.clone(), with);
+        check("users", json!("password"), json!("password"));
+    }
 
     #[test]
     fn parts_do_not_run_into_each_other() {

@@ -18,7 +18,7 @@ use crate::eve::{
 use crate::http::Answer;
 use crate::resources::Resource;
 use crate::resources::answer;
-use crate::resources::candidates::{Candidate, Candidates, choose};
+use crate::resources::candidates::{Candidate, Candidates, choose, wait};
 use crate::resources::moment::Moment;
 use crate::resources::query::Query;
 use crate::resources::target::Named;
@@ -35,10 +35,16 @@ pub(crate) async fn list(
     Query(params): Query,
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, &resource.name)?;
-    // A list may read many documents; that must not hold up the threads that serve sockets.
-    let page = tokio::task::spawn_blocking(move || page(&app, &sight, &resource, &params)).await;
-    let page = page.map_err(|_| Problem::new(Slug::Internal, "the list could not be made"))?;
-    Ok(answer::json_bytes(page?))
+    for later in ["filter", "aggregations"] {
+        if params.get(later).is_some_and(|text| !text.is_empty()) {
+            let detail = format!("'{later}' is not supported yet; use 'where'");
+            return Err(Problem::new(Slug::NotSupported, detail).into());
+        }
+    }
+    wait(&app, &params).await?;
+    let asked = app.clone();
+    let page = app.scan(move |_| page(&asked, &sight, &resource, &params)).await?;
+    Ok(answer::json_bytes(page))
 }
 
 /// A document that belongs on some page.
@@ -58,7 +64,6 @@ struct Page<'a> {
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
     let query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
-    let candidates = choose(app, resource, params, &query)?;
     let secret = app.store().id().0;
     let cursor = query.cursor(&secret).map_err(|error| match error {
         CursorError::Unknown => Problem::new(Slug::InvalidCursor, "the cursor is not one of this server"),
@@ -71,7 +76,9 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     let as_of = moment.map(|Moment(seq)| seq).or_else(|| cursor.as_ref().map(|c| Seq::new(c.seq)));
     let as_of = as_of.filter(|seq| *seq < own);
     let seq = as_of.unwrap_or(own);
+    let candidates = choose(app, resource, params, &query, as_of.is_some())?;
     let page = Page { sight, resource, query: &query, snapshot, as_of };
+    // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
     let relevance = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
     let mut rows = page.rows(candidates)?;
     if !relevance {
@@ -79,16 +86,13 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     }
     let total = rows.len() as u64;
     let skip = match &cursor {
-        Some(cursor) if relevance => {
-            rows.iter().position(|row| row.key.id() == cursor.after.id()).map_or(0, |at| at + 1)
-        }
         Some(cursor) => {
             rows.partition_point(|row| query.sort.compare(&row.key, &cursor.after) != Ordering::Greater)
         }
         None => usize::try_from(query.page.skip()).unwrap_or(usize::MAX),
     };
     let shown = rows.get(skip.min(rows.len())..).unwrap_or_default();
-    page.render(params, shown, total, seq, &secret)
+    page.render(params, shown, total, seq, (!relevance).then_some(&secret[..]))
 }
 
 impl Page<'_> {
@@ -186,7 +190,7 @@ impl Page<'_> {
         rows: &[Row],
         total: u64,
         seq: Seq,
-        secret: &[u8],
+        secret: Option<&[u8]>,
     ) -> Result<Vec<u8>, Problem> {
         let take = self.query.page.take();
         let mut list = ListWriter::new(take.min(rows.len()) * 512);
@@ -200,8 +204,10 @@ impl Page<'_> {
             last = Some(row);
         }
         let more = rows.len() > list.len() && take > 0;
-        let next =
-            last.filter(|_| more).and_then(|row| self.query.next_cursor(seq.get(), row.key.clone(), secret));
+        let next = last
+            .filter(|_| more)
+            .zip(secret)
+            .and_then(|(row, secret)| self.query.next_cursor(seq.get(), row.key.clone(), secret));
         let meta = ListMeta::new(&self.query.page, Some(total), more);
         let links = Links {
             href: &self.resource.name,

@@ -4,13 +4,15 @@ use dateline_engine::{DocId, NewJob, Transaction};
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues};
-use crate::resources::{Resource, ads, collections, users};
+use crate::resources::{Resource, ads, collections, devices, users};
 
 /// A document about to be written.
 pub(crate) struct Draft<'a> {
     pub(crate) app: &'a App,
+    pub(crate) principal: &'a Principal,
     pub(crate) resource: &'a Resource,
     pub(crate) id: &'a DocId,
     pub(crate) stored: Option<&'a Map<String, Value>>,
@@ -41,10 +43,15 @@ pub(crate) async fn check(
         "ads" => Ok(ads::check(draft, body, issues)),
         "adlists" => {
             report(dateline_geo::AdList::parse(&Value::Object(body.clone())), issues);
+            devices::check_list(draft, body, issues)?;
             Ok(Vec::new())
         }
         "fences" => {
             report(dateline_geo::Fence::parse(&Value::Object(body.clone())), issues);
+            Ok(Vec::new())
+        }
+        "devices" if draft.stored.is_none() => {
+            devices::check_new(draft).await?;
             Ok(Vec::new())
         }
         "collections" => Ok(collections::check(draft, body, issues)),
@@ -63,11 +70,20 @@ pub(crate) enum Removal {
     Refused(Problem),
 }
 
-pub(crate) fn removal(app: &App, resource: &Resource, id: &DocId, stored: &Map<String, Value>) -> Removal {
+pub(crate) fn removal(
+    app: &App,
+    principal: &Principal,
+    resource: &Resource,
+    id: &DocId,
+    stored: &Map<String, Value>,
+) -> Removal {
     match resource.name.as_str() {
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
         "collections" => Removal::Refused(collections::cannot_change()),
-        "users" => Removal::Gone(users::removal(app, id)),
+        "users" => match users::removal(app, principal, id, stored) {
+            Ok(effects) => Removal::Gone(effects),
+            Err(problem) => Removal::Refused(problem),
+        },
         _ => Removal::Gone(Vec::new()),
     }
 }

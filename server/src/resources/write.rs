@@ -6,7 +6,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use dateline_engine::{Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Transaction};
+use dateline_engine::{
+    CollectionId, Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Transaction,
+};
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -16,7 +18,7 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{
     Check, Issue, Issues, Item, ListWriter, Mode, Wording, filter::Filter, json, patch, system, validate,
 };
-use crate::http::{Answer, JsonBody, ObjectBody};
+use crate::http::{Answer, JsonBody, ObjectBody, Refusal};
 use crate::resources::answer::{self, As};
 use crate::resources::devices::removal_of_unregistered;
 use crate::resources::preconditions::{self, Prefer};
@@ -24,7 +26,7 @@ use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
 use crate::resources::target::{Id, Named};
 use crate::resources::visibility::{Sight, stamp_owner};
-use crate::resources::{Resource, idempotency};
+use crate::resources::{Resource, idempotency, users};
 
 /// Documents in one array at the most.
 const ARRAY_MAX: usize = 1_000;
@@ -62,7 +64,7 @@ pub(crate) async fn create(
         let taken = system::take(&mut document);
         let id = new_id(&app, &resource, &document, taken.id)?;
         stamp_owner(&principal, &resource, &mut document);
-        let draft = Draft { app: &app, resource: &resource, id: &id, stored: None };
+        let draft = Draft { app: &app, principal: &principal, resource: &resource, id: &id, stored: None };
         match prepare(&draft, document, Mode::Create).await? {
             Ok((body, effects)) => {
                 ready.push(Ready { id, condition: Condition::Absent, body, effects, before: None });
@@ -197,7 +199,7 @@ pub(crate) async fn replace(
         return Err(Problem::new(Slug::PreconditionFailed, format!("'{id}' exists already")).into());
     }
     stamp_owner(&principal, &resource, &mut document);
-    let draft = Draft { app: &app, resource: &resource, id: &id, stored: None };
+    let draft = Draft { app: &app, principal: &principal, resource: &resource, id: &id, stored: None };
     let (body, effects) = prepare(&draft, document, Mode::Create)
         .await?
         .map_err(|issues| Problem::validation(&issues, Wording::Codes))?;
@@ -221,7 +223,9 @@ async fn update(
     mode: Mode,
 ) -> Answer {
     let sight = Sight::of(principal, Action::Update, &resource.name)?;
-    let prefer = Prefer::of(headers);
+    let mut prefer = Prefer::of(headers);
+    // Who may write but not read is not told what else the document holds.
+    prefer.minimal |= !principal.scopes.allow(&resource.name, false);
     let method = if let Mode::Patch = mode { Method::PATCH } else { Method::PUT };
     let target = format!("{}/{id}", resource.name);
     let once = idempotency::of(headers, principal, &method, &target, &Value::Object(changes.clone()))?;
@@ -229,7 +233,8 @@ async fn update(
         let document = written.first().ok_or_else(lost)?;
         return replayed(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?);
     }
-    let (before, stored) = stored(app, principal, resource, id)?;
+    let _turn = users::turn(app, resource).await;
+    let (before, stored) = stored(app, principal, resource, id, &sight)?;
     sight.check(resource, before.id.as_str(), &stored)?;
     let condition = preconditions::for_change(headers, &before)?;
     system::take(&mut changes);
@@ -238,10 +243,7 @@ async fn update(
     } else if !sight.is_clear() && changes.contains_key("user") {
         stamp_owner(principal, resource, &mut changes);
     }
-    if resource.name == "users" && !sight.is_clear() {
-        check_own_user(&changes)?;
-    }
-    let draft = Draft { app, resource, id: &before.id, stored: Some(&stored) };
+    let draft = Draft { app, principal, resource, id: &before.id, stored: Some(&stored) };
     let (body, effects) = prepare(&draft, changes, mode)
         .await?
         .map_err(|issues| Problem::validation(&issues, Wording::Codes))?;
@@ -249,15 +251,6 @@ async fn update(
     let written = commit(app, resource, vec![ready], prefer, once).await?;
     let document = written.first().ok_or_else(lost)?;
     finish(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?, prefer)
-}
-
-/// People may not give themselves more rights.
-fn check_own_user(changes: &Map<String, Value>) -> Result<(), Problem> {
-    const POWERS: [&str; 5] = ["user_type", "role", "privileges", "is_active", "is_enabled"];
-    match POWERS.iter().find(|name| changes.contains_key(**name)) {
-        None => Ok(()),
-        Some(name) => Err(Problem::new(Slug::Forbidden, format!("only an administrator changes '{name}'"))),
-    }
 }
 
 /// `DELETE /api/{resource}/{id}`.
@@ -284,10 +277,11 @@ pub(crate) async fn remove(
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    let (before, stored) = stored(&app, &principal, &resource, &id)?;
+    let _turn = users::turn(&app, &resource).await;
+    let (before, stored) = stored(&app, &principal, &resource, &id, &sight)?;
     sight.check(&resource, before.id.as_str(), &stored)?;
     let condition = preconditions::for_change(&headers, &before)?;
-    let transaction = match rules::removal(&app, &resource, &before.id, &stored) {
+    let transaction = match rules::removal(&app, &principal, &resource, &before.id, &stored) {
         Removal::Refused(problem) => return Err(problem.into()),
         Removal::Gone(effects) => {
             let transaction = transaction.delete(resource.collection, before.id.clone(), condition);
@@ -303,16 +297,21 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The live version somebody may see, with its body.
+/// The live version somebody may see, with its body. A key that only writes sees what it may change.
 fn stored(
     app: &App,
     principal: &Principal,
     resource: &Resource,
     id: &str,
+    changing: &Sight,
 ) -> Result<(Document, Map<String, Value>), Problem> {
     let document = find(app, resource, id)?.ok_or_else(|| missing(resource, id))?;
     let body = answer::body_of(&document)?;
-    let sight = Sight::of(principal, Action::Read, &resource.name)?;
+    let sight = if principal.scopes.allow(&resource.name, false) {
+        Sight::of(principal, Action::Read, &resource.name)?
+    } else {
+        changing.clone()
+    };
     if !sight.sees(&resource.name, document.id.as_str(), &body) {
         return Err(missing(resource, id));
     }
@@ -333,10 +332,8 @@ async fn prepare(
     let resource = draft.resource;
     let outcome = validate(&mut document, &resource.schema, mode, draft.stored, resource.strict);
     let mut issues = outcome.issues;
-    for check in &outcome.checks {
-        if !holds(draft, check)? {
-            issues.add(check.path(), check.failed());
-        }
+    for check in failed(draft, outcome.checks).await? {
+        issues.add(check.path(), check.failed());
     }
     let mut body = match (mode, draft.stored) {
         (Mode::Patch, Some(stored)) => patch::merge(stored, document),
@@ -351,25 +348,47 @@ async fn prepare(
     Ok(Ok((json::encode(&body).into(), effects)))
 }
 
-/// Asks the store what validation could not know.
-fn holds(draft: &Draft<'_>, check: &Check) -> Result<bool, Problem> {
+/// Asks the store what validation could not know; those checks that do not hold. May read whole collections, so
+/// it runs where that holds up nobody.
+async fn failed(draft: &Draft<'_>, checks: Vec<Check>) -> Result<Vec<Check>, Problem> {
+    if checks.is_empty() {
+        return Ok(checks);
+    }
+    let (app, id, collection) = (draft.app.clone(), draft.id.clone(), draft.resource.collection);
+    let work = draft.app.scan(move |_| -> Result<Vec<Check>, Problem> {
+        let mut failed = Vec::new();
+        for check in checks {
+            if !holds(&app, collection, &id, &check)? {
+                failed.push(check);
+            }
+        }
+        Ok(failed)
+    });
+    work.await.map_err(Refusal::into_problem)
+}
+
+fn holds(app: &App, collection: CollectionId, id: &DocId, check: &Check) -> Result<bool, Problem> {
     match check {
         // The engine holds exact uniqueness itself, at the commit; this only finds the field's name early.
         Check::Unique { field, value, .. } => {
-            let held =
-                draft.app.store().lookup(draft.resource.collection, field, std::slice::from_ref(value));
-            Ok(held.is_ok_and(|ids| ids.iter().all(|id| id == draft.id)))
+            let held = app.store().lookup(collection, field, std::slice::from_ref(value));
+            Ok(held.is_ok_and(|ids| ids.iter().all(|held| held == id)))
         }
         Check::Exists { value, relation, .. } => {
-            let Ok(target) = draft.app.resources().get(&relation.resource) else { return Ok(false) };
+            let Ok(target) = app.resources().get(&relation.resource) else { return Ok(false) };
             if relation.field == "_id" {
                 let Some(id) = value.as_str() else { return Ok(false) };
-                return Ok(find(draft.app, &target, id)?.is_some());
+                return Ok(find(app, &target, id)?.is_some());
+            }
+            if let Ok(found) =
+                app.store().lookup(target.collection, &relation.field, std::slice::from_ref(value))
+            {
+                return Ok(!found.is_empty());
             }
             let filter = serde_json::json!({relation.field.clone(): value});
             let filter = Filter::from_value(&filter)?;
             let mut found = false;
-            draft.app.store().snapshot()?.scan(target.collection, None, false, |document| {
+            app.store().snapshot()?.scan(target.collection, None, false, |document| {
                 found = serde_json::from_slice(&document.body).is_ok_and(|body| filter.matches(&body));
                 if found { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
             })?;

@@ -1,7 +1,6 @@
 //! `/api/changes`: the log in pages, with a wait for the next one, or as endless NDJSON.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,12 +15,15 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::Principal;
-use crate::eve::problem::Problem;
+use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, Params};
-use crate::http::Answer;
+use crate::http::{Answer, Peer, Refusal};
 use crate::resources::Query;
 use crate::resources::answer;
 use crate::streams::position::{Position, gone};
+use crate::streams::reader::{BYTES_MAX, End, Reader};
+use crate::streams::seats::Seat;
+use crate::streams::tailing::{Moment, Tailing};
 use crate::streams::topics::Topics;
 use crate::streams::view::{Event, View};
 
@@ -31,15 +33,18 @@ const LIMIT_MAX: usize = 10_000;
 const LIMIT_USUAL: usize = 1_000;
 /// Records looked at for one answer: a filter that passes nothing still comes to an end.
 const LOOKED_AT_MAX: usize = 100_000;
+/// Bytes of documents looked at for one answer, for the same reason.
+const BYTES_LOOKED_AT_MAX: usize = 256 << 20;
 /// Longest wait in seconds.
 const WAIT_S_MAX: u64 = 60;
 /// Records read at a time.
-const STEP: usize = 512;
+pub(super) const STEP: usize = 512;
 
 /// `GET /api/changes`.
 pub(crate) async fn read(
     State(app): State<App>,
     principal: Principal,
+    peer: Peer,
     Query(params): Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -53,15 +58,18 @@ pub(crate) async fn read(
         Some(_) => return Err(Problem::query("include", "expected 'doc' or 'meta'").into()),
     };
     let filter = Filter::parse(params.get("where").unwrap_or_default())?;
-    let view = Arc::new(View::new(&app, principal, topics(&params), filter, with_documents)?);
+    let user = principal.user.clone();
+    let view = View::new(&app, principal, topics(&params), filter, with_documents)?;
+    let mut reader = Reader::new(&app, &headers, peer, view, since)?;
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("application/x-ndjson") {
-        return Ok(endless(app, view, since));
+        let seat = app.seats().take(user.as_str())?;
+        return Ok(endless(app, reader, seat));
     }
-    let (found, last) = page(&app, &view, since, limit, wait).await?;
+    let found = page(&app, &mut reader, limit, wait).await?;
     let body = json!({
         "changes": found.into_iter().map(|event| event.data).collect::<Vec<_>>(),
-        "last_seq": last.get(),
+        "last_seq": reader.at().get(),
         "floor": app.store().feed().floor()?.get(),
     });
     Ok(answer::json_bytes(body.to_string().into_bytes()))
@@ -94,37 +102,34 @@ fn number(params: &Params, name: &str, usual: u64, min: u64, max: u64) -> Result
     }
 }
 
-/// Events after `since` and how far the log was read; waits for a first event.
-async fn page(
-    app: &App,
-    view: &Arc<View>,
-    since: Seq,
-    limit: usize,
-    wait: Duration,
-) -> Result<(Vec<Event>, Seq), crate::http::Refusal> {
+/// Events that come next; waits for a first one. The reader then stands where the next page begins.
+async fn page(app: &App, reader: &mut Reader, limit: usize, wait: Duration) -> Result<Vec<Event>, Refusal> {
     let deadline = tokio::time::Instant::now() + wait;
     let (mut tail, mut draining) = (app.tail(), app.draining());
-    let (mut at, mut looked_at) = (since, 0);
-    let mut found = Vec::new();
+    let (mut records, mut bytes, mut bytes_looked_at) = (0, 0, 0);
+    let mut found: Vec<Event> = Vec::new();
     loop {
-        let (events, last, records) = step(app, view, at, limit - found.len()).await?;
-        found.extend(events);
-        at = last;
-        looked_at += records;
-        if found.len() >= limit || looked_at >= LOOKED_AT_MAX {
-            return Ok((found, at));
+        let taken = reader.take((limit - found.len()).min(STEP)).await?;
+        records += taken.records;
+        bytes_looked_at += taken.bytes_looked_at;
+        bytes += taken.events.iter().map(|event| event.bytes).sum::<usize>();
+        found.extend(taken.events);
+        let looked_enough = records >= LOOKED_AT_MAX || bytes_looked_at >= BYTES_LOOKED_AT_MAX;
+        if found.len() >= limit || bytes >= BYTES_MAX || looked_enough {
+            return Ok(found);
         }
-        if records > 0 {
+        if taken.records > 0 {
             continue;
         }
         if !found.is_empty() || *draining.borrow() {
-            return Ok((found, at));
+            return Ok(found);
         }
+        let at = reader.at();
         let more = tail.wait_for(|tail| tail.seq > at);
         tokio::select! {
             outcome = tokio::time::timeout_at(deadline, more) => {
                 if outcome.is_err() {
-                    return Ok((found, at));
+                    return Ok(found);
                 }
             }
             _ = draining.wait_for(|draining| *draining) => {}
@@ -132,70 +137,35 @@ async fn page(
     }
 }
 
-/// Reads on from `at`: the events, where the reader then stands, and how many records were read.
-pub(crate) async fn step(
-    app: &App,
-    view: &Arc<View>,
-    at: Seq,
-    limit: usize,
-) -> Result<(Vec<Event>, Seq, usize), crate::http::Refusal> {
-    let view = Arc::clone(view);
-    app.scan(move |store| -> Result<_, Problem> {
-        let changes = store.feed().changes(at, limit.min(STEP))?;
-        let last = changes.last().map_or(at, |change| change.seq);
-        let mut events = Vec::new();
-        for change in &changes {
-            events.extend(view.event(change)?);
-        }
-        Ok((events, last, changes.len()))
-    })
-    .await
-}
-
-struct Tailing {
-    app: App,
-    view: Arc<View>,
-    at: Seq,
-    tail: tokio::sync::watch::Receiver<dateline_engine::Tail>,
-    draining: tokio::sync::watch::Receiver<bool>,
-}
-
-/// One JSON object a line for each change, and `{"pos": ..}` while there is none, until the server stops.
-fn endless(app: App, view: Arc<View>, since: Seq) -> Response {
-    let (tail, draining) = (app.tail(), app.draining());
-    let state = Tailing { app, view, at: since, tail, draining };
-    let lines = stream::unfold(state, |mut state| async move {
-        let line = state.next().await?;
-        Some((Ok::<Bytes, Infallible>(line), state))
+/// One JSON object a line for each change, and `{"pos": ..}` now and then while there is none, until the server
+/// stops, the reader may not read on, or the log is trimmed under it, which is told by a last `{"reset": ..}`.
+fn endless(app: App, reader: Reader, seat: Seat) -> Response {
+    let lines = stream::unfold(Some(Tailing::new(app, reader, seat)), |tailing| async move {
+        let mut tailing = tailing?;
+        let (line, goes_on) = next(&mut tailing).await?;
+        Some((Ok::<Bytes, Infallible>(line), goes_on.then_some(tailing)))
     });
     let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-impl Tailing {
-    async fn next(&mut self) -> Option<Bytes> {
-        const POSITION_EVERY: Duration = Duration::from_secs(15);
-        loop {
-            let (events, last, records) = step(&self.app, &self.view, self.at, STEP).await.ok()?;
-            self.at = last;
-            if !events.is_empty() {
-                return Some(lines(events.iter().map(|event| &event.data)));
-            }
-            if records > 0 {
-                continue;
-            }
-            if *self.draining.borrow() {
-                return None;
-            }
-            let at = self.at;
-            tokio::select! {
-                more = self.tail.wait_for(|tail| tail.seq > at) => { more.ok()?; }
-                _ = self.draining.wait_for(|draining| *draining) => return None,
-                () = tokio::time::sleep(POSITION_EVERY) => {
-                    return Some(lines([&json!({"pos": {"seq": at.get()}})].into_iter()));
-                }
-            }
+/// The next lines and whether others follow; `None` ends the body without a word.
+pub(super) async fn next(tailing: &mut Tailing) -> Option<(Bytes, bool)> {
+    match tailing.next(STEP).await {
+        Moment::Events(events) => Some((lines(events.iter().map(|event| &event.data)), true)),
+        Moment::Position => {
+            let seq = tailing.reader().at().get();
+            Some((lines([&json!({"pos": {"seq": seq}})].into_iter()), true))
+        }
+        Moment::Draining | Moment::Ended(End::SignedOut | End::Forbidden(_)) => None,
+        Moment::Ended(End::Failed(refusal)) if refusal.problem().slug() == Slug::Gone => {
+            let head = tailing.reader().app().store().feed().head().get();
+            Some((lines([&json!({"reset": {"reason": "trimmed", "head": head}})].into_iter()), false))
+        }
+        Moment::Ended(End::Failed(refusal)) => {
+            tracing::error!(detail = refusal.problem().detail(), "lines of changes ended");
+            None
         }
     }
 }

@@ -4,11 +4,18 @@
 //! reader is pulled, never pushed: it takes the next piece when its socket has room, from the log on disk, so a slow
 //! one costs one cursor and delays nobody. Positions are `EPOCH-SEQ`; one of another history is answered with a reset
 //! (stream) or 410 (changes), never with a silent gap.
+//!
+//! A reader stays only as long as its token stands, and sees what its rights allow now, not what they allowed when it
+//! came: [`reader::Reader`] asks again before anything is given out. Being open does not count as using a session.
 
 mod changes;
 mod position;
+mod reader;
 mod seats;
 mod sse;
+mod tailing;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod view;
 
@@ -22,7 +29,11 @@ pub(crate) use seats::Seats;
 pub(crate) fn routes() -> Routes {
     const CHANGES: &[Param] = &[
         Param::new("since", "string", "read after this log sequence; 0 without it"),
-        Param::new("limit", "integer", "changes at the most, 1 to 10000, 1000 without it; groups stay whole"),
+        Param::new(
+            "limit",
+            "integer",
+            "changes at the most, 1 to 10000, 1000 without it; fewer when they are large; groups stay whole",
+        ),
         Param::new("collections", "string", "names by comma; all that may be read without it"),
         Param::new("where", "string", "Mongo-style condition on the document, in JSON"),
         Param::new("include", "string", "'doc' for the documents, 'meta' (without it) for none"),

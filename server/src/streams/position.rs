@@ -28,7 +28,8 @@ impl Position {
         {
             return Ok(Some("epoch"));
         }
-        if self.seq > feed.head() {
+        // A buffered write is told before it is durable: its sequence is a good place to read on from.
+        if self.seq > store.watermark().applied().seq {
             return Ok(Some("future"));
         }
         if self.seq < feed.floor()? {

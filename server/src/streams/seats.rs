@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::eve::problem::{Problem, Slug};
+
 /// Streams of one user at a time.
-const PER_USER_MAX: usize = 64;
+pub(super) const PER_USER_MAX: usize = 64;
 
 /// Open streams by user.
 #[derive(Clone, Debug, Default)]
@@ -20,15 +22,19 @@ pub(crate) struct Seat {
 }
 
 impl Seats {
-    /// A seat for one more stream; `None` when the user has as many as allowed.
-    pub(crate) fn take(&self, user: &str) -> Option<Seat> {
+    /// A seat for one more stream.
+    ///
+    /// # Errors
+    /// 429 when the user has as many as allowed.
+    pub(crate) fn take(&self, user: &str) -> Result<Seat, Problem> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(user.to_owned()).or_default();
         if *count >= PER_USER_MAX {
-            return None;
+            let problem = Problem::new(Slug::RateLimited, "too many streams of this user are open");
+            return Err(problem.retry_after(5));
         }
         *count += 1;
-        Some(Seat { seats: self.clone(), user: user.to_owned() })
+        Ok(Seat { seats: self.clone(), user: user.to_owned() })
     }
 }
 
@@ -52,10 +58,10 @@ mod tests {
     fn seats_are_bounded_and_come_back() {
         let seats = Seats::default();
         let held: Vec<_> = (0..PER_USER_MAX).map(|_| seats.take("a").unwrap()).collect();
-        assert!(seats.take("a").is_none());
-        assert!(seats.take("b").is_some());
+        assert!(seats.take("a").is_err());
+        assert!(seats.take("b").is_ok());
         drop(held);
         assert!(seats.taken.lock().unwrap().is_empty());
-        assert!(seats.take("a").is_some());
+        assert!(seats.take("a").is_ok());
     }
 }

@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,26 +9,22 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
-use dateline_engine::{Seq, Tail};
+use dateline_engine::Seq;
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Answer, Refusal};
+use crate::http::{Answer, Peer, Refusal};
 use crate::resources::Query;
-use crate::streams::changes::step;
 use crate::streams::position::Position;
-use crate::streams::seats::Seat;
+use crate::streams::reader::{End, Reader};
+use crate::streams::tailing::{Moment, Tailing};
 use crate::streams::topics::Topics;
-use crate::streams::view::View;
+use crate::streams::view::{Event, View};
 
-/// Silence after which a comment and the position are sent.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Records read at a time; also bounds what one piece of the body holds.
 const STEP: usize = 256;
 
@@ -38,6 +32,7 @@ const STEP: usize = 256;
 pub(crate) async fn stream(
     State(app): State<App>,
     principal: Principal,
+    peer: Peer,
     Query(params): Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -45,15 +40,12 @@ pub(crate) async fn stream(
     // The header wins: it is where the browser really is, the parameter is where the page began.
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.or_else(|| params.get("last_event_id")).filter(|text| !text.trim().is_empty());
-    let user = principal.user.as_str().to_owned();
+    let user = principal.user.clone();
     let view = View::new(&app, principal, topics, Filter::everything(), true)?;
-    let Some(seat) = app.seats().take(&user) else {
-        return Err(Problem::new(Slug::RateLimited, "too many streams of this user are open")
-            .retry_after(5)
-            .into());
-    };
+    let seat = app.seats().take(user.as_str())?;
     let (from, first) = begin(&app, last)?;
-    let state = Following::new(app, view, from, first, seat);
+    let reader = Reader::new(&app, &headers, peer, view, from)?;
+    let state = Following { tailing: Tailing::new(app, reader, seat), first: Some(first), ended: false };
     let events = stream::unfold(state, |mut state| async move {
         let piece = state.next().await?;
         Some((Ok::<Bytes, Infallible>(piece), state))
@@ -104,33 +96,12 @@ fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &Value) {
 }
 
 struct Following {
-    app: App,
-    view: Arc<View>,
-    at: Seq,
+    tailing: Tailing,
     first: Option<String>,
-    tail: watch::Receiver<Tail>,
-    draining: watch::Receiver<bool>,
-    heartbeat: Interval,
     ended: bool,
-    _seat: Seat,
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.app.metrics().streams.dec();
-    }
 }
 
 impl Following {
-    fn new(app: App, view: View, at: Seq, first: String, seat: Seat) -> Self {
-        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (tail, draining) = (app.tail(), app.draining());
-        let view = Arc::new(view);
-        app.metrics().streams.inc();
-        Self { app, view, at, first: Some(first), tail, draining, heartbeat, ended: false, _seat: seat }
-    }
-
     /// The next piece of the body; `None` ends it.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
@@ -139,54 +110,31 @@ impl Following {
         if self.ended {
             return None;
         }
-        loop {
-            if *self.draining.borrow() {
-                return Some(self.bye("shutdown"));
-            }
-            match self.read().await {
-                Ok(Some(piece)) => return Some(piece),
-                Ok(None) => {}
-                Err(refusal) => return Some(self.refused(&refusal)),
-            }
-            let at = self.at;
-            let silent = tokio::select! {
-                // The store ends after every stream has been told to; an error here is that end.
-                _ = self.tail.wait_for(|tail| tail.seq > at) => false,
-                _ = self.draining.wait_for(|draining| *draining) => false,
-                _ = self.heartbeat.tick() => true,
-            };
-            if silent {
-                return Some(self.position());
-            }
-        }
+        Some(match self.tailing.next(STEP).await {
+            Moment::Events(events) => self.events(&events),
+            Moment::Position => self.position(),
+            Moment::Draining => self.bye("shutdown"),
+            Moment::Ended(End::SignedOut) => self.bye("signed_out"),
+            Moment::Ended(End::Forbidden(_)) => self.bye("forbidden"),
+            Moment::Ended(End::Failed(refusal)) => self.refused(&refusal),
+        })
     }
 
-    /// Events of the records that have come, or `None` when the reader has seen all of the log.
-    async fn read(&mut self) -> Result<Option<Bytes>, Refusal> {
-        let epoch = self.app.store().epoch().get();
-        loop {
-            let (events, last, records) = step(&self.app, &self.view, self.at, STEP).await?;
-            self.at = last;
-            if !events.is_empty() {
-                let mut piece = String::new();
-                self.app.metrics().stream_events.inc_by(events.len() as u64);
-                for told in &events {
-                    event(&mut piece, Some((epoch, told.seq)), told.kind, &told.data);
-                }
-                return Ok(Some(piece.into()));
-            }
-            if records == 0 {
-                return Ok(None);
-            }
+    fn events(&self, events: &[Event]) -> Bytes {
+        let epoch = self.tailing.reader().app().store().epoch().get();
+        let mut piece = String::new();
+        for told in events {
+            event(&mut piece, Some((epoch, told.seq)), told.kind, &told.data);
         }
+        piece.into()
     }
 
     /// Moves the client's position although nothing passed its topics, and keeps proxies from closing.
     fn position(&self) -> Bytes {
-        let store = self.app.store();
+        let (store, at) = (self.tailing.reader().app().store(), self.tailing.reader().at());
         let mut piece = String::from(": still here\n\n");
-        let data = json!({"seq": self.at.get(), "head": store.feed().head().get()});
-        event(&mut piece, Some((store.epoch().get(), self.at)), "pos", &data);
+        let data = json!({"seq": at.get(), "head": store.feed().head().get()});
+        event(&mut piece, Some((store.epoch().get(), at)), "pos", &data);
         piece.into()
     }
 
@@ -204,11 +152,12 @@ impl Following {
             tracing::error!(detail = refusal.problem().detail(), "stream ended");
             return self.bye("error");
         }
-        let store = self.app.store();
-        self.at = store.feed().head();
+        let store = self.tailing.reader().app().store();
+        let (epoch, head) = (store.epoch().get(), store.feed().head());
+        self.tailing.go_to(head);
         let mut piece = String::new();
-        let data = json!({"reason": "trimmed", "head": self.at.get()});
-        event(&mut piece, Some((store.epoch().get(), self.at)), "reset", &data);
+        let data = json!({"reason": "trimmed", "head": head.get()});
+        event(&mut piece, Some((epoch, head)), "reset", &data);
         piece.into()
     }
 }

@@ -20,7 +20,12 @@ pub(crate) struct Event {
     pub(crate) seq: Seq,
     pub(crate) kind: &'static str,
     pub(crate) data: Value,
+    /// About what it takes up, in bytes.
+    pub(crate) bytes: usize,
 }
+
+/// What an event takes up beside a document's body, in bytes: a guess from above.
+const FRAME_BYTES: usize = 512;
 
 /// What a reader asked for and may see.
 pub(crate) struct View {
@@ -69,12 +74,31 @@ impl View {
         })
     }
 
+    /// The same request with the rights of now.
+    ///
+    /// # Errors
+    /// As `new`: what was allowed once may be forbidden now.
+    pub(crate) fn again(&self, principal: Principal) -> Result<Self, Problem> {
+        Self::new(&self.app, principal, self.topics.clone(), self.filter.clone(), self.with_documents)
+    }
+
+    /// Whether a caller has exactly the rights that this view was made for.
+    pub(crate) fn is_of(&self, caller: &Principal) -> bool {
+        let own = &self.principal;
+        own.user == caller.user
+            && own.user_type == caller.user_type
+            && own.role == caller.role
+            && own.privileges == caller.privileges
+            && own.scopes == caller.scopes
+    }
+
     fn store(&self) -> &Store {
         self.app.store()
     }
 
-    /// The event of a record, unless the reader did not ask for it or may not see it.
-    pub(crate) fn event(&self, change: &Change) -> Result<Option<Event>, Problem> {
+    /// The event of a record, unless the reader did not ask for it or may not see it. The bytes of the bodies
+    /// that had to be read are added to `looked_at`.
+    pub(crate) fn event(&self, change: &Change, looked_at: &mut usize) -> Result<Option<Event>, Problem> {
         if change.op == ChangeOp::Enqueue {
             return if self.topics.queue { self.job(change).map(Some) } else { Ok(None) };
         }
@@ -103,6 +127,8 @@ impl View {
             }
             other => other.clone(),
         };
+        let body_bytes = judged.as_ref().map_or(0, |judged| judged.body.len());
+        *looked_at += body_bytes;
         let body = judged.as_ref().map(answer::body_of).transpose()?.unwrap_or(Value::Null);
         if !sight.sees(name, change.id.as_str(), &body)
             || !self.passes(document.as_ref().or(judged.as_ref()), &body)
@@ -114,7 +140,9 @@ impl View {
             _ if change.op != ChangeOp::Put => return Ok(None),
             _ => told(change, body),
         };
-        Ok(Some(Event { seq: change.seq, kind, data }))
+        let shown = kind != "change" || self.with_documents;
+        let bytes = FRAME_BYTES + if shown { body_bytes } else { 0 };
+        Ok(Some(Event { seq: change.seq, kind, data, bytes }))
     }
 
     fn sight(&self, name: &str) -> Option<Sight> {
@@ -171,7 +199,7 @@ impl View {
             "at": date::format(change.at.get()),
             "seq": change.seq.get(),
         });
-        Ok(Event { seq: change.seq, kind: "job", data })
+        Ok(Event { seq: change.seq, kind: "job", data, bytes: FRAME_BYTES })
     }
 
     fn lane(&self, number: u32) -> Result<Option<Arc<str>>, Problem> {

@@ -1,0 +1,98 @@
+//! A reader that stays: what happens next for it, whatever form its connection has.
+
+use std::time::Duration;
+
+use dateline_engine::{Seq, Tail};
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::app::App;
+use crate::streams::reader::{End, Reader};
+use crate::streams::seats::Seat;
+use crate::streams::view::Event;
+
+/// How often the position is told to a reader that nothing else is told.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Steps full of records that pass nothing after which the position is told.
+const STEPS_MAX: usize = 20;
+
+/// What happens next.
+pub(crate) enum Moment {
+    /// At least one event.
+    Events(Vec<Event>),
+    /// It is time to tell the position.
+    Position,
+    /// The server begins to stop.
+    Draining,
+    /// The reader cannot go on.
+    Ended(End),
+}
+
+/// See the module. Counted as an open stream while it lives.
+pub(crate) struct Tailing {
+    app: App,
+    reader: Reader,
+    tail: watch::Receiver<Tail>,
+    draining: watch::Receiver<bool>,
+    heartbeat: Interval,
+    _seat: Seat,
+}
+
+impl Drop for Tailing {
+    fn drop(&mut self) {
+        self.app.metrics().streams.dec();
+    }
+}
+
+impl Tailing {
+    pub(crate) fn new(app: App, reader: Reader, seat: Seat) -> Self {
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (tail, draining) = (app.tail(), app.draining());
+        app.metrics().streams.inc();
+        Self { app, reader, tail, draining, heartbeat, _seat: seat }
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(crate) fn go_to(&mut self, at: Seq) {
+        self.reader.go_to(at);
+    }
+
+    /// Reads on in steps of about `step` records; waits at the end of the log.
+    pub(crate) async fn next(&mut self, step: usize) -> Moment {
+        let (mut passed_by, mut is_due) = (0, false);
+        loop {
+            if *self.draining.borrow() {
+                return Moment::Draining;
+            }
+            let taken = match self.reader.take(step).await {
+                Ok(taken) => taken,
+                Err(end) => return Moment::Ended(end),
+            };
+            if !taken.events.is_empty() {
+                self.app.metrics().stream_events.inc_by(taken.events.len() as u64);
+                return Moment::Events(taken.events);
+            }
+            passed_by += taken.records;
+            // Catching up never waits below, so the heartbeat is looked at here too.
+            is_due |= passed_by >= STEPS_MAX * step || self.heartbeat.tick().now_or_never().is_some();
+            if is_due {
+                return Moment::Position;
+            }
+            if taken.records > 0 {
+                continue;
+            }
+            let at = self.reader.at();
+            tokio::select! {
+                // The store ends after every stream has been told to; an error here is that end.
+                _ = self.tail.wait_for(|tail| tail.seq > at) => {}
+                _ = self.draining.wait_for(|draining| *draining) => {}
+                _ = self.heartbeat.tick() => is_due = true,
+            }
+        }
+    }
+}
