@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use axum::http::{HeaderMap, Method};
-use dateline_engine::{ChangeOp, Document, Idempotency, Seq};
+use dateline_engine::{ChangeOp, CollectionId, Document, Idempotency, Seq};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
-use crate::resources::Resource;
 
 /// Longest key in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -23,17 +22,36 @@ pub(crate) fn of(
     target: &str,
     body: &Value,
 ) -> Result<Option<Idempotency>, Problem> {
+    Ok(key(headers)?.map(|key| bound(&key, principal, method, target, body)))
+}
+
+/// The key a client chose.
+///
+/// # Errors
+/// 400 when it is empty, too long or not printable.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default().trim();
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         let detail = format!("Idempotency-Key takes 1 to {KEY_BYTES_MAX} printable characters");
         return Err(Problem::new(Slug::BadRequest, detail).issue("Idempotency-Key", "length"));
     }
+    Ok(Some(key.to_owned()))
+}
+
+/// A key bound to who asks and to what is asked.
+pub(crate) fn bound(
+    key: &str,
+    principal: &Principal,
+    method: &Method,
+    target: &str,
+    body: &Value,
+) -> Idempotency {
     let body = fingerprinted(target, body).to_string();
-    Ok(Some(Idempotency {
+    Idempotency {
         key: digest(&[principal.user.as_str(), key]),
         fingerprint: digest(&[method.as_str(), target, &body]),
-    }))
+    }
 }
 
 /// The body without passwords: of what is kept of the rest, nobody may find out a password by trying.
@@ -63,12 +81,13 @@ fn digest<const N: usize>(parts: &[&str]) -> [u8; N] {
     out
 }
 
-/// The documents of the resource that the first request stored, as it stored them.
-pub(crate) fn first_answer(app: &App, resource: &Resource, first: Seq) -> Result<Vec<Document>, Problem> {
+/// The documents of these collections that the first request wrote, as it wrote them.
+pub(crate) fn first_answer(app: &App, own: &[CollectionId], first: Seq) -> Result<Vec<Document>, Problem> {
     let before = Seq::new(first.get().saturating_sub(1));
     let group = app.store().feed().changes(before, 1)?;
-    let own =
-        group.iter().filter(|change| change.collection == resource.collection && change.op == ChangeOp::Put);
+    let own = group.iter().filter(|change| {
+        own.contains(&change.collection) && matches!(change.op, ChangeOp::Put | ChangeOp::Delete)
+    });
     let versions = own.map(|change| app.store().version(change.collection, change.id.as_str(), change.seq));
     let found: Vec<Document> = versions.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     if found.is_empty() {

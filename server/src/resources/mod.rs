@@ -10,6 +10,7 @@
 pub(crate) mod ads;
 pub(crate) mod answer;
 mod builtin;
+mod bulk;
 mod candidates;
 mod collections;
 mod definition;
@@ -18,6 +19,7 @@ mod home;
 mod idempotency;
 pub(crate) mod list;
 mod moment;
+mod pending;
 mod preconditions;
 mod query;
 mod read;

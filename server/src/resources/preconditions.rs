@@ -1,22 +1,23 @@
 //! `If-Match`, `If-None-Match` and `Prefer` of a request.
 
 use axum::http::HeaderMap;
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::IF_NONE_MATCH;
 use dateline_engine::{Condition, Document, Durability};
 
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{EntityTags, etag};
 
-fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
+/// A header as text.
+pub(crate) fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The condition under which a stored document may be changed: it is at a version the client named.
+/// The condition under which a stored document may be changed: it is at a version the client named in `If-Match`.
 ///
 /// # Errors
 /// 428 without `If-Match`, 412 when it names another version.
-pub(crate) fn for_change(headers: &HeaderMap, stored: &Document) -> Result<Condition, Problem> {
-    let Some(value) = text(headers, IF_MATCH) else { return Err(etag::missing()) };
+pub(crate) fn for_change(if_match: Option<&str>, stored: &Document) -> Result<Condition, Problem> {
+    let Some(value) = if_match else { return Err(etag::missing()) };
     let present = stored.revision().to_string();
     if !EntityTags::parse("If-Match", value)?.matches_strong(Some(&present)) {
         return Err(etag::stale(Some(&present)));

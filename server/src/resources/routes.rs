@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
-use crate::resources::{home, list, read, write};
+use crate::resources::{bulk, home, list, read, write};
 
 const LIST: &[Param] = &[
     Param::new("where", "string", "Mongo-style condition in JSON"),
@@ -24,6 +24,9 @@ const ITEM: &[Param] = &[
     Param::new("version", "string", "'all' or a version number"),
     Param::new("as_of", "string", "a log sequence or a time of the past"),
 ];
+
+const BULK: &[Param] =
+    &[Param::new("atomic", "boolean", "all lines in one transaction: all are stored or none")];
 
 /// Who writes a built-in resource over its own address.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,24 @@ pub(crate) fn routes() -> Routes {
                 {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "object"}},
             ],
         }));
+    routes = routes
+        .schema("BulkLine", json!({
+            "type": "object", "required": ["op", "resource"], "additionalProperties": false,
+            "properties": {
+                "op": {"enum": ["create", "replace", "patch", "delete"]},
+                "resource": {"type": "string"}, "_id": {"type": "string"},
+                "if_match": {"type": "string", "description": "the entity tag, without quotes"},
+                "doc": {"type": "object"},
+            },
+        }))
+        .schema("BulkAnswer", json!({
+            "type": "object", "required": ["index", "status", "_status"],
+            "properties": {
+                "index": {"type": "integer"}, "status": {"type": "integer"}, "_status": {"enum": ["OK", "ERR"]},
+                "_id": {"type": "string"}, "_etag": {"type": "string"}, "_version": {"type": "integer"},
+                "_issues": {"type": "object"},
+            },
+        }));
     for (name, all, one, writes) in BUILTIN {
         if name != "fences" {
             routes = routes.get(all, list::list, list_doc(name));
@@ -83,6 +104,15 @@ pub(crate) fn routes() -> Routes {
             "/api",
             home::home,
             Doc::new("The resources there are", "resources", Access::Public).answer(200, "Home"),
+        )
+        .post(
+            "/api/bulk",
+            bulk::bulk,
+            Doc::new("Many writes, a line of NDJSON each", "resources", Access::SignedIn)
+                .query(BULK)
+                .request_as("application/x-ndjson", "BulkLine")
+                .answer_as(200, "application/x-ndjson", Some("BulkAnswer"))
+                .body_max(bulk::BULK_BYTES_MAX),
         )
         .get("/api/{resource}", list::list, list_doc("collections of your own"))
         .get("/api/{resource}/{id}", read::get, item_doc("collections of your own"));

@@ -7,6 +7,7 @@
 mod bad_input;
 mod bad_requests;
 mod browser;
+mod bulk;
 mod client;
 mod command_line;
 mod crash;
