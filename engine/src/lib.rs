@@ -46,8 +46,8 @@ pub use feed::follower::{Follower, FollowerHandle, follow};
 pub use feed::{Entry, Feed};
 pub use figures::CommitTotals;
 pub use queue::{
-    Ack, FinishedJob, Holder, Job, JobState, LaneSettings, LaneView, LeaseRequest, LeaseTerm, LeaseToken,
-    LeasedJob, Nack, Nacked, NewJob, Queue,
+    Ack, FinishedJob, Granted, Holder, Job, JobEvent, JobState, JobStep, LaneSettings, LaneView,
+    LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,
 };
 pub use read::Snapshot;
 pub use store::{Health, Options, Store};

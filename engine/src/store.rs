@@ -33,7 +33,7 @@ use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
 use crate::kv::{Direction, KeyRange, Kv};
 use crate::limits::COLLECTIONS_MAX;
-use crate::queue::Queue;
+use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
 use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId, Tail};
 
@@ -130,6 +130,7 @@ impl Store {
             catalog: ArcSwap::new(Arc::clone(&catalog)),
             figures: CommitFigures::default(),
             wakes: Arc::default(),
+            listeners: Listeners::default(),
             changed: (0..=COLLECTIONS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
             kv,
             clock,
@@ -293,7 +294,7 @@ impl Store {
     #[must_use]
     pub fn queue(&self) -> Queue<'_> {
         let shared = &self.inner.shared;
-        Queue::new(&self.inner.committer, &*shared.kv, &shared.wakes)
+        Queue::new(&self.inner.committer, &*shared.kv, &shared.wakes, &shared.listeners)
     }
 
     /// The number of this opening.

@@ -247,7 +247,8 @@ impl<'a> Group<'a> {
         let documents = planned.len() as u64 + u64::from(defined.is_some());
         let jobs_after = Seq::new(self.ledger.tail.seq.get() + documents);
         let (ids, created) = self.write_jobs(&prepared.jobs, jobs_after);
-        let last = Seq::new(jobs_after.get() + created.len() as u64);
+        let enqueued = created.len();
+        let last = Seq::new(jobs_after.get() + enqueued as u64);
 
         let mut seqs = Vec::with_capacity(planned.len());
         for plan in planned {
@@ -281,7 +282,7 @@ impl<'a> Group<'a> {
             self.batch.put(Family::Idem, &idempotency.key, &idem::encode(&remembered));
             self.remembered.insert(idempotency.key, remembered);
         }
-        Ok(Receipt { positions, defined, ..self.receipt(seqs, ids, None) })
+        Ok(Receipt { positions, defined, enqueued, ..self.receipt(seqs, ids, None) })
     }
 
     /// A receipt as of now.
@@ -289,6 +290,7 @@ impl<'a> Group<'a> {
         Receipt {
             seqs,
             jobs,
+            enqueued: 0,
             positions: None,
             defined: None,
             tail: self.ledger.tail,

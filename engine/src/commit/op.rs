@@ -182,6 +182,8 @@ pub struct Receipt {
     pub seqs: Vec<Seq>,
     /// The id of each job; a job with a held unique key gives the id of the holder.
     pub jobs: Vec<JobId>,
+    /// How many of these jobs are new. Theirs are the last sequences of the transaction.
+    pub enqueued: usize,
     /// Where the position batch went.
     pub positions: Option<PositionSeq>,
     /// The collection that was defined.
@@ -198,6 +200,13 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether this job was added by the transaction, not found under its unique key.
+    #[must_use]
+    pub fn is_new(&self, job: JobId) -> bool {
+        let last = self.tail.seq.get();
+        (last - self.enqueued as u64 + 1..=last).contains(&job.get())
+    }
+
     /// The revision the n-th write got.
     #[must_use]
     pub fn revision(&self, place: usize) -> Option<Revision> {

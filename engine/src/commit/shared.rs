@@ -11,7 +11,7 @@ use crate::commit::poison::Poison;
 use crate::commit::watermark::Watermark;
 use crate::figures::CommitFigures;
 use crate::kv::Kv;
-use crate::queue::Wakes;
+use crate::queue::{Listeners, Wakes};
 
 /// Written by the writer alone, each part through its own rules.
 pub(crate) struct Shared {
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: ArcSwap<Catalog>,
     pub(crate) figures: CommitFigures,
     pub(crate) wakes: Arc<Wakes>,
+    pub(crate) listeners: Listeners,
     /// Newest change of each collection, by its number.
     pub(crate) changed: Box<[AtomicU64]>,
 }

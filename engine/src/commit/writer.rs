@@ -135,7 +135,9 @@ impl Writer {
         for waiting in pending {
             waiting.settle(written.clone());
         }
-        self.shared.wakes.wake(self.ledger.queue.take_woken());
+        let (woken, events) = (self.ledger.queue.take_woken(), self.ledger.queue.take_events());
+        self.shared.listeners.tell(&woken, if written.is_ok() { &events } else { &[] });
+        self.shared.wakes.wake(woken);
     }
 
     /// Plans the transactions in order into the batch. A refused transaction is an answer; an error is a

@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::bounded;
 
-use crate::commit::{Committer, Request};
+use crate::change::ChangeOp;
+use crate::codec;
+use crate::commit::{Committer, Done, Request};
 use crate::error::{Conflict, Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv};
-use crate::queue::job::{FinishedJob, Job, LeasedJob, check_delay};
+use crate::queue::job::{FinishedJob, Job, JobState, LeasedJob, check_delay};
 use crate::queue::lane::{LaneId, LaneSettings, LaneView};
 use crate::queue::lease::{Ack, Grant, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
+use crate::queue::news::{Listeners, QueueNews};
 use crate::queue::state::QueueState;
 use crate::queue::{key, record};
-use crate::types::{JobId, Millis};
+use crate::types::{JobId, Millis, Seq};
 
 /// What a step does once its write has succeeded or failed.
 pub(crate) type Answer = Box<dyn FnOnce(Result<()>) + Send>;
@@ -37,7 +40,7 @@ struct Call<T, Run> {
     sync: bool,
     bytes: usize,
     run: Run,
-    done: crossbeam::channel::Sender<Result<T>>,
+    done: Done<T>,
 }
 
 impl<T, Run> Step for Call<T, Run>
@@ -56,12 +59,11 @@ where
     fn run(self: Box<Self>, state: &mut QueueState, now: Millis, out: &mut Batch) -> Answer {
         let outcome = (self.run)(state, now, out);
         let done = self.done;
-        // The caller waits for the answer; if it is gone there is nobody to tell.
-        Box::new(move |written| drop(done.send(written.and(outcome))))
+        Box::new(move |written| done.tell(written.and(outcome)))
     }
 
     fn refuse(self: Box<Self>, error: Error) {
-        drop(self.done.send(Err(error)));
+        self.done.tell(Err(error));
     }
 }
 
@@ -121,11 +123,35 @@ pub struct Queue<'a> {
     committer: &'a Committer,
     kv: &'a dyn Kv,
     wakes: &'a Arc<Wakes>,
+    listeners: &'a Listeners,
+}
+
+/// Leases just given; [`Queue::open`] adds the payloads.
+#[derive(Debug)]
+pub struct Granted(Vec<Grant>);
+
+impl Granted {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there was nothing to give.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl<'a> Queue<'a> {
-    pub(crate) fn new(committer: &'a Committer, kv: &'a dyn Kv, wakes: &'a Arc<Wakes>) -> Self {
-        Self { committer, kv, wakes }
+    pub(crate) fn new(
+        committer: &'a Committer,
+        kv: &'a dyn Kv,
+        wakes: &'a Arc<Wakes>,
+        listeners: &'a Listeners,
+    ) -> Self {
+        Self { committer, kv, wakes, listeners }
     }
 
     fn call<T: Send + 'static>(
@@ -143,9 +169,85 @@ impl<'a> Queue<'a> {
         bytes: usize,
         run: impl FnOnce(&mut QueueState, Millis, &mut Batch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (done, outcome) = bounded(1);
-        self.committer.submit(Request::Queue(Box::new(Call { sync, bytes, run, done })));
+        let (answer, outcome) = bounded(1);
+        // The caller waits below; if it is gone there is nobody to tell.
+        self.submit(sync, bytes, run, move |result| drop(answer.send(result)));
         outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    }
+
+    /// A call that nobody waits for: `done` is told once, usually on the writer's thread.
+    fn submit<T: Send + 'static>(
+        &self,
+        sync: bool,
+        bytes: usize,
+        run: impl FnOnce(&mut QueueState, Millis, &mut Batch) -> Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        let done = Done::new(done);
+        self.committer.submit(Request::Queue(Box::new(Call { sync, bytes, run, done })));
+    }
+
+    /// Calls `listener` after each write that changed something for workers or jobs, on the writer's
+    /// thread: it must be quick and must not call the store.
+    pub fn listen(&self, listener: impl Fn(QueueNews<'_>) + Send + Sync + 'static) {
+        self.listeners.add(Box::new(listener));
+    }
+
+    /// As `lease` without its wait, and without holding a thread: `done` is called once, usually on the
+    /// writer's thread, and must be quick. Leases that are no longer wanted go to `give_back`.
+    pub fn submit_lease(&self, request: LeaseRequest, done: impl FnOnce(Result<Granted>) + Send + 'static) {
+        let LeaseRequest { lane, max, term, holder, .. } = request;
+        let run = move |state: &mut QueueState, now, out: &mut Batch| {
+            Ok(Granted(state.apply_lease(&lane, max, term, holder, now, out)))
+        };
+        self.submit(false, 0, run, done);
+    }
+
+    /// Hands leases back as if the jobs had not been tried, without waiting.
+    pub fn give_back(&self, granted: Granted) {
+        let run = move |state: &mut QueueState, now, out: &mut Batch| {
+            for grant in &granted.0 {
+                state.apply_release(grant.lease, now, out);
+            }
+            Ok(())
+        };
+        // What cannot be handed back now comes back when its lease ends.
+        self.submit(false, 0, run, |_| ());
+    }
+
+    /// Completes each of these jobs whose lease still holds, durably, without holding a thread; `done` is
+    /// told for each whether it did.
+    pub fn submit_acks(&self, acks: Vec<Ack>, done: impl FnOnce(Result<Vec<bool>>) + Send + 'static) {
+        let bytes = acks.iter().filter_map(|ack| Some(ack.result.as_ref()?.len())).sum();
+        if let Err(error) = acks.iter().try_for_each(Ack::check) {
+            return done(Err(error));
+        }
+        let run = move |state: &mut QueueState, now, out: &mut Batch| {
+            Ok(acks.iter().map(|ack| state.apply_ack(ack, now, out)).collect())
+        };
+        self.submit(true, bytes, run, done);
+    }
+
+    /// As `nack`, without holding a thread.
+    pub fn submit_nack(&self, nack: Nack, done: impl FnOnce(Result<Nacked>) + Send + 'static) {
+        let run = move |state: &mut QueueState, now, out: &mut Batch| {
+            state.check_nack(&nack)?;
+            state.apply_nack(&nack, now, out).ok_or_else(|| Conflict::LeaseLost.into())
+        };
+        self.submit(true, 0, run, done);
+    }
+
+    /// As `heartbeat`, without holding a thread.
+    pub fn submit_heartbeat(
+        &self,
+        lease: LeaseToken,
+        term: LeaseTerm,
+        done: impl FnOnce(Result<Millis>) + Send + 'static,
+    ) {
+        let run = move |state: &mut QueueState, now, out: &mut Batch| {
+            state.apply_heartbeat(lease, term, now, out).ok_or_else(|| Conflict::LeaseLost.into())
+        };
+        self.submit(false, 0, run, done);
     }
 
     /// Takes jobs of a lane, best first; an empty answer when none came within `wait`.
@@ -161,7 +263,7 @@ impl<'a> Queue<'a> {
             let seen = self.wakes.seen(&request.lane);
             let LeaseRequest { lane, max, term, holder, .. } = request.clone();
             let grants = self.call(false, move |state, now, out| {
-                Ok(state.apply_lease(&lane, max, term, holder, now, out))
+                Ok(Granted(state.apply_lease(&lane, max, term, holder, now, out)))
             })?;
             let left = deadline.saturating_duration_since(Instant::now());
             if !grants.is_empty() || left.is_zero() {
@@ -172,9 +274,12 @@ impl<'a> Queue<'a> {
     }
 
     /// Reads the payloads. A job that has left meanwhile (cancelled, its lease over) is left out.
-    fn open(&self, grants: &[Grant]) -> Result<Vec<LeasedJob>> {
-        let mut jobs = Vec::with_capacity(grants.len());
-        for grant in grants {
+    ///
+    /// # Errors
+    /// `Unavailable` when the storage below cannot be read.
+    pub fn open(&self, granted: &Granted) -> Result<Vec<LeasedJob>> {
+        let mut jobs = Vec::with_capacity(granted.len());
+        for grant in &granted.0 {
             if let Some(envelope) = self.kv.get(Family::Job, &key::job(grant.lane, grant.id))? {
                 match LeasedJob::open(grant, envelope) {
                     Ok(job) => jobs.push(job),
@@ -320,19 +425,76 @@ impl<'a> Queue<'a> {
     /// # Errors
     /// As `job`.
     pub fn jobs(&self, lane: &str, after: JobId, limit: usize) -> Result<Vec<Job>> {
-        let Some(id) = self.lane_ids()?.get(lane).copied() else { return Ok(Vec::new()) };
+        self.jobs_in(lane, None, after, 0, limit)
+    }
+
+    /// As `jobs`, only those in this state, and without the first `skip` of them. Jobs that are not
+    /// wanted cost a key each, not their payload.
+    ///
+    /// # Errors
+    /// As `job`.
+    pub fn jobs_in(
+        &self,
+        lane: &str,
+        stands: Option<JobState>,
+        after: JobId,
+        mut skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let id = self.lane_ids()?.get(lane).copied().filter(|_| limit > 0);
+        let Some(id) = id else { return Ok(Vec::new()) };
         let range = KeyRange::new(
             key::job(id, JobId::new(after.get().saturating_add(1))).to_vec(),
             key::job(LaneId::new(id.get() + 1), JobId::ZERO).to_vec(),
         );
         let mut found = Vec::new();
-        self.kv.scan(Family::Jst, &range, Direction::Forward, &mut |place, _| {
-            if let Some((_, job)) = key::parse_job(place) {
+        self.kv.scan(Family::Jst, &range, Direction::Forward, &mut |place, value| {
+            let Some((_, job)) = key::parse_job(place) else { return Ok(more(true)) };
+            if let Some(stands) = stands {
+                let entry = record::decode_state(value)
+                    .map_err(|error| error.at(format_args!("jst/{lane}/{job}")))?;
+                if entry.phase.state() != stands {
+                    return Ok(more(true));
+                }
+            }
+            if skip > 0 {
+                skip -= 1;
+            } else {
                 found.extend(self.read_job(id, lane, job)?);
             }
             Ok(more(found.len() < limit))
         })?;
         Ok(found)
+    }
+
+    /// A job that has left the queue, with the name of its lane, as long as that keeps it.
+    ///
+    /// It is looked for from the time it was enqueued on, so one that finished soon is found soon.
+    ///
+    /// # Errors
+    /// As `job`.
+    pub fn finished_job(&self, id: JobId) -> Result<Option<(Arc<str>, FinishedJob)>> {
+        let seq = Seq::new(id.get());
+        let Some(value) = self.kv.get(Family::Log, &codec::key::log(seq))? else { return Ok(None) };
+        let enqueued = codec::change::decode(seq, &value)?;
+        if enqueued.op != ChangeOp::Enqueue {
+            return Ok(None);
+        }
+        let lane = LaneId::new(enqueued.collection.get());
+        let name = self.call(false, move |state, _, _| Ok(state.lane_name(lane).map(Arc::clone)))?;
+        let Some(name) = name else { return Ok(None) };
+        let range = KeyRange::new(
+            key::filed(lane, enqueued.at, JobId::ZERO).to_vec(),
+            key::filed(LaneId::new(lane.get() + 1), Millis::ZERO, JobId::ZERO).to_vec(),
+        );
+        let mut found = None;
+        self.kv.scan(Family::Done, &range, Direction::Forward, &mut |place, value| {
+            if let Some((_, at, job)) = key::parse_filed(place).filter(|(_, _, job)| *job == id) {
+                found = Some(record::decode_done(job, at, value.to_vec())?);
+            }
+            Ok(more(found.is_none()))
+        })?;
+        Ok(found.map(|job| (name, job)))
     }
 
     /// Finished jobs of a lane, newest first.

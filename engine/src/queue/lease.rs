@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::queue::job::JobState;
 use crate::queue::lane::LaneId;
-use crate::queue::limits::LEASE_MS_MAX;
+use crate::queue::limits::{LEASE_MS_MAX, RESULT_BYTES_MAX};
 use crate::types::{Epoch, JobId, Millis};
 
 /// Proof of one lease, passed through unchanged by workers.
@@ -108,6 +108,18 @@ pub struct Ack {
     pub lease: LeaseToken,
     /// What to keep beside the finished job, at most 64 KiB.
     pub result: Option<Bytes>,
+}
+
+impl Ack {
+    pub(crate) fn check(&self) -> Result<()> {
+        let result_bytes = self.result.as_ref().map_or(0, Bytes::len);
+        if result_bytes <= RESULT_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "the result is {result_bytes} bytes long, at most {RESULT_BYTES_MAX} are allowed"
+        )))
+    }
 }
 
 /// A worker could not complete a job.

@@ -30,6 +30,7 @@ mod lease;
 mod limits;
 mod line;
 mod load;
+mod news;
 mod retry;
 mod state;
 #[cfg(test)]
@@ -37,7 +38,7 @@ mod tests;
 mod timers;
 
 pub(crate) use client::{Answer, Step, Wakes};
-pub use client::{LeaseRequest, Queue};
+pub use client::{Granted, LeaseRequest, Queue};
 pub(crate) use codec::{key, record};
 pub(crate) use job::PreparedJob;
 pub use job::{FinishedJob, Job, JobState, LeasedJob, NewJob};
@@ -45,6 +46,8 @@ pub use lane::{LaneSettings, LaneView};
 pub use lease::{Ack, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
 pub(crate) use limits::JOBS_MAX;
 pub(crate) use load::{LOAD_ORDER, Loader};
+pub(crate) use news::Listeners;
+pub use news::{JobEvent, JobStep, QueueNews};
 pub(crate) use state::QueueState;
 
 use std::ops::ControlFlow;

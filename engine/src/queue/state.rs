@@ -14,6 +14,7 @@ use crate::queue::entry::Entry;
 use crate::queue::hash::UniqueHash;
 use crate::queue::key;
 use crate::queue::lane::{Lane, LaneId, LaneView};
+use crate::queue::news::{JobEvent, JobStep};
 use crate::queue::timers::Timers;
 use crate::types::{Epoch, JobId, Millis};
 
@@ -31,6 +32,8 @@ pub(crate) struct QueueState {
     pub(super) turn: u64,
     /// Lanes from which a worker may get something it could not get before.
     pub(super) woken: BTreeSet<LaneId>,
+    /// Steps of jobs since they were last taken.
+    pub(super) events: Vec<JobEvent>,
 }
 
 impl QueueState {
@@ -45,6 +48,7 @@ impl QueueState {
             timers: Timers::default(),
             turn: 0,
             woken: BTreeSet::new(),
+            events: Vec::new(),
         }
     }
 
@@ -78,6 +82,24 @@ impl QueueState {
         let woken = std::mem::take(&mut self.woken);
         let lanes = woken.iter().filter_map(|id| self.lanes.get(id));
         lanes.filter(|lane| lane.leasable() > 0).map(|lane| Arc::clone(&lane.name)).collect()
+    }
+
+    /// Steps of jobs since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<JobEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Remembers a step of a job, to be told once it is written.
+    pub(super) fn tell(&mut self, id: JobId, step: JobStep) {
+        let lane = self.jobs.get(&id).and_then(|job| self.lanes.get(&job.lane));
+        if let Some(lane) = lane {
+            self.events.push(JobEvent { lane: Arc::clone(&lane.name), id, step });
+        }
+    }
+
+    /// How long the attempt at a job has been going on, in milliseconds.
+    pub(super) fn ran_ms(&self, id: JobId, now: Millis) -> u64 {
+        self.jobs.get(&id).map_or(0, |job| now.get().saturating_sub(job.started.get()))
     }
 
     /// When `tick` has something to do next.

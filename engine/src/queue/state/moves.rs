@@ -7,6 +7,7 @@ use crate::kv::families::Family;
 use crate::queue::Mutations;
 use crate::queue::entry::{Phase, cut};
 use crate::queue::job::JobState;
+use crate::queue::news::JobStep;
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
 use crate::queue::{key, record};
@@ -123,12 +124,16 @@ impl QueueState {
 
     /// An attempt has failed: the next one at `due`, or none if there have been enough.
     pub(super) fn fail(&mut self, id: JobId, error: &str, due: Millis, now: Millis, out: &mut dyn Mutations) {
+        let ran_ms = self.ran_ms(id, now);
         self.lift(id, out);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.set_error(error);
         if job.is_exhausted() {
-            self.die(id, now, out);
-        } else if due > now {
+            self.tell(id, JobStep::Dead { ran_ms });
+            return self.die(id, now, out);
+        }
+        self.tell(id, JobStep::Retrying { ran_ms });
+        if due > now {
             self.place(id, Phase::Retrying, due, out);
         } else {
             self.join(id, now, out);
@@ -151,6 +156,13 @@ impl QueueState {
         now: Millis,
         out: &mut dyn Mutations,
     ) {
+        self.tell(
+            id,
+            match state {
+                JobState::Cancelled => JobStep::Cancelled,
+                _ => JobStep::Done { ran_ms: self.ran_ms(id, now) },
+            },
+        );
         let Some(job) = self.jobs.get(&id) else { return };
         let keeps = self.lanes.get(&job.lane).is_some_and(|lane| lane.settings.done_ms_keep > 0);
         if keeps {

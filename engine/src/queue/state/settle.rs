@@ -5,7 +5,8 @@ use crate::kv::families::Family;
 use crate::queue::entry::Phase;
 use crate::queue::job::{JobState, check_delay};
 use crate::queue::lease::{Ack, Grant, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
-use crate::queue::limits::{LEASE_JOBS_MAX, RESULT_BYTES_MAX};
+use crate::queue::limits::LEASE_JOBS_MAX;
+use crate::queue::news::JobStep;
 use crate::queue::retry::backoff_ms;
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
@@ -42,6 +43,7 @@ impl QueueState {
     ) -> Option<Grant> {
         let lane = self.lane_id(lane)?;
         let id = self.lanes.get(&lane)?.first_ready()?;
+        let waited_ms = now.get().saturating_sub(self.jobs.get(&id)?.at.get());
         self.lift(id, out);
         let job = self.jobs.get_mut(&id)?;
         job.attempt = job.attempt.saturating_add(1);
@@ -50,6 +52,7 @@ impl QueueState {
         let lease = job.token(id);
         let until = Millis::new(now.get().saturating_add(term.ms));
         self.place(id, Phase::Leased(holder), until, out);
+        self.tell(id, JobStep::Leased { waited_ms });
         Some(Grant { lane, id, lease, until })
     }
 
@@ -69,12 +72,7 @@ impl QueueState {
         let mut ids = Vec::with_capacity(acks.len());
         for ack in acks {
             self.check_lease(ack.lease)?;
-            let result_bytes = ack.result.as_ref().map_or(0, |result| result.len());
-            if result_bytes > RESULT_BYTES_MAX {
-                return Err(Error::invalid(format!(
-                    "the result is {result_bytes} bytes long, at most {RESULT_BYTES_MAX} are allowed"
-                )));
-            }
+            ack.check()?;
             ids.push(ack.lease.id);
         }
         ids.sort_unstable();
