@@ -117,6 +117,25 @@ fn read(criterion: &mut Criterion) {
             black_box(feed.changes(after, STEP).expect("readable").len())
         });
     });
+    // The ring holds the newest records; beside it a bare queue of the same records, copied as a reader does.
+    let tail = 32_000;
+    let queue: std::collections::VecDeque<_> =
+        feed.changes(Seq::new(LOADED - tail), 30_000).expect("readable").into();
+    group.bench_function("ring", |bencher| {
+        bencher.iter(|| {
+            n += 1;
+            let after = Seq::new(LOADED - tail + scattered(n) % (tail - STEP as u64));
+            black_box(feed.changes(after, STEP).expect("readable").len())
+        });
+    });
+    group.bench_function("vecdeque", |bencher| {
+        bencher.iter(|| {
+            n += 1;
+            let from = usize::try_from(scattered(n)).expect("small") % (queue.len() - STEP);
+            black_box(queue.range(from..from + STEP).cloned().collect::<Vec<_>>().len())
+        });
+    });
+    assert!(store.feed_totals().ring_hits > 0, "the ring answers");
     group.bench_function("rocksdb", |bencher| {
         bencher.iter(|| {
             n += 1;

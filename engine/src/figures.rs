@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::types::Tail;
+
 /// Running totals; readers take `CommitTotals`.
 #[derive(Debug, Default)]
 pub(crate) struct CommitFigures {
@@ -11,6 +13,19 @@ pub(crate) struct CommitFigures {
     bytes: AtomicU64,
     syncs: AtomicU64,
     write_us: AtomicU64,
+}
+
+/// Reads of the log's tail, and what has been trimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedTotals {
+    /// Reads answered from memory.
+    pub ring_hits: u64,
+    /// Reads that went to disk.
+    pub ring_misses: u64,
+    /// The last entry of each lane that is gone.
+    pub floor: Tail,
+    /// About the bytes of files that were given back since the store was opened.
+    pub trimmed_bytes: u64,
 }
 
 /// Totals since the store was opened.

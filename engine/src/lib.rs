@@ -43,8 +43,9 @@ pub use document::Document;
 pub use error::{Conflict, Error, ErrorKind, Result};
 pub use feed::cursor::Cursor;
 pub use feed::follower::{Follower, FollowerHandle, follow};
+pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
-pub use figures::CommitTotals;
+pub use figures::{CommitTotals, FeedTotals};
 pub use queue::{
     Ack, FinishedJob, Granted, Holder, Job, JobEvent, JobState, JobStep, LaneSettings, LaneView,
     LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,

@@ -32,6 +32,12 @@ pub const INDEX_VALUE_BYTES_MAX: usize = 1_024;
 pub const INDEX_KEYS_MAX: usize = 256;
 /// Most log records one feed read looks at.
 pub const FEED_READ_MAX: usize = 65_536;
+/// Most records the feed's ring keeps in memory.
+pub const FEED_RING_RECORDS_MAX: usize = 65_536;
+/// Bytes of records after which the feed's ring lets the oldest go.
+pub const FEED_RING_BYTES_MAX: u64 = 16 << 20;
+/// Records in one segment of the feed's ring, which it lets go of together.
+pub const FEED_RING_SEGMENT_RECORDS: usize = 1_024;
 /// Most bytes of positions batches in one feed read.
 pub const FEED_READ_BYTES_MAX: usize = 8 << 20;
 
@@ -39,4 +45,5 @@ const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);
 const _: () = assert!(TRANSACTION_OPS_MAX < FEED_READ_MAX);
+const _: () = assert!(FEED_RING_RECORDS_MAX >= 2 * FEED_RING_SEGMENT_RECORDS);
 const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as usize);

@@ -26,7 +26,9 @@ use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
 use crate::feed::Feed;
 use crate::feed::cursor::Cursor;
-use crate::figures::{CommitFigures, CommitTotals};
+use crate::feed::ring::Ring;
+use crate::feed::trim::{self, Floor, TrimPolicy, Trimmed};
+use crate::figures::{CommitFigures, CommitTotals, FeedTotals};
 use crate::format;
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
@@ -132,12 +134,16 @@ impl Store {
             wakes: Arc::default(),
             listeners: Listeners::default(),
             changed: (0..=COLLECTIONS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
+            ring: Ring::default(),
+            floor: Floor::load(&*kv)?,
+            trimmed_bytes: AtomicU64::new(0),
             kv,
             clock,
         });
         let at = shared.clock.now().max(newest);
         let queue = crate::queue::load(&*shared.kv, epoch, at)?;
-        let ledger = Ledger { tail, epoch, catalog, queue, at, touched: HashMap::new() };
+        let ledger =
+            Ledger { tail, epoch, catalog, queue, at, touched: HashMap::new(), recorded: Vec::new() };
         let writer = Writer::new(Arc::clone(&shared), ledger);
         let committer = Committer::start(move |intake| writer.run(&intake))?;
         Ok(Self { inner: Arc::new(Inner { shared, committer, epoch, id }) })
@@ -290,6 +296,57 @@ impl Store {
         value.map(|value| meta::decode_cursor(name, &value)).transpose()
     }
 
+    /// Every durable cursor whose name begins with `prefix`, by name.
+    ///
+    /// # Errors
+    /// As `cursor`.
+    pub fn cursors(&self, prefix: &str) -> Result<Vec<(String, Cursor)>> {
+        let mut found = Vec::new();
+        let range = KeyRange::prefix(&key::meta_cursor(prefix));
+        self.inner.shared.kv.scan(Family::Meta, &range, Direction::Forward, &mut |place, value| {
+            let name = place.get(key::META_CURSORS.len()..).unwrap_or_default();
+            let name = String::from_utf8_lossy(name).into_owned();
+            let cursor = meta::decode_cursor(&name, value)?;
+            found.push((name, cursor));
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Trims both lanes as far as the policy and the cursors that hold them allow. Blocks; one step at a time.
+    ///
+    /// # Errors
+    /// `Corrupt` when a record or cursor cannot be read; `Busy` and `Unavailable` as `commit`.
+    pub fn trim(&self, policy: &TrimPolicy) -> Result<Trimmed> {
+        let shared = &self.inner.shared;
+        let (from, durable) = (shared.floor.get(), shared.watermark.durable());
+        let to = trim::plan(&*shared.kv, from, durable, policy, self.now())?;
+        let records = to.seq.get() - from.seq.get() + to.positions.get() - from.positions.get();
+        if records == 0 {
+            return Ok(Trimmed { floor: from, records: 0, bytes: 0 });
+        }
+        let bytes = trim::size(&*shared.kv, to)?;
+        let (answer, outcome) = bounded(1);
+        let done = Done::new(move |result| {
+            // The receiver waits below.
+            let _ = answer.send(result);
+        });
+        self.inner.committer.submit(Request::Trim(to, done));
+        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+        trim::drop_files(&*shared.kv, to)?;
+        shared.trimmed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Trimmed { floor: to, records, bytes })
+    }
+
+    /// What the feed has done since the store was opened.
+    #[must_use]
+    pub fn feed_totals(&self) -> FeedTotals {
+        let shared = &self.inner.shared;
+        let (ring_hits, ring_misses) = shared.ring.totals();
+        let trimmed_bytes = shared.trimmed_bytes.load(Ordering::Relaxed);
+        FeedTotals { ring_hits, ring_misses, floor: shared.floor.get(), trimmed_bytes }
+    }
+
     /// The durable queue.
     #[must_use]
     pub fn queue(&self) -> Queue<'_> {
@@ -355,7 +412,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the store cannot be read at all.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
-        crate::verify::verify(&*self.inner.shared.kv.snapshot(), &self.catalog(), progress)
+        let shared = &self.inner.shared;
+        crate::verify::verify(&*shared.kv.snapshot(), &shared.floor, &self.catalog(), progress)
     }
 
     /// Writes out what waits and stops the writer; later writes are refused.

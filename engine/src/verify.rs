@@ -15,6 +15,7 @@ use crate::catalog::{Catalog, IndexKey};
 use crate::codec::{change, envelope, key, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
+use crate::feed::trim::Floor;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::read;
@@ -27,10 +28,11 @@ const PROGRESS_EVERY: u64 = 4_096;
 
 pub(crate) fn verify(
     kv: &dyn KvRead,
+    floor: &Floor,
     catalog: &Catalog,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<String>> {
-    let mut check = Check { kv, catalog, progress, read: 0, found: Vec::new() };
+    let mut check = Check { kv, floor, catalog, progress, read: 0, found: Vec::new() };
     check.log()?;
     check.positions()?;
     let wanted = check.heads()?;
@@ -46,6 +48,8 @@ type Entries = BTreeMap<Vec<u8>, Option<DocId>>;
 
 struct Check<'a> {
     kv: &'a dyn KvRead,
+    /// As of now: a trim gives files back whatever a snapshot sees.
+    floor: &'a Floor,
     catalog: &'a Catalog,
     progress: &'a mut dyn FnMut(u64),
     read: u64,
@@ -82,22 +86,25 @@ impl Check<'_> {
 
     fn log(&mut self) -> Result<()> {
         let last = read::tail(self.kv)?.seq;
-        let mut expected = Seq::new(read::number(self.kv, key::META_LOG_FLOOR)?).next();
+        let stored = Seq::new(read::number(self.kv, key::META_LOG_FLOOR)?);
+        let mut expected = stored.next();
         let mut open_group = None;
         self.each(Family::Log, |check, place, value| {
             let seq = key::parse_u64(place).map(Seq::new).ok_or_else(|| unreadable(Family::Log, place))?;
-            if seq != expected {
+            if seq != expected && (seq < expected || seq > check.floor.get().seq.next()) {
                 check.report(format!("log: expected record {expected}, found {seq}"));
             }
             expected = seq.next();
             let change = change::decode(seq, value)?;
-            if open_group.is_some_and(|end| end != change.group_last) {
+            let is_neighbour = seq > check.floor.get().seq.next();
+            if is_neighbour && open_group.is_some_and(|end| end != change.group_last) {
                 check.report(format!("log record {seq}: its group ends elsewhere than its neighbour's"));
             }
             open_group = (seq != change.group_last).then_some(change.group_last);
             Ok(())
         })?;
-        if self.found.is_empty() && (expected != last.next() || open_group.is_some()) {
+        let trimmed = self.floor.get().seq >= last;
+        if self.found.is_empty() && !trimmed && (expected != last.next() || open_group.is_some()) {
             self.report(format!("log: it ends before {expected}, the store counted to {last}"));
         }
         Ok(())
@@ -109,13 +116,14 @@ impl Check<'_> {
         self.each(Family::Positions, |check, place, value| {
             let seq = key::parse_u64(place).map(PositionSeq::new);
             let seq = seq.ok_or_else(|| unreadable(Family::Positions, place))?;
-            if seq != expected {
+            if seq != expected && (seq < expected || seq > check.floor.get().positions.next()) {
                 check.report(format!("positions: expected batch {expected}, found {seq}"));
             }
             expected = seq.next();
             positions::decode(seq, value).map(drop)
         })?;
-        if self.found.is_empty() && expected != last.next() {
+        let trimmed = self.floor.get().positions >= last;
+        if self.found.is_empty() && !trimmed && expected != last.next() {
             self.report(format!("positions: they end before {expected}, the store counted to {last}"));
         }
         Ok(())
@@ -158,11 +166,10 @@ impl Check<'_> {
 
     /// The log record of a version, as far as the log still reaches, is about this document.
     fn logged(&mut self, version: &Document) -> Result<()> {
-        let floor = read::number(self.kv, key::META_LOG_FLOOR)?;
-        if version.seq.get() <= floor {
-            return Ok(());
-        }
         let Some(value) = self.kv.get(Family::Log, &key::log(version.seq))? else {
+            if version.seq <= self.floor.get().seq {
+                return Ok(());
+            }
             let (collection, id, seq) = (version.collection, &version.id, version.seq);
             self.report(format!("document {collection}/{id}: version {seq} has no log record"));
             return Ok(());

@@ -89,6 +89,14 @@ impl Outbox {
         }
     }
 
+    /// Begins anew at `at`, because what lies between the cursor and there has been trimmed. Its events are lost.
+    pub(crate) fn skip_to(&mut self, at: Tail) -> Result<()> {
+        let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, at);
+        self.store.commit(transaction.note(&*self.told_cursor, told_tail(0)))?;
+        self.told = 0;
+        Ok(())
+    }
+
     fn write(&self, chunk: &[Document], cursors: &[(&str, Tail)]) -> Result<()> {
         loop {
             let mut transaction = Transaction::new(self.durability);
@@ -101,7 +109,12 @@ impl Outbox {
                 );
             }
             for (name, at) in cursors {
-                transaction = transaction.cursor(*name, *at);
+                transaction = if *name == self.told_cursor {
+                    // A count, which holds nothing.
+                    transaction.note(*name, *at)
+                } else {
+                    transaction.cursor(*name, *at)
+                };
             }
             match self.store.commit(transaction) {
                 // Leaving events out is no choice, so a full intake is waited for.

@@ -12,7 +12,7 @@ use crate::fix::Fix;
 use crate::packed;
 use crate::sequencer::{Collections, parse_ad, parse_fence, parse_list};
 use crate::shard::{Ground, ShardPlace};
-use crate::snapshot::SnapshotFile;
+use crate::snapshot::Known;
 
 /// Entries read at a time.
 const STEP_ENTRIES: usize = 4_096;
@@ -21,7 +21,7 @@ pub(crate) fn ground(
     store: &Store,
     collections: &Collections,
     place: ShardPlace,
-    snapshots: Option<&SnapshotFile>,
+    known: Option<Known>,
     at: Tail,
 ) -> Result<Ground> {
     let ads =
@@ -32,7 +32,7 @@ pub(crate) fn ground(
         ads,
         lists,
         fences: documents(store, collections.fences, at, parse_fence)?,
-        fixes: last_fixes(store, collections.devices, place, snapshots, at)?,
+        fixes: last_fixes(store, collections.devices, place, known, at)?,
     })
 }
 
@@ -56,18 +56,21 @@ fn last_fixes(
     store: &Store,
     devices: CollectionId,
     place: ShardPlace,
-    snapshots: Option<&SnapshotFile>,
+    known: Option<Known>,
     at: Tail,
 ) -> Result<BTreeMap<DocId, Fix>> {
     let mut table = Devices::new();
-    let (mut from, fixes) = match snapshots.map(|file| file.load(at)).transpose()?.flatten() {
-        Some((from, fixes)) => (from, fixes),
-        None => (Tail::default(), Vec::new()),
-    };
+    let (mut from, fixes) = known.unwrap_or_default();
+    let (feed, floor) = (store.feed(), store.feed().floors());
     for fix in &fixes {
         table.arrive(fix);
     }
-    let feed = store.feed();
+    if from.seq < floor.seq || from.positions < floor.positions {
+        // Without a snapshot that reaches the floor, what is left of the lanes has to do: a device whose fixes are
+        // all trimmed is known again with its next one.
+        forget_deleted(store, devices, from, &fixes, &mut table)?;
+        from = Tail { seq: from.seq.max(floor.seq), positions: from.positions.max(floor.positions) };
+    }
     while from.seq < at.seq || from.positions < at.positions {
         let entries = feed.entries(from, STEP_ENTRIES)?;
         if entries.is_empty() {
@@ -96,4 +99,21 @@ fn last_fixes(
         }
     }
     Ok(table.iter().map(|(id, device)| (id.clone(), device.fix.clone())).collect())
+}
+
+/// Leaves out devices of a snapshot that were deleted by records which are trimmed.
+fn forget_deleted(
+    store: &Store,
+    devices: CollectionId,
+    since: Tail,
+    fixes: &[Fix],
+    table: &mut Devices,
+) -> Result<()> {
+    for fix in fixes {
+        let head = store.head(devices, fix.device.as_str())?;
+        if head.is_some_and(|head| head.deleted && head.seq > since.seq) {
+            table.remove(&fix.device);
+        }
+    }
+    Ok(())
 }

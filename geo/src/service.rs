@@ -16,7 +16,7 @@ use crate::outbox::Outbox;
 use crate::packed::{self, BATCH_FIXES_MAX};
 use crate::rebuild;
 use crate::sequencer::{Collections, Sequencer};
-use crate::shard::{Ground, Shard, ShardPlace};
+use crate::shard::{Shard, ShardPlace};
 use crate::snapshot::SnapshotFile;
 use crate::worker::{INBOX_BATCHES_MAX, Input, Progress, Worker};
 
@@ -39,6 +39,7 @@ pub struct Geo {
     pub(crate) store: Store,
     pub(crate) collections: Collections,
     pub(crate) inboxes: Vec<Sender<Input>>,
+    pub(crate) snapshots: Vec<SnapshotFile>,
     progress: Arc<Progress>,
     threads: Mutex<Threads>,
 }
@@ -66,6 +67,7 @@ impl Geo {
         for number in 0..count {
             started.push(prepare(store, collections, dir, ShardPlace { number, count }, &options)?);
         }
+        let snapshots = started.iter().map(|shard| shard.snapshots.clone()).collect();
         let tails: Vec<Tail> = started.iter().map(|shard| shard.at).collect();
         let progress = Arc::new(Progress::new(tails.clone()));
         let (mut inboxes, mut workers) = (Vec::new(), Vec::new());
@@ -79,7 +81,7 @@ impl Geo {
         let sequencer = Sequencer::new(store.clone(), collections, inboxes.clone(), resume);
         let follower = follow(store, Box::new(sequencer))?;
         let threads = Mutex::new(Threads { follower: Some(follower), workers });
-        Ok(Self { store: store.clone(), collections, inboxes, progress, threads })
+        Ok(Self { store: store.clone(), collections, inboxes, snapshots, progress, threads })
     }
 
     /// Appends fixes to the positions lane as one batch; `done` is called once they are stored as asked, usually on
@@ -173,15 +175,25 @@ fn prepare(
     place: ShardPlace,
     options: &GeoOptions,
 ) -> Result<Prepared> {
-    let (outbox, cursor) = Outbox::open(store.clone(), collections, place.number, options.events)?;
+    let (mut outbox, cursor) = Outbox::open(store.clone(), collections, place.number, options.events)?;
     let snapshots = SnapshotFile::new(store.clone(), dir, place, options.snapshot_every);
     let Some(at) = cursor else {
-        // The first start takes the log from its beginning; the cursors hold it there.
-        outbox.checkpoint(Tail::default(), Some(snapshots.cursor()))?;
-        let shard = Shard::load(place, Ground::default());
-        return Ok(Prepared { shard, outbox, snapshots, at: Tail::default() });
+        // The first start takes the lanes from their beginning; the cursors hold them there.
+        let at = store.feed().floors();
+        outbox.checkpoint(at, Some(snapshots.cursor()))?;
+        // What was written by records that are trimmed is known from the documents.
+        let ground = rebuild::ground(store, &collections, place, None, at)?;
+        return Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at });
     };
-    let ground = rebuild::ground(store, &collections, place, Some(&snapshots), at)?;
+    let floor = store.feed().floors();
+    let kept = Tail { seq: at.seq.max(floor.seq), positions: at.positions.max(floor.positions) };
+    if kept != at {
+        // The hold has ended: a matcher that stood still longer than the lanes are kept begins where they do.
+        tracing::error!(shard = place.number, ?at, ?floor, "the lanes were trimmed past the geo matcher");
+        outbox.skip_to(kept)?;
+    }
+    let at = kept;
+    let ground = rebuild::ground(store, &collections, place, snapshots.load(at)?, at)?;
     Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at })
 }
 
@@ -192,7 +204,7 @@ fn shard_count(store: &Store, wanted: NonZeroUsize) -> Result<usize> {
     }
     let count = u64::try_from(wanted.get()).unwrap_or(1);
     let at = Tail { seq: Seq::new(count), positions: PositionSeq::ZERO };
-    store.commit(Transaction::new(Durability::Sync).cursor(SHARDS_CURSOR, at))?;
+    store.commit(Transaction::new(Durability::Sync).note(SHARDS_CURSOR, at))?;
     Ok(wanted.get())
 }
 

@@ -21,7 +21,13 @@ use crate::packed::{Reader, decode_record, encode_record};
 use crate::shard::ShardPlace;
 
 const MAGIC: &[u8; 4] = b"DLS1";
+/// The mark of an entry that was trimmed before it could be marked, and of the place before the first one.
+const UNKNOWN: u64 = 0;
 
+/// Last fixes, and as of when.
+pub(crate) type Known = (Tail, Vec<Fix>);
+
+#[derive(Clone)]
 pub(crate) struct SnapshotFile {
     store: Store,
     place: ShardPlace,
@@ -72,7 +78,7 @@ impl SnapshotFile {
     }
 
     /// The fixes and where they stand, if there is a file that fits this store and is not ahead of `cursor`.
-    pub(crate) fn load(&self, cursor: Tail) -> Result<Option<(Tail, Vec<Fix>)>> {
+    pub(crate) fn load(&self, cursor: Tail) -> Result<Option<Known>> {
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -88,7 +94,7 @@ impl SnapshotFile {
         }
     }
 
-    fn read(&self, bytes: &[u8], cursor: Tail) -> Result<(Tail, Vec<Fix>)> {
+    fn read(&self, bytes: &[u8], cursor: Tail) -> Result<Known> {
         let mut reader = Reader::checked(bytes, MAGIC)?;
         let store = reader.bytes(16)?.to_vec();
         let marks = (reader.u64()?, reader.u64()?);
@@ -102,7 +108,8 @@ impl SnapshotFile {
         }
         // An entry that has been trimmed cannot be compared; the cursor keeps it from being trimmed too early.
         let agrees = |mark: u64, found: Result<u64>| {
-            found.map_or_else(|error| error.kind() == ErrorKind::Gone, |found| found == mark)
+            mark == UNKNOWN
+                || found.map_or_else(|error| error.kind() == ErrorKind::Gone, |found| found == mark)
         };
         if !agrees(marks.0, mark_of_log(&self.store, at.seq))
             || !agrees(marks.1, mark_of_positions(&self.store, at.positions))
@@ -117,7 +124,13 @@ impl SnapshotFile {
 
     fn head(&self, at: Tail) -> Result<Vec<u8>> {
         let (shard, shards) = self.numbers();
-        let marks = [mark_of_log(&self.store, at.seq)?, mark_of_positions(&self.store, at.positions)?];
+        // Nothing can be compared with an entry that is trimmed already.
+        let known = |mark: Result<u64>| match mark {
+            Err(error) if error.kind() == ErrorKind::Gone => Ok(UNKNOWN),
+            mark => mark,
+        };
+        let marks =
+            [known(mark_of_log(&self.store, at.seq))?, known(mark_of_positions(&self.store, at.positions))?];
         let mut head = self.store.id().0.to_vec();
         marks.iter().for_each(|mark| head.extend_from_slice(&mark.to_le_bytes()));
         [shard, shards].iter().for_each(|number| head.extend_from_slice(&number.to_le_bytes()));

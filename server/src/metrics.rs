@@ -116,13 +116,16 @@ impl std::fmt::Debug for EngineFigures {
 impl Collector for EngineFigures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let health = self.store.health();
-        let commits = health.commits;
+        let (commits, feed) = (health.commits, self.store.feed_totals());
         let counters = [
             ("commit_groups", "Groups written to the log", commits.groups),
             ("commit_changes", "Records written to the log", commits.changes),
             ("commit_bytes", "Bytes of keys and values written", commits.bytes),
             ("commit_syncs", "Syncs to disk", commits.syncs),
             ("commit_write_microseconds", "Time spent in writing and syncing groups", commits.write_us),
+            ("feed_ring_hits", "Reads of the log answered from memory", feed.ring_hits),
+            ("feed_ring_misses", "Reads of the log that went to disk", feed.ring_misses),
+            ("feed_trimmed_bytes", "About the bytes of files given back by trimming", feed.trimmed_bytes),
         ];
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
@@ -142,6 +145,12 @@ impl Collector for EngineFigures {
             ),
             ("log_seq", "Last durable sequence of the log", tail.seq.get()),
             ("positions_seq", "Last durable sequence of the positions lane", tail.positions.get()),
+            ("log_floor", "Last sequence of the log that is trimmed", feed.floor.seq.get()),
+            (
+                "positions_floor",
+                "Last entry of the positions lane that is trimmed",
+                feed.floor.positions.get(),
+            ),
             ("engine_epoch", "Number of this opening of the store", u64::from(self.store.epoch().get())),
         ];
         for (name, help, value) in gauges {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! number     u64 LE                                 format, epoch, last_seq, floors, epochs/<n>
-//! cursor     [01][seq u64, positions u64, seen_ms u64, epoch u32]
+//! cursor     [02][seq u64, positions u64, seen_ms u64, epoch u32, holds u8]
+//!            [01] the same without `holds`, which it does
 //! collection [01][JSON: name, definition, unique, indexes, first_index, defined_at]
 //! ```
 
@@ -28,6 +29,9 @@ pub(crate) fn parse_number(what: &str, value: &[u8]) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
+/// Format byte of a cursor that says whether it holds.
+const CURSOR_FORMAT: u8 = 2;
+
 #[derive(SchemaWrite, SchemaRead)]
 struct CursorFields {
     seq: u64,
@@ -43,21 +47,25 @@ pub(crate) fn encode_cursor(cursor: &Cursor) -> Result<Vec<u8>> {
         seen_ms: cursor.seen.get(),
         epoch: cursor.epoch.get(),
     };
-    let mut value = vec![FORMAT];
+    let mut value = vec![CURSOR_FORMAT];
     wincode::serialize_into(&mut value, &fields).map_err(|e| Error::internal(e.to_string()))?;
+    value.push(u8::from(cursor.holds));
     Ok(value)
 }
 
 pub(crate) fn decode_cursor(name: &str, value: &[u8]) -> Result<Cursor> {
     let fail = |why: String| Error::corrupt(format!("meta/cursor/{name}: {why}"));
-    let Some((&FORMAT, rest)) = value.split_first() else {
-        return Err(fail("unknown format".to_owned()));
+    let (rest, holds) = match value {
+        [FORMAT, rest @ ..] => (rest, true),
+        [CURSOR_FORMAT, rest @ .., holds @ (0 | 1)] => (rest, *holds == 1),
+        _ => return Err(fail("unknown format".to_owned())),
     };
     let fields: CursorFields = wincode::deserialize_exact(rest).map_err(|e| fail(e.to_string()))?;
     Ok(Cursor {
         at: Tail { seq: Seq::new(fields.seq), positions: PositionSeq::new(fields.positions) },
         epoch: Epoch::new(fields.epoch),
         seen: Millis::new(fields.seen_ms),
+        holds,
     })
 }
 
@@ -112,13 +120,19 @@ mod tests {
             at: Tail { seq: Seq::new(42), positions: PositionSeq::new(7) },
             epoch: Epoch::new(3),
             seen: Millis::new(256),
+            holds: true,
         };
         let value = encode_cursor(&cursor).unwrap();
         let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "012a000000000000000700000000000000000100000000000003000000");
+        assert_eq!(hex, "022a00000000000000070000000000000000010000000000000300000001");
         assert_eq!(decode_cursor("x", &value).unwrap(), cursor);
         for len in 0..value.len() {
             assert!(decode_cursor("x", &value[..len]).is_err());
         }
+        let notes = encode_cursor(&Cursor { holds: false, ..cursor }).unwrap();
+        assert!(!decode_cursor("x", &notes).unwrap().holds);
+        assert!(decode_cursor("x", &[&value[..29], &[2]].concat()).is_err());
+        let before = [&[1], &value[1..29]].concat();
+        assert_eq!(decode_cursor("x", &before).unwrap(), cursor, "the first format holds");
     }
 }

@@ -14,7 +14,7 @@ use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
 use crate::codec::{change, envelope, idem, key, meta, positions, unique};
 use crate::commit::decide::decide;
-use crate::commit::op::{Receipt, Transaction};
+use crate::commit::op::{CursorMove, Receipt, Transaction};
 use crate::commit::prepare::{Prepared, Target};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     pub(crate) at: Millis,
     /// Collections written to by the group at hand.
     pub(crate) touched: HashMap<CollectionId, Seq>,
+    /// Records of the group at hand, for the ring.
+    pub(crate) recorded: Vec<Change>,
 }
 
 /// One group in the making.
@@ -272,9 +274,15 @@ impl<'a> Group<'a> {
             Some(batch) => Some(self.write_positions(batch)?),
             None => None,
         };
-        for (name, at) in &transaction.cursors {
-            let cursor = Cursor { at: *at, epoch: self.ledger.epoch, seen: now };
-            self.batch.put(Family::Meta, &key::meta_cursor(name), &meta::encode_cursor(&cursor)?);
+        for (name, to) in &transaction.cursors {
+            let place = key::meta_cursor(name);
+            match *to {
+                CursorMove::To { at, holds } => {
+                    let cursor = Cursor { at, epoch: self.ledger.epoch, seen: now, holds };
+                    self.batch.put(Family::Meta, &place, &meta::encode_cursor(&cursor)?);
+                }
+                CursorMove::Forget => self.batch.delete(Family::Meta, &place),
+            }
         }
         if let Some(idempotency) = transaction.idempotency {
             let fingerprint = idempotency.fingerprint;
@@ -425,6 +433,7 @@ impl<'a> Group<'a> {
         let mut value = Vec::with_capacity(40 + record.id.as_str().len());
         change::encode(&record, &mut value)?;
         self.batch.put(Family::Log, &key::log(seq), &value);
+        self.ledger.recorded.push(record);
         Ok(())
     }
 

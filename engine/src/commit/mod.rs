@@ -25,6 +25,7 @@ use crate::commit::prepare::Prepared;
 use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;
+use crate::types::Tail;
 
 /// Tells a caller the outcome, exactly once: dropped untold, it says that the engine stopped.
 pub(crate) struct Done<T>(Option<Box<dyn FnOnce(Result<T>) + Send>>);
@@ -53,6 +54,8 @@ impl<T> Drop for Done<T> {
 pub(crate) enum Request {
     Transaction(Box<Prepared>, Done<Receipt>),
     Queue(Box<dyn Step>),
+    /// Raise the floor of the lanes to here.
+    Trim(Tail, Done<()>),
 }
 
 impl Request {
@@ -60,6 +63,7 @@ impl Request {
         match self {
             Self::Transaction(prepared, _) => prepared.bytes,
             Self::Queue(step) => step.bytes(),
+            Self::Trim(..) => 0,
         }
     }
 
@@ -67,6 +71,7 @@ impl Request {
         match self {
             Self::Transaction(_, done) => done.tell(Err(error)),
             Self::Queue(step) => step.refuse(error),
+            Self::Trim(_, done) => done.tell(Err(error)),
         }
     }
 }

@@ -44,6 +44,13 @@ pub(crate) struct Write {
     pub(crate) change: Change,
 }
 
+/// What becomes of a durable cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CursorMove {
+    To { at: Tail, holds: bool },
+    Forget,
+}
+
 /// Writes, jobs, cursor moves and position batches that are committed together or not at all.
 ///
 /// It becomes one group of the log: a reader of the feed never sees half of it.
@@ -53,7 +60,7 @@ pub struct Transaction {
     pub(crate) writes: Vec<Write>,
     pub(crate) jobs: Vec<NewJob>,
     pub(crate) acks: Vec<Ack>,
-    pub(crate) cursors: Vec<(String, Tail)>,
+    pub(crate) cursors: Vec<(String, CursorMove)>,
     pub(crate) positions: Option<Bytes>,
     pub(crate) define: Option<(String, CollectionOptions)>,
     pub(crate) idempotency: Option<Idempotency>,
@@ -126,10 +133,27 @@ impl Transaction {
         self
     }
 
-    /// Moves a durable cursor.
+    /// Moves a durable cursor, which keeps what lies behind it from being trimmed. A consumer of one lane only
+    /// gives the newest place of the other.
     #[must_use]
-    pub fn cursor(mut self, name: impl Into<String>, at: Tail) -> Self {
-        self.cursors.push((name.into(), at));
+    pub fn cursor(self, name: impl Into<String>, at: Tail) -> Self {
+        self.move_cursor(name, CursorMove::To { at, holds: true })
+    }
+
+    /// As `cursor`, but holds nothing: for numbers that are no positions.
+    #[must_use]
+    pub fn note(self, name: impl Into<String>, at: Tail) -> Self {
+        self.move_cursor(name, CursorMove::To { at, holds: false })
+    }
+
+    /// Removes a durable cursor.
+    #[must_use]
+    pub fn forget_cursor(self, name: impl Into<String>) -> Self {
+        self.move_cursor(name, CursorMove::Forget)
+    }
+
+    fn move_cursor(mut self, name: impl Into<String>, to: CursorMove) -> Self {
+        self.cursors.push((name.into(), to));
         self
     }
 

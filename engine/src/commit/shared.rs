@@ -9,6 +9,8 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::commit::poison::Poison;
 use crate::commit::watermark::Watermark;
+use crate::feed::ring::Ring;
+use crate::feed::trim::Floor;
 use crate::figures::CommitFigures;
 use crate::kv::Kv;
 use crate::queue::{Listeners, Wakes};
@@ -25,4 +27,10 @@ pub(crate) struct Shared {
     pub(crate) listeners: Listeners,
     /// Newest change of each collection, by its number.
     pub(crate) changed: Box<[AtomicU64]>,
+    /// The newest records of the log.
+    pub(crate) ring: Ring,
+    /// What has been trimmed.
+    pub(crate) floor: Floor,
+    /// About the bytes that were trimmed since the store was opened.
+    pub(crate) trimmed_bytes: AtomicU64,
 }

@@ -18,6 +18,7 @@ use crate::commit::shared::Shared;
 use crate::commit::sweep::Sweep;
 use crate::commit::{Done, Request};
 use crate::error::{Error, ErrorKind, Result};
+use crate::feed::trim;
 use crate::kv::batch::Batch;
 use crate::limits::{BUFFERED_SYNC_MS_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 use crate::queue::{Answer, Step};
@@ -33,6 +34,7 @@ pub(crate) struct Intake {
 enum Pending {
     Transaction(Done<Receipt>, Result<Receipt>),
     Queue(Answer),
+    Trim(Done<()>),
 }
 
 impl Pending {
@@ -40,6 +42,7 @@ impl Pending {
         match self {
             Self::Transaction(done, outcome) => done.tell(written.and(outcome)),
             Self::Queue(answer) => answer(written),
+            Self::Trim(done) => done.tell(written),
         }
     }
 }
@@ -108,9 +111,11 @@ impl Writer {
         // Time never runs backwards within a store, whatever the machine's clock does.
         self.ledger.at = self.ledger.at.max(self.shared.clock.now());
         self.batch.clear();
-        let (transactions, steps) = split(requests);
-        let mut pending = Vec::with_capacity(transactions.len() + steps.len());
-        let mut sync = steps.iter().any(|step| step.needs_sync());
+        self.ledger.recorded.clear();
+        let (transactions, steps, trims) = split(requests);
+        let mut pending = Vec::with_capacity(transactions.len() + steps.len() + trims.len());
+        // Files are given back after a trim, which must not come true before it.
+        let mut sync = !trims.is_empty() || steps.iter().any(|step| step.needs_sync());
         let before = self.ledger.tail;
         // A job whose delay has passed joins its group before those enqueued now.
         self.ledger.queue.tick(self.ledger.at, &mut self.batch);
@@ -119,6 +124,10 @@ impl Writer {
         if let Err(error) = swept {
             // Housekeeping is tried again later; nobody's write fails for it.
             tracing::error!(%error, "old keys cannot be removed");
+        }
+        for (to, done) in trims {
+            trim::write(&self.shared.floor, to, &mut self.batch);
+            pending.push(Pending::Trim(done));
         }
         let written = self.plan(transactions, &mut pending, &mut sync);
         let written = written.and_then(|()| {
@@ -190,6 +199,8 @@ impl Writer {
                 place.store(seq.get(), Ordering::Release);
             }
         }
+        // Before the mark moves: a reader finds in the ring whatever the mark allows it.
+        self.shared.ring.append(self.ledger.recorded.drain(..));
         self.shared.watermark.apply(self.ledger.tail);
         if sync {
             self.sync_by = None;
@@ -225,17 +236,19 @@ fn unknown(error: Error) -> Error {
 }
 
 type Transactions = Vec<(Box<Prepared>, Done<Receipt>)>;
+type Trims = Vec<(Tail, Done<()>)>;
 
 /// Transactions go first, so that a worker can lease what was enqueued in the same group.
-fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>) {
-    let (mut transactions, mut steps) = (Vec::new(), Vec::new());
+fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>, Trims) {
+    let (mut transactions, mut steps, mut trims) = (Vec::new(), Vec::new(), Vec::new());
     for request in requests {
         match request {
             Request::Transaction(prepared, done) => transactions.push((prepared, done)),
             Request::Queue(step) => steps.push(step),
+            Request::Trim(to, done) => trims.push((to, done)),
         }
     }
-    (transactions, steps)
+    (transactions, steps, trims)
 }
 
 /// Everything that waits, up to the bounds of a group.

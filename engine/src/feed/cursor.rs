@@ -11,4 +11,6 @@ pub struct Cursor {
     pub epoch: Epoch,
     /// When it was moved.
     pub seen: Millis,
+    /// What it has not seen is kept from being trimmed, as long as the policy lets anybody hold it.
+    pub holds: bool,
 }

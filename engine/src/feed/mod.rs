@@ -1,11 +1,14 @@
 //! Reading the log.
 //!
 //! Guarantee: a reader at `after` sees every sequence in `(after, durable]` once, in order and in whole
-//! groups, or is told `Gone` because the log has been trimmed past it.
+//! groups, or is told `Gone` because the log has been trimmed past it. The newest records come from memory
+//! ([`ring`]), older ones from disk; a reader cannot tell which.
 
 pub(crate) mod cursor;
 pub(crate) mod follower;
 pub(crate) mod merge;
+pub(crate) mod ring;
+pub(crate) mod trim;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange};
 use crate::limits::{FEED_READ_BYTES_MAX, FEED_READ_MAX};
-use crate::read;
 use crate::types::{Millis, PositionSeq, Seq, Tail};
 
 /// One entry of both lanes in the order of their commit.
@@ -74,9 +76,15 @@ impl Feed {
     /// The last record that has been trimmed; reading may start there.
     ///
     /// # Errors
-    /// `Corrupt` or `Unavailable` when the store cannot be read.
+    /// None today: it is known since the store was opened.
     pub fn floor(&self) -> Result<Seq> {
-        read::number(&*self.shared.kv, key::META_LOG_FLOOR).map(Seq::new)
+        Ok(self.shared.floor.get().seq)
+    }
+
+    /// The last entry of each lane that has been trimmed.
+    #[must_use]
+    pub fn floors(&self) -> Tail {
+        self.shared.floor.get()
     }
 
     /// About `max` records after `after`, ending at a group's end; empty at the head.
@@ -98,10 +106,18 @@ impl Feed {
             return Err(Error::gone(format!("{after} is past the head {upto} of this log")));
         }
         let max = max.clamp(1, FEED_READ_MAX);
+        match self.shared.ring.read(after, upto, max) {
+            Some(found) => Ok(found),
+            None => self.changes_on_disk(after, upto, max),
+        }
+    }
+
+    /// As `changes`, for records that may be older than the ring.
+    pub(crate) fn changes_on_disk(&self, after: Seq, upto: Seq, max: usize) -> Result<Vec<Change>> {
         let range = KeyRange::new(key::log(after.next()), key::log(upto.next()));
         let mut found: Vec<Change> = Vec::new();
         let mut expected = after.next();
-        self.shared.kv.scan(Family::Log, &range, Direction::Forward, &mut |place, value| {
+        let read = self.shared.kv.scan(Family::Log, &range, Direction::Forward, &mut |place, value| {
             let seq = key::parse_u64(place).map(Seq::new);
             if seq != Some(expected) {
                 return Err(Error::corrupt(format!("log: {expected} is missing, {place:02x?} found")));
@@ -111,9 +127,10 @@ impl Feed {
             let ends = change.seq == change.group_last;
             found.push(change);
             Ok(if ends && found.len() >= max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        // A trim may have run while the iterator was open.
+        });
+        // A trim that ran meanwhile has taken what is missing.
         self.check_floor(after)?;
+        read?;
         match found.last() {
             Some(last) if last.seq != last.group_last => {
                 Err(Error::corrupt(format!("log: group up to {} is cut at {}", last.group_last, last.seq)))
@@ -153,18 +170,20 @@ impl Feed {
     }
 
     fn positions_up_to(&self, after: PositionSeq, upto: PositionSeq, max: usize) -> Result<Vec<Entry>> {
-        let floor = read::number(&*self.shared.kv, key::META_POSITIONS_FLOOR)?;
         if after > upto && after <= self.shared.watermark.applied().positions {
             return Ok(Vec::new());
         }
-        if after.get() < floor || after > upto {
-            return Err(Error::gone(format!(
-                "the positions lane holds {floor} to {upto}, {after} is outside"
-            )));
-        }
+        let check = || match self.shared.floor.get().positions {
+            floor if after < floor || after > upto => {
+                let why = format!("the positions lane holds {floor} to {upto}, {after} is outside");
+                Err(Error::gone(why))
+            }
+            _ => Ok(()),
+        };
+        check()?;
         let range = KeyRange::new(key::positions(after.next()), key::positions(upto.next()));
         let (mut found, mut bytes, mut expected) = (Vec::new(), 0, after.next());
-        self.shared.kv.scan(Family::Positions, &range, Direction::Forward, &mut |place, value| {
+        let read = self.shared.kv.scan(Family::Positions, &range, Direction::Forward, &mut |place, value| {
             if key::parse_u64(place) != Some(expected.get()) {
                 return Err(Error::corrupt(format!("positions: {expected} is missing")));
             }
@@ -174,7 +193,9 @@ impl Feed {
             expected = expected.next();
             let full = found.len() >= max.clamp(1, FEED_READ_MAX) || bytes >= FEED_READ_BYTES_MAX;
             Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
+        });
+        check()?;
+        read?;
         if found.is_empty() && after < upto {
             return Err(Error::corrupt(format!("positions: {expected} is missing")));
         }

@@ -13,6 +13,8 @@ pub(crate) enum Action {
     Delete,
     /// For keys that are put exactly once between deletes (engine format rule).
     SingleDelete,
+    /// Removes every key from the record's key on and below its value.
+    DeleteRange,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,12 @@ impl Batch {
         self.remove(family, Action::SingleDelete, key);
     }
 
+    /// Removes all keys from `lower` on and below `upper`.
+    pub(crate) fn delete_range(&mut self, family: Family, lower: &[u8], upper: &[u8]) {
+        let (key, value) = (self.append(lower), self.append(upper));
+        self.records.push(Record { family, action: Action::DeleteRange, key, value });
+    }
+
     fn remove(&mut self, family: Family, action: Action, key: &[u8]) {
         let key = self.append(key);
         let end = self.arena.len();
@@ -66,7 +74,7 @@ impl Batch {
         start..self.arena.len()
     }
 
-    /// Every record: family, action, key, value (empty for removals).
+    /// Every record: family, action, key, value (empty for removals, the upper end for a range).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Family, Action, &[u8], &[u8])> {
         self.records.iter().map(|record| {
             let key = self.arena.get(record.key.clone()).unwrap_or_default();

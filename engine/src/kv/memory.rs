@@ -91,12 +91,28 @@ impl Kv for MemoryKv {
                 Action::Delete | Action::SingleDelete => {
                     map.remove(&place);
                 }
+                Action::DeleteRange => {
+                    map.retain(|at, _| *at < place || *at >= (family, value.to_vec()));
+                }
             }
         }
         Ok(())
     }
 
     fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn size(&self, family: Family, range: &KeyRange) -> Result<u64> {
+        if range.is_empty() {
+            return Ok(0);
+        }
+        let bounds = (family, range.lower.clone())..(family, range.upper.clone());
+        let bytes = self.read().range(bounds).map(|((_, key), value)| key.len() + value.len()).sum::<usize>();
+        Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    fn drop_files(&self, _family: Family, _range: &KeyRange) -> Result<()> {
         Ok(())
     }
 

@@ -82,6 +82,13 @@ pub(crate) trait Kv: KvRead + Send + Sync {
     /// Makes every earlier write durable.
     fn sync(&self) -> Result<()>;
 
+    /// About the bytes that the keys of a range take up in files.
+    fn size(&self, family: Family, range: &KeyRange) -> Result<u64>;
+
+    /// Gives back files that hold keys of this range only, whatever snapshots see: for keys that were removed
+    /// durably before.
+    fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()>;
+
     /// A consistent view of this moment.
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_>;
 

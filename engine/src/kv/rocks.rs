@@ -213,6 +213,7 @@ impl Kv for RocksKv {
                 Action::Put => write.put_cf(family, key, value),
                 Action::Delete => write.delete_cf(family, key),
                 Action::SingleDelete => write.single_delete_cf(family, key),
+                Action::DeleteRange => write.delete_range_cf(family, key, value),
             }
         }
         let mut options = WriteOptions::default();
@@ -222,6 +223,19 @@ impl Kv for RocksKv {
 
     fn sync(&self) -> Result<()> {
         self.db.flush_wal(true).map_err(|e| read_error(&e))
+    }
+
+    fn size(&self, family: Family, range: &KeyRange) -> Result<u64> {
+        if range.is_empty() {
+            return Ok(0);
+        }
+        let range = rocksdb::Range::new(&range.lower, &range.upper);
+        Ok(self.db.get_approximate_sizes_cf(self.family(family)?, &[range]).into_iter().sum())
+    }
+
+    fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()> {
+        let family = self.family(family)?;
+        self.db.delete_file_in_range_cf(family, &range.lower, &range.upper).map_err(|e| read_error(&e))
     }
 
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_> {

@@ -299,6 +299,14 @@ impl Kv for FailingKv {
         Ok(())
     }
 
+    fn size(&self, family: Family, range: &crate::kv::KeyRange) -> Result<u64> {
+        self.inner.size(family, range)
+    }
+
+    fn drop_files(&self, family: Family, range: &crate::kv::KeyRange) -> Result<()> {
+        self.inner.drop_files(family, range)
+    }
+
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_> {
         self.inner.snapshot()
     }

@@ -1,6 +1,6 @@
 //! Small scenes with every field of what is told.
 
-use dateline_engine::DocId;
+use dateline_engine::{DocId, Retention, Tail, TrimPolicy};
 use dateline_geo::{Point, Within};
 use serde_json::{Value, json};
 
@@ -268,4 +268,60 @@ fn batches_are_bounded() {
         sender.send(receipt.is_err()).unwrap()
     });
     assert!(receiver.recv().unwrap());
+}
+
+/// Keeps nothing that nobody holds for `hold_ms_max`.
+fn trim(house: &House, hold_ms_max: u64) -> Tail {
+    let lane = Retention { keep_ms: 0, keep_bytes: u64::MAX, hold_ms_max };
+    house.store().trim(&TrimPolicy { log: lane, positions: lane }).unwrap().floor
+}
+
+#[test]
+fn trimmed_lanes_lose_nothing_that_the_matcher_needs() {
+    let mut house = House::new(2);
+    house.put("fences", "f", &json!({"name": "yard", "circle": {"center": [0, 0], "radius_m": 1000}}));
+    for device in ["a", "b", "c"] {
+        house.fix(device, 0.0, 0.0, "2026-01-01T00:00:00Z");
+        house.fix(device, 0.001, 0.0, "2026-01-01T00:00:01Z");
+    }
+    house.settle();
+    house.restart(true);
+    // Milliseconds must pass between a record and its trim.
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let floor = trim(&house, u64::MAX);
+    assert!(floor.seq.get() > 0 && floor.positions.get() > 0, "{floor:?}");
+    for in_order in [true, false] {
+        house.restart(in_order);
+        house.settle();
+        assert_eq!(house.geo().device("b").unwrap().unwrap().point, Point::new(0.001, 0.0).unwrap());
+        house.check_verify();
+    }
+    // Without snapshots the lanes from their floor on have to do: no failure, and devices come back as they move.
+    drop(house.geo.take());
+    std::fs::remove_dir_all(house.geo_dir()).unwrap();
+    house.restart_geo(|_| {});
+    house.settle();
+    house.fix("b", 0.002, 0.0, "2026-01-01T00:00:02Z");
+    house.settle();
+    assert_eq!(house.geo().device("b").unwrap().unwrap().point, Point::new(0.002, 0.0).unwrap());
+    house.check_verify();
+}
+
+#[test]
+fn a_matcher_that_stood_still_too_long_begins_where_the_lanes_do() {
+    let mut house = House::new(1);
+    house.put("fences", "f", &json!({"name": "yard", "circle": {"center": [0, 0], "radius_m": 1000}}));
+    house.fix("a", 0.0, 0.0, "2026-01-01T00:00:00Z");
+    house.settle();
+    house.restart_geo(|house| {
+        for n in 0..5 {
+            house.put("ads", &format!("ad{n}"), &json!({"title": "x", "coords": [0, 0]}));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(trim(house, 0).seq.get() > 5);
+    });
+    house.put("fences", "g", &json!({"name": "new", "circle": {"center": [1, 1], "radius_m": 1000}}));
+    house.fix("a", 1.0, 1.0, "2026-01-01T00:00:05Z");
+    house.settle();
+    assert!(house.told("fence_events").iter().any(|told| told["fence"] == "g" && told["event"] == "enter"));
 }

@@ -9,6 +9,7 @@ mod suggest;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dateline_engine::Retention;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,6 +35,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Memory of the storage engine.
     pub engine: EngineConfig,
+    /// How long the log of changes is kept.
+    pub feed: RetentionConfig,
+    /// How long the positions lane is kept.
+    pub positions: RetentionConfig,
     /// Logging.
     pub log: Log,
     /// Where the server itself may connect to and write files.
@@ -94,6 +99,19 @@ pub struct EngineConfig {
     pub memtable_bytes: usize,
 }
 
+/// How long one lane of the log is kept. What followers, feeds and snapshots have not seen is kept longer, up to
+/// `hold_s_max`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Entries older than this many seconds are trimmed.
+    pub keep_s: u64,
+    /// The oldest are trimmed while the lane takes up more than this many bytes of files.
+    pub keep_bytes: u64,
+    /// Nobody holds an entry that is older than this many seconds.
+    pub hold_s_max: u64,
+}
+
 /// Logging, to stderr.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +163,8 @@ impl Config {
                 drain_s: 10,
             },
             engine: EngineConfig { cache_bytes: 256 << 20, memtable_bytes: 256 << 20 },
+            feed: RetentionConfig::generous(),
+            positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
             egress: Egress { allow: Vec::new(), file_roots: Vec::new() },
             superdesk: Map::new(),
@@ -155,6 +175,21 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl RetentionConfig {
+    /// A week and 10 GiB; a month for those who hold.
+    fn generous() -> Self {
+        Self { keep_s: 7 * 24 * 3600, keep_bytes: 10 << 30, hold_s_max: 30 * 24 * 3600 }
+    }
+
+    pub(crate) fn retention(&self) -> Retention {
+        Retention {
+            keep_ms: self.keep_s.saturating_mul(1000),
+            keep_bytes: self.keep_bytes,
+            hold_ms_max: self.hold_s_max.saturating_mul(1000),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod new_ad;
 mod new_log;
 mod settle;
 mod stop;
+mod trim;
 mod worker;
 
 use std::sync::Arc;
@@ -47,6 +48,10 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
             .threads
             .push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
     }
+    let (trimmed, stop) = (app.clone(), Arc::clone(&workers.stop));
+    let trim = std::thread::Builder::new().name("dateline-trim".to_owned());
+    let trim = trim.spawn(move || trim::run(&trimmed, &stop));
+    workers.threads.push(trim.map_err(|error| Error::unavailable(format!("cannot start to trim: {error}")))?);
     Ok(workers)
 }
 
