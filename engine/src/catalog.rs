@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::codec::key;
 use crate::codec::order::Value;
 use crate::error::{Error, Result};
-use crate::limits::{COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEX_VALUE_BYTES_MAX, INDEXES_MAX, NAME_BYTES_MAX};
+use crate::limits::{
+    COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEX_VALUE_BYTES_MAX, INDEXES_MAX, KEEP_MS_MAX, NAME_BYTES_MAX,
+};
 use crate::types::{CollectionId, IndexId, Seq};
 
 /// What a collection is declared with.
@@ -24,6 +27,41 @@ pub struct CollectionOptions {
     pub unique: Vec<Vec<String>>,
     /// Sets of field paths that can be looked up.
     pub indexes: Vec<Vec<String>>,
+    /// How long documents, versions and tombstones are kept.
+    pub keep: Keep,
+}
+
+/// How long a collection keeps what it holds; `None` everywhere keeps everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {
+    /// Versions of a document, the current one among them, that are always kept.
+    pub versions_max: Option<u32>,
+    /// Milliseconds for which a superseded version is always kept, counted from the write that superseded it.
+    /// With both rules a version goes when neither keeps it.
+    pub versions_ms: Option<u64>,
+    /// Milliseconds after its last write at which a document ends, unless the write names another end.
+    pub expire_after_ms: Option<u64>,
+    /// Milliseconds for which a tombstone is kept. It stays longer while the log still holds its record.
+    pub tombstone_ms: Option<u64>,
+}
+
+impl Keep {
+    fn check(&self) -> Result<()> {
+        if self.versions_max == Some(0) {
+            return Err(Error::invalid("versions: at least the current version is kept"));
+        }
+        let times = [self.versions_ms, self.expire_after_ms, self.tombstone_ms];
+        if times.into_iter().flatten().any(|ms| ms == 0 || ms > KEEP_MS_MAX) {
+            return Err(Error::invalid(format!("a time to keep is 1 to {KEEP_MS_MAX} ms")));
+        }
+        Ok(())
+    }
+
+    /// Whether some versions may go before their document does.
+    pub(crate) fn limits_versions(&self) -> bool {
+        self.versions_max.is_some() || self.versions_ms.is_some()
+    }
 }
 
 /// One declared index.
@@ -225,6 +263,7 @@ impl Catalog {
         if self.by_id.len() >= COLLECTIONS_MAX {
             return Err(Error::invalid(format!("a store holds at most {COLLECTIONS_MAX} collections")));
         }
+        options.keep.check()?;
         let declared = options.unique.iter().chain(&options.indexes);
         if options.unique.len() + options.indexes.len() > INDEXES_MAX {
             return Err(Error::invalid(format!("a collection has at most {INDEXES_MAX} indexes")));
@@ -272,8 +311,11 @@ mod tests {
     fn collection(unique: &[&[&str]], indexes: &[&[&str]]) -> Collection {
         let owned =
             |sets: &[&[&str]]| sets.iter().map(|set| set.iter().map(|&f| f.to_owned()).collect()).collect();
-        let options =
-            CollectionOptions { definition: String::new(), unique: owned(unique), indexes: owned(indexes) };
+        let options = CollectionOptions {
+            unique: owned(unique),
+            indexes: owned(indexes),
+            ..CollectionOptions::default()
+        };
         Catalog::default().plan("cars", options, Seq::new(1)).unwrap()
     }
 

@@ -69,3 +69,38 @@ impl CommitFigures {
         }
     }
 }
+
+/// What housekeeping has done; readers take `KeepTotals`.
+#[derive(Debug, Default)]
+pub(crate) struct KeepFigures {
+    expired: AtomicU64,
+    versions_removed: AtomicU64,
+    purged: AtomicU64,
+}
+
+/// What housekeeping has done since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepTotals {
+    /// Documents that reached their end.
+    pub expired: u64,
+    /// Superseded versions removed.
+    pub versions_removed: u64,
+    /// Tombstones forgotten.
+    pub purged: u64,
+}
+
+impl KeepFigures {
+    pub(crate) fn add(&self, done: KeepTotals) {
+        self.expired.fetch_add(done.expired, Ordering::Relaxed);
+        self.versions_removed.fetch_add(done.versions_removed, Ordering::Relaxed);
+        self.purged.fetch_add(done.purged, Ordering::Relaxed);
+    }
+
+    pub(crate) fn totals(&self) -> KeepTotals {
+        KeepTotals {
+            expired: self.expired.load(Ordering::Relaxed),
+            versions_removed: self.versions_removed.load(Ordering::Relaxed),
+            purged: self.purged.load(Ordering::Relaxed),
+        }
+    }
+}

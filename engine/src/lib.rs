@@ -22,6 +22,7 @@ mod error;
 mod feed;
 mod figures;
 mod format;
+mod keep;
 mod kv;
 pub mod limits;
 mod queue;
@@ -33,7 +34,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{Catalog, Collection, CollectionOptions};
+pub use catalog::{Catalog, Collection, CollectionOptions, Keep};
 pub use change::{Change, ChangeOp};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::idem::{Idempotency, Remembered};
@@ -45,12 +46,12 @@ pub use feed::cursor::Cursor;
 pub use feed::follower::{Follower, FollowerHandle, follow};
 pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
-pub use figures::{CommitTotals, FeedTotals};
+pub use figures::{CommitTotals, FeedTotals, KeepTotals};
 pub use queue::{
     Ack, FinishedJob, Granted, Holder, Job, JobEvent, JobState, JobStep, LaneSettings, LaneView,
     LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,
 };
-pub use read::Snapshot;
+pub use read::{Moment, Snapshot};
 pub use store::{Health, Options, Store};
 pub use types::{
     CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,

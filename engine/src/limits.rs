@@ -30,6 +30,12 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const INDEX_VALUE_BYTES_MAX: usize = 1_024;
 /// Most keys one document may add to one index (list elements multiply).
 pub const INDEX_KEYS_MAX: usize = 256;
+/// Longest time to keep or to live in milliseconds: a hundred years.
+pub const KEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
+/// Documents that housekeeping looks at for one transaction.
+pub const UPKEEP_ROWS_MAX: usize = 256;
+/// Versions that housekeeping removes in one transaction.
+pub const UPKEEP_VERSIONS_MAX: usize = 2_048;
 /// Most log records one feed read looks at.
 pub const FEED_READ_MAX: usize = 65_536;
 /// Most records the feed's ring keeps in memory.
@@ -44,6 +50,7 @@ pub const FEED_READ_BYTES_MAX: usize = 8 << 20;
 const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);
+const _: () = assert!(3 * UPKEEP_ROWS_MAX + UPKEEP_VERSIONS_MAX < TRANSACTION_OPS_MAX);
 const _: () = assert!(TRANSACTION_OPS_MAX < FEED_READ_MAX);
 const _: () = assert!(FEED_RING_RECORDS_MAX >= 2 * FEED_RING_SEGMENT_RECORDS);
 const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as usize);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::catalog::Index;
-use crate::codec::{envelope, key, meta, order, unique};
+use crate::codec::{change, envelope, key, meta, order, unique};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::kv::families::Family;
@@ -96,6 +96,15 @@ pub(crate) fn tail(kv: &dyn KvRead) -> Result<Tail> {
     })
 }
 
+/// A moment of the past: everything committed up to `seq`, as it was to be seen at `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The last record that counts.
+    pub seq: Seq,
+    /// By this time it is judged what had ended.
+    pub at: Millis,
+}
+
 /// A view of one moment. Short-lived: it keeps superseded bytes from being reclaimed.
 pub struct Snapshot<'a> {
     kv: Box<dyn KvRead + Send + 'a>,
@@ -148,7 +157,8 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// As `scan`, but the state as of `seq`.
+    /// Every document that was not deleted as of `seq`, for followers of the log: whether it had ended is not judged, the log
+    /// tells. What has been removed from the history is left out; see `scan_at`.
     ///
     /// # Errors
     /// As `get`.
@@ -168,6 +178,105 @@ impl<'a> Snapshot<'a> {
                 Some(version) => visit(version),
                 None => ControlFlow::Continue(()),
             })
+        })
+    }
+
+    /// The moment at which a record was committed.
+    ///
+    /// # Errors
+    /// `Gone` when the log no longer holds the record; `Invalid` when it is yet to come.
+    pub fn moment(&self, seq: Seq) -> Result<Moment> {
+        if seq > self.tail.seq {
+            return Err(Error::invalid(format!(
+                "{seq} lies ahead of the log, which ends at {}",
+                self.tail.seq
+            )));
+        }
+        if seq == Seq::ZERO {
+            return Ok(Moment { seq, at: Millis::ZERO });
+        }
+        let floor = self.log_floor()?;
+        if seq <= floor {
+            return Err(Error::gone(format!("the log starts after {floor}, the moment of {seq} is gone")));
+        }
+        Ok(Moment { seq, at: self.recorded_at(seq)? })
+    }
+
+    /// The state at a time: what was committed at or before it.
+    ///
+    /// # Errors
+    /// `Gone` when the log no longer reaches back so far.
+    pub fn moment_at(&self, time: Millis) -> Result<Moment> {
+        let floor = self.log_floor()?;
+        // Times rise with sequences, so halving finds the last record.
+        let (mut low, mut high) = (floor.get(), self.tail.seq.get());
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if self.recorded_at(Seq::new(middle))? <= time {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        if low == floor.get() && floor > Seq::ZERO {
+            return Err(Error::gone(format!("the log starts after {floor}, which is later than that time")));
+        }
+        Ok(Moment { seq: Seq::new(low), at: time.min(self.now) })
+    }
+
+    fn log_floor(&self) -> Result<Seq> {
+        number(&*self.kv, key::META_LOG_FLOOR).map(Seq::new)
+    }
+
+    fn recorded_at(&self, seq: Seq) -> Result<Millis> {
+        let value = self.kv.get(Family::Log, &key::log(seq))?;
+        let value = value.ok_or_else(|| Error::corrupt(format!("log: {seq} is missing")))?;
+        change::decode(seq, &value).map(|change| change.at)
+    }
+
+    /// The history of the collection is whole from this record on.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn history_floor(&self, collection: CollectionId) -> Result<Seq> {
+        number(&*self.kv, &key::meta_history_floor(collection)).map(Seq::new)
+    }
+
+    fn check_history(&self, collection: CollectionId, moment: Moment) -> Result<()> {
+        let floor = self.history_floor(collection)?;
+        if moment.seq < floor {
+            let seq = moment.seq;
+            return Err(Error::gone(format!("the history is whole from {floor} on, {seq} lies before")));
+        }
+        Ok(())
+    }
+
+    /// The document of this name as it was to be seen at a moment.
+    ///
+    /// Versions go oldest first, so one that is kept answers for all of its time.
+    ///
+    /// # Errors
+    /// `Gone` when the version of that moment may have been removed; otherwise as `get`.
+    pub fn get_at(&self, collection: CollectionId, id: &str, moment: Moment) -> Result<Option<Document>> {
+        match version_as_of(&*self.kv, collection, id, moment.seq)? {
+            Some(version) => Ok(Some(version).filter(|version| version.is_live(moment.at))),
+            None => self.check_history(collection, moment).map(|()| None),
+        }
+    }
+
+    /// As `scan`, but the state as it was to be seen at a moment.
+    ///
+    /// # Errors
+    /// `Gone` when versions of that moment may have been removed; otherwise as `get`.
+    pub fn scan_at(
+        &self,
+        collection: CollectionId,
+        moment: Moment,
+        mut visit: impl FnMut(Document) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.check_history(collection, moment)?;
+        self.scan_as_of(collection, moment.seq, |version| {
+            if version.is_live(moment.at) { visit(version) } else { ControlFlow::Continue(()) }
         })
     }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::bounded;
@@ -28,8 +29,10 @@ use crate::feed::Feed;
 use crate::feed::cursor::Cursor;
 use crate::feed::ring::Ring;
 use crate::feed::trim::{self, Floor, TrimPolicy, Trimmed};
-use crate::figures::{CommitFigures, CommitTotals, FeedTotals};
+use crate::figures::{CommitFigures, CommitTotals, FeedTotals, KeepFigures, KeepTotals};
 use crate::format;
+use crate::keep::Housekeeper;
+use crate::keep::alarm::Alarm;
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
@@ -83,14 +86,31 @@ pub struct Store {
 
 struct Inner {
     shared: Arc<Shared>,
-    committer: Committer,
+    committer: Arc<Committer>,
+    keeper: Arc<Housekeeper>,
+    keeping: Mutex<Option<JoinHandle<()>>>,
     epoch: Epoch,
     id: StoreId,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.committer.stop();
+        self.stop();
+    }
+}
+
+impl Inner {
+    /// Ends the writer and housekeeping. Where the writer cannot be waited for, housekeeping cannot either: it may
+    /// be waiting for the writer.
+    fn stop(&self) {
+        self.shared.alarm.stop();
+        let ended = self.committer.stop();
+        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keeping) = keeping.filter(|_| ended)
+            && keeping.join().is_err()
+        {
+            tracing::error!("housekeeping ended by a panic");
+        }
     }
 }
 
@@ -120,6 +140,14 @@ impl Store {
     }
 
     pub(crate) fn start(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
+        let store = Self::start_still(kv, clock)?;
+        let thread = store.inner.keeper.start()?;
+        *store.inner.keeping.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(store)
+    }
+
+    /// Opens without the thread of housekeeping.
+    pub(crate) fn start_still(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
         let id = format::check(&*kv)?;
         let tail = read::tail(&*kv)?;
         check_log(&*kv, tail.seq)?;
@@ -133,6 +161,8 @@ impl Store {
             figures: CommitFigures::default(),
             wakes: Arc::default(),
             listeners: Listeners::default(),
+            alarm: Alarm::new(),
+            kept: KeepFigures::default(),
             changed: (0..=COLLECTIONS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
             ring: Ring::default(),
             floor: Floor::load(&*kv)?,
@@ -142,11 +172,23 @@ impl Store {
         });
         let at = shared.clock.now().max(newest);
         let queue = crate::queue::load(&*shared.kv, epoch, at)?;
-        let ledger =
-            Ledger { tail, epoch, catalog, queue, at, touched: HashMap::new(), recorded: Vec::new() };
+        let ledger = Ledger {
+            tail,
+            epoch,
+            catalog,
+            queue,
+            at,
+            touched: HashMap::new(),
+            recorded: Vec::new(),
+            due: None,
+            kept: KeepTotals::default(),
+            history_floors: HashMap::new(),
+        };
         let writer = Writer::new(Arc::clone(&shared), ledger);
-        let committer = Committer::start(move |intake| writer.run(&intake))?;
-        Ok(Self { inner: Arc::new(Inner { shared, committer, epoch, id }) })
+        let committer = Arc::new(Committer::start(move |intake| writer.run(&intake))?);
+        let keeper = Arc::new(Housekeeper::new(Arc::clone(&shared), Arc::clone(&committer)));
+        let keeping = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, keeping, epoch, id }) })
     }
 
     /// Commits and waits for the answer.
@@ -388,6 +430,29 @@ impl Store {
         self.inner.shared.clock.now()
     }
 
+    /// Does at once what housekeeping would do by itself soon: ends documents that are past their end, removes versions
+    /// that are kept no longer, forgets tombstones. Answers when more will be due.
+    ///
+    /// # Errors
+    /// As `commit`; what has been done stays done.
+    pub fn tidy(&self) -> Result<Option<Millis>> {
+        self.inner.keeper.pass()
+    }
+
+    /// What housekeeping has done since the store was opened.
+    #[must_use]
+    pub fn kept(&self) -> KeepTotals {
+        self.inner.shared.kept.totals()
+    }
+
+    /// Documents that are due for housekeeping and not seen to yet, counted up to 10,000.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be read.
+    pub fn keep_waiting(&self) -> Result<u64> {
+        crate::keep::waiting(&*self.inner.shared.kv, self.now())
+    }
+
     /// Whether it takes writes.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -418,7 +483,7 @@ impl Store {
 
     /// Writes out what waits and stops the writer; later writes are refused.
     pub fn close(&self) {
-        self.inner.committer.stop();
+        self.inner.stop();
     }
 }
 

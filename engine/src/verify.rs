@@ -2,7 +2,9 @@
 //!
 //! - Log keys are exactly floor + 1 ..= last_seq, and groups are closed.
 //! - Each head and each superseded version is readable and is what its log record says.
-//! - The versions of a document chain from its head to its first.
+//! - The versions of a document chain from its head to its oldest kept one, and what is missing lies before the
+//!   floor of its collection's history.
+//! - A document that ends by itself is filed under its end.
 //! - Index entries are exactly those the live heads call for.
 //! - Each job has a state and each state a job.
 
@@ -12,14 +14,14 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, IndexKey};
-use crate::codec::{change, envelope, key, positions, unique};
+use crate::codec::{change, envelope, key, meta, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::trim::Floor;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::read;
-use crate::types::{CollectionId, DocId, PositionSeq, Seq};
+use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq};
 
 /// Differences named at the most.
 const FOUND_MAX: usize = 20;
@@ -32,12 +34,15 @@ pub(crate) fn verify(
     catalog: &Catalog,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<String>> {
-    let mut check = Check { kv, floor, catalog, progress, read: 0, found: Vec::new() };
+    let mut check =
+        Check { kv, floor, catalog, progress, read: 0, found: Vec::new(), chained: 0, ends: BTreeMap::new() };
     check.log()?;
     check.positions()?;
     let wanted = check.heads()?;
     check.history()?;
     check.index(wanted)?;
+    check.expiry()?;
+    check.surplus()?;
     check.jobs()?;
     (check.progress)(check.read);
     Ok(check.found)
@@ -54,6 +59,10 @@ struct Check<'a> {
     progress: &'a mut dyn FnMut(u64),
     read: u64,
     found: Vec<String>,
+    /// Superseded versions reached from heads.
+    chained: u64,
+    /// Heads that end by themselves.
+    ends: BTreeMap<(CollectionId, DocId), Document>,
 }
 
 impl Check<'_> {
@@ -136,15 +145,10 @@ impl Check<'_> {
             let (collection, id) = key::parse_head(place).ok_or_else(|| unreadable(Family::Heads, place))?;
             let head = envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?;
             check.logged(&head)?;
-            let mut prev = head.prev_seq;
-            while prev != Seq::ZERO {
-                let Some(older) = check.superseded(collection, &id, prev)? else {
-                    check.report(format!(
-                        "document {collection}/{id}: version {prev} is missing from its history"
-                    ));
-                    break;
-                };
-                prev = older.prev_seq;
+            check.chain(&head)?;
+            if head.expires.is_some() {
+                let end = Document { body: Bytes::new(), ..head.clone() };
+                check.ends.insert((collection, id.clone()), end);
             }
             for entry in check.index_keys(&head)? {
                 let holder = entry.unique.then(|| head.id.clone());
@@ -155,6 +159,26 @@ impl Check<'_> {
             Ok(())
         })?;
         Ok(wanted)
+    }
+
+    /// Follows a document from its head to its oldest kept version.
+    fn chain(&mut self, head: &Document) -> Result<()> {
+        let (collection, id) = (head.collection, &head.id);
+        let (mut newer, mut prev) = (head.seq, head.prev_seq);
+        while prev != Seq::ZERO {
+            let Some(older) = self.superseded(collection, id, prev)? else {
+                let floor = read::number(self.kv, &key::meta_history_floor(collection))?;
+                if newer.get() > floor {
+                    self.report(format!(
+                        "document {collection}/{id}: version {prev} is missing from its history"
+                    ));
+                }
+                break;
+            };
+            self.chained += 1;
+            (newer, prev) = (older.seq, older.prev_seq);
+        }
+        Ok(())
     }
 
     fn superseded(&self, collection: CollectionId, id: &DocId, seq: Seq) -> Result<Option<Document>> {
@@ -202,7 +226,9 @@ impl Check<'_> {
     }
 
     fn history(&mut self) -> Result<()> {
+        let mut versions = 0;
         self.each(Family::History, |check, place, value| {
+            versions += 1;
             let (collection, id, seq) =
                 key::parse_history(place).ok_or_else(|| unreadable(Family::History, place))?;
             let version = envelope::decode(collection, id.clone(), Bytes::copy_from_slice(value))?;
@@ -217,7 +243,35 @@ impl Check<'_> {
                 ));
             }
             Ok(())
-        })
+        })?;
+        if self.found.is_empty() && versions != self.chained {
+            let chained = self.chained;
+            self.report(format!("history: {versions} versions, of which {chained} are reached from heads"));
+        }
+        Ok(())
+    }
+
+    /// A row may be of a version that is no longer the newest; a tombstone's may have been put off.
+    fn expiry(&mut self) -> Result<()> {
+        self.each(Family::Expiry, |check, place, value| {
+            let (at, collection, id, seq) = due(Family::Expiry, place, value)?;
+            let head = check.ends.get(&(collection, id.clone())).filter(|head| head.seq == seq);
+            let Some(head) = head else { return Ok(()) };
+            if head.expires == Some(at) || (head.deleted && head.expires < Some(at)) {
+                check.ends.remove(&(collection, id));
+            } else {
+                check.report(format!("expiry: {collection}/{id} is filed under {at}, which is not its end"));
+            }
+            Ok(())
+        })?;
+        for ((collection, id), _) in std::mem::take(&mut self.ends) {
+            self.report(format!("expiry: document {collection}/{id} is not filed under its end"));
+        }
+        Ok(())
+    }
+
+    fn surplus(&mut self) -> Result<()> {
+        self.each(Family::Surplus, |_, place, value| due(Family::Surplus, place, value).map(drop))
     }
 
     fn index(&mut self, mut wanted: Entries) -> Result<()> {
@@ -250,6 +304,12 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn due(family: Family, place: &[u8], value: &[u8]) -> Result<(Millis, CollectionId, DocId, Seq)> {
+    let (at, collection, id) = key::parse_due(place).ok_or_else(|| unreadable(family, place))?;
+    let seq = meta::parse_number(family.name(), value)?;
+    Ok((at, collection, id, Seq::new(seq)))
 }
 
 fn unreadable(family: Family, place: &[u8]) -> Error {

@@ -116,7 +116,7 @@ impl std::fmt::Debug for EngineFigures {
 impl Collector for EngineFigures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let health = self.store.health();
-        let (commits, feed) = (health.commits, self.store.feed_totals());
+        let (commits, feed, kept) = (health.commits, self.store.feed_totals(), self.store.kept());
         let counters = [
             ("commit_groups", "Groups written to the log", commits.groups),
             ("commit_changes", "Records written to the log", commits.changes),
@@ -126,6 +126,9 @@ impl Collector for EngineFigures {
             ("feed_ring_hits", "Reads of the log answered from memory", feed.ring_hits),
             ("feed_ring_misses", "Reads of the log that went to disk", feed.ring_misses),
             ("feed_trimmed_bytes", "About the bytes of files given back by trimming", feed.trimmed_bytes),
+            ("documents_expired", "Documents that reached their end", kept.expired),
+            ("versions_removed", "Superseded versions removed as kept no longer", kept.versions_removed),
+            ("tombstones_purged", "Deleted documents forgotten", kept.purged),
         ];
         for (name, help, value) in counters {
             let metric = ConstCounter::new(value);
@@ -142,6 +145,11 @@ impl Collector for EngineFigures {
                 "engine_poisoned",
                 "1 when the engine has stopped accepting writes",
                 u64::from(health.poisoned.is_some()),
+            ),
+            (
+                "keep_waiting",
+                "Documents due for housekeeping, counted up to 10000",
+                self.store.keep_waiting().unwrap_or(0),
             ),
             ("log_seq", "Last durable sequence of the log", tail.seq.get()),
             ("positions_seq", "Last durable sequence of the positions lane", tail.positions.get()),

@@ -112,6 +112,16 @@ pub(crate) fn is_live(value: &[u8], now: Millis) -> Result<bool> {
     Ok(flags & FLAG_DELETED == 0 && (expires == 0 || expires > now.get()))
 }
 
+/// The sequence and time of a version, without reading the rest of it or looking at the checksum.
+pub(crate) fn written(value: &[u8]) -> Result<(Seq, Millis)> {
+    let (_, header, _) = split_frame("envelope", value, HEADER_LEN)?;
+    let number = |at: std::ops::Range<usize>| {
+        let bytes = header.get(at).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u64::from_le_bytes).ok_or_else(|| Error::corrupt("too short"))
+    };
+    Ok((Seq::new(number(0..8)?), Millis::new(number(24..32)?)))
+}
+
 /// CRC32C of a stored value without its crc field; `None` when it is too short to have one.
 fn checksum(value: &[u8]) -> Option<u32> {
     let (before, rest) = value.split_at_checked(CRC_OFFSET)?;

@@ -6,13 +6,15 @@
 //! log        seq u64
 //! index      index u32 | typed values | id        unique: index u32 | typed values
 //! positions  seq u64
+//! expiry     at_ms u64 | coll u32 | id            -> seq u64 LE of the version that ends then
+//! surplus    at_ms u64 | coll u32 | id            -> seq u64 LE of the version that superseded another
 //! meta       ASCII: format store epoch epochs/<u32> last_seq log_floor positions_last
-//!            positions_floor cat/coll/<u32> cursor/<name> queue/..
+//!            positions_floor history_floor/<u32> cat/coll/<u32> cursor/<name> queue/..
 //! ```
 //! All integers big-endian.
 
 use crate::codec::order::{escape, unescape};
-use crate::types::{CollectionId, DocId, Epoch, IndexId, PositionSeq, Seq};
+use crate::types::{CollectionId, DocId, Epoch, IndexId, Millis, PositionSeq, Seq};
 
 pub(crate) fn head(collection: CollectionId, id: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(4 + id.len());
@@ -66,6 +68,22 @@ pub(crate) fn parse_u64(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.try_into().ok()?))
 }
 
+/// A row of `expiry` or `surplus`: a document that is due at a time.
+pub(crate) fn due(at: Millis, collection: CollectionId, id: &str) -> Vec<u8> {
+    [&at.get().to_be_bytes()[..], &collection.get().to_be_bytes(), id.as_bytes()].concat()
+}
+
+/// The bound of all rows that are due at `now`.
+pub(crate) fn due_until(now: Millis) -> [u8; 8] {
+    now.get().saturating_add(1).to_be_bytes()
+}
+
+pub(crate) fn parse_due(key: &[u8]) -> Option<(Millis, CollectionId, DocId)> {
+    let (at, rest) = key.split_first_chunk::<8>()?;
+    let (collection, id) = parse_head(rest)?;
+    Some((Millis::new(u64::from_be_bytes(*at)), collection, id))
+}
+
 /// The part of an index key before the values.
 pub(crate) fn index_of(index: IndexId) -> [u8; 4] {
     index.get().to_be_bytes()
@@ -80,10 +98,15 @@ pub(crate) const META_POSITIONS_LAST: &[u8] = b"positions_last";
 pub(crate) const META_POSITIONS_FLOOR: &[u8] = b"positions_floor";
 pub(crate) const META_COLLECTIONS: &[u8] = b"cat/coll/";
 pub(crate) const META_EPOCHS: &[u8] = b"epochs/";
+pub(crate) const META_HISTORY_FLOORS: &[u8] = b"history_floor/";
 pub(crate) const META_CURSORS: &[u8] = b"cursor/";
 
 pub(crate) fn meta_collection(collection: CollectionId) -> Vec<u8> {
     [META_COLLECTIONS, &collection.get().to_be_bytes()].concat()
+}
+
+pub(crate) fn meta_history_floor(collection: CollectionId) -> Vec<u8> {
+    [META_HISTORY_FLOORS, &collection.get().to_be_bytes()].concat()
 }
 
 pub(crate) fn meta_epoch(epoch: Epoch) -> Vec<u8> {
@@ -109,6 +132,7 @@ mod tests {
         let seven = CollectionId::new(7);
         assert_eq!(hex(&head(seven, "ab")), "000000076162");
         assert_eq!(hex(&history(seven, "ab", Seq::new(42))), "0000000761620001ffffffffffffffd5");
+        assert_eq!(hex(&due(Millis::new(1_700_000_600_000), seven, "ab")), "0000018bcfee8fc0000000076162");
         assert_eq!(hex(&log(Seq::new(42))), "000000000000002a");
         assert_eq!(hex(&index_of(IndexId::new(9))), "00000009");
         assert_eq!(hex(&meta_epoch(Epoch::new(3))), "65706f6368732f00000003");
@@ -119,6 +143,8 @@ mod tests {
         fn keys_round_trip(collection: u32, id in "[^\0]{1,60}", seq: u64) {
             prop_assume!(id.len() <= 200);
             let (collection, id, seq) = (CollectionId::new(collection), DocId::new(id).unwrap(), Seq::new(seq));
+            let row = due(Millis::new(seq.get()), collection, id.as_str());
+            prop_assert_eq!(parse_due(&row), Some((Millis::new(seq.get()), collection, id.clone())));
             prop_assert_eq!(parse_head(&head(collection, id.as_str())), Some((collection, id.clone())));
             prop_assert_eq!(parse_history(&history(collection, id.as_str(), seq)), Some((collection, id, seq)));
         }
@@ -132,7 +158,7 @@ mod tests {
 
         #[test]
         fn parsers_never_panic(key in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = (parse_head(&key), parse_history(&key), parse_u64(&key));
+            let _ = (parse_head(&key), parse_history(&key), parse_u64(&key), parse_due(&key));
         }
     }
 }

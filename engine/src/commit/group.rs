@@ -5,6 +5,7 @@
 //! trace and uses no sequence number.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,16 +15,19 @@ use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
 use crate::codec::{change, envelope, idem, key, meta, positions, unique};
 use crate::commit::decide::decide;
-use crate::commit::op::{CursorMove, Receipt, Transaction};
+use crate::commit::op::{self, Condition, CursorMove, DueRow, Receipt, Transaction, Upkeep};
 use crate::commit::prepare::{Prepared, Target};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
 use crate::feed::cursor::Cursor;
+use crate::figures::KeepTotals;
+use crate::keep;
 use crate::kv::Kv;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::limits::TRANSACTION_BYTES_MAX;
 use crate::queue::{PreparedJob, QueueState};
+use crate::read;
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Seq, Tail};
 
 type Place = (CollectionId, DocId);
@@ -58,6 +62,12 @@ pub(crate) struct Ledger {
     pub(crate) touched: HashMap<CollectionId, Seq>,
     /// Records of the group at hand, for the ring.
     pub(crate) recorded: Vec<Change>,
+    /// The earliest row that the group at hand has filed for housekeeping.
+    pub(crate) due: Option<Millis>,
+    /// What housekeeping has done in the group at hand.
+    pub(crate) kept: KeepTotals,
+    /// From where on the history of a collection is whole, as far as it has been asked for.
+    pub(crate) history_floors: HashMap<CollectionId, Seq>,
 }
 
 /// One group in the making.
@@ -75,11 +85,27 @@ pub(crate) struct Group<'a> {
     records: u64,
 }
 
+/// One record of a transaction to come.
 struct Planned<'t> {
     target: &'t Target,
+    op: ChangeOp,
     document: Document,
     old: Option<Head>,
     old_keys: Vec<IndexKey>,
+    new_keys: &'t [IndexKey],
+    /// Superseded versions that go with a purge.
+    forgotten: &'t [Seq],
+}
+
+/// A transaction in planning.
+#[derive(Default)]
+struct Draft<'t> {
+    planned: Vec<Planned<'t>>,
+    /// The last plan for each document.
+    latest: HashMap<Place, usize>,
+    /// Holders of unique keys as the transaction would make them.
+    taken: Holders,
+    replaced_bytes: usize,
 }
 
 impl<'a> Group<'a> {
@@ -145,92 +171,121 @@ impl<'a> Group<'a> {
         }
         self.ledger.queue.check_acks(&transaction.acks)?;
         self.ledger.queue.check_enqueue(&prepared.jobs)?;
-        let defined = self.plan_definition(transaction)?;
         let planned = self.plan_writes(prepared)?;
+        let defined = self.plan_definition(transaction, planned.len())?;
         self.apply(prepared, planned, defined).map_err(|e| Error::internal(e.to_string()))
     }
 
-    fn plan_definition(&self, transaction: &Transaction) -> Result<Option<Collection>> {
+    fn plan_definition(&self, transaction: &Transaction, planned: usize) -> Result<Option<Collection>> {
         let Some((name, options)) = &transaction.define else { return Ok(None) };
-        let at = Seq::new(self.ledger.tail.seq.get() + transaction.writes.len() as u64 + 1);
+        let at = Seq::new(self.ledger.tail.seq.get() + planned as u64 + 1);
         self.ledger.catalog.plan(name, options.clone(), at).map(Some)
     }
 
+    /// Plans every write in order. What the engine does by itself is passed over where it no longer applies.
     fn plan_writes<'t>(&mut self, prepared: &'t Prepared) -> Result<Vec<Planned<'t>>> {
         let writes = &prepared.transaction.writes;
-        let mut planned: Vec<Planned<'t>> = Vec::with_capacity(writes.len());
-        let mut latest: HashMap<(CollectionId, &DocId), usize> = HashMap::new();
-        let mut taken = Holders::new();
-        let mut replaced_bytes = 0;
+        let mut draft = Draft { planned: Vec::with_capacity(writes.len()), ..Draft::default() };
         for (write, target) in writes.iter().zip(&prepared.targets) {
-            let inside = latest.get(&(write.collection, &write.id)).and_then(|&at| planned.get(at));
-            let old = match inside {
-                Some(before) => Some(Head { document: before.document.clone(), stored: None }),
-                None => self.head((write.collection, write.id.clone()))?,
-            };
-            let old_document = old.as_ref().map(|head| &head.document);
-            replaced_bytes += old_document.map_or(0, |old| old.body.len());
-            if replaced_bytes > TRANSACTION_BYTES_MAX {
-                return Err(Error::invalid(format!(
-                    "a transaction replaces at most {TRANSACTION_BYTES_MAX} bytes of documents"
-                )));
+            let place = (write.collection, write.id.clone());
+            match self.plan_write(&mut draft, place, target, &write.condition, &write.change) {
+                Err(error) if write.change.is_upkeep() && error.conflict().is_some() => {}
+                outcome => outcome?,
             }
-            let plan = decide(old_document, &write.condition, &write.change, self.ledger.at)?;
-            let old_keys = keys_of(&target.collection, old_document)?;
-            for released in old_keys.iter().filter(|key| key.unique) {
-                // A later write of the same transaction may take it.
-                taken.insert(released.key.clone(), None);
-            }
-            for wanted in target.index_keys.iter().filter(|key| key.unique) {
-                self.check_unique(target, wanted, &write.id, &old_keys, &taken)?;
-                taken.insert(wanted.key.clone(), Some(write.id.clone()));
-            }
-            let seq = Seq::new(self.ledger.tail.seq.get() + 1 + planned.len() as u64);
-            let document = Document {
-                collection: write.collection,
-                id: write.id.clone(),
-                seq,
-                prev_seq: plan.prev_seq,
-                epoch: self.ledger.epoch,
-                created: plan.created,
-                updated: self.ledger.at,
-                expires: plan.expires,
-                schema: 0,
-                deleted: plan.deleted,
-                body: plan.body,
-            };
-            latest.insert((write.collection, &write.id), planned.len());
-            planned.push(Planned { target, document, old, old_keys });
         }
-        Ok(planned)
+        Ok(draft.planned)
     }
 
-    fn check_unique(
-        &self,
-        target: &Target,
-        wanted: &IndexKey,
-        id: &DocId,
-        own: &[IndexKey],
-        taken: &Holders,
+    fn plan_write<'t>(
+        &mut self,
+        draft: &mut Draft<'t>,
+        place: Place,
+        target: &'t Target,
+        condition: &Condition,
+        change: &'t op::Change,
     ) -> Result<()> {
-        if own.contains(wanted) {
-            return Ok(());
+        let old = self.head_within(draft, &place)?;
+        let old_document = old.as_ref().map(|head| &head.document);
+        draft.replaced_bytes += old_document.map_or(0, |old| old.body.len());
+        if draft.replaced_bytes > TRANSACTION_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "a transaction replaces at most {TRANSACTION_BYTES_MAX} bytes of documents"
+            )));
         }
-        let holder = match taken.get(&wanted.key).or_else(|| self.unique.get(&wanted.key)) {
-            Some(known) => known.clone(),
-            None => match self.kv.get(Family::Index, &wanted.key)? {
-                Some(value) => Some(unique::decode(&value)?),
-                None => None,
-            },
-        };
-        match holder {
-            Some(holder) if holder != *id => {
-                let index = target.collection.indexes.get(wanted.place);
-                let index = index.map(|index| index.name.clone()).unwrap_or_default();
-                Err(Conflict::Unique { index, id: holder }.into())
+        let keep = &target.collection.options.keep;
+        let plan = decide(old_document, condition, change, keep, self.ledger.at)?;
+        let old_keys = keys_of(&target.collection, old_document)?;
+        for released in old_keys.iter().filter(|key| key.unique) {
+            // A later write of the same transaction may take it.
+            draft.taken.insert(released.key.clone(), None);
+        }
+        let new_keys = if let op::Change::Put { .. } = change { &target.index_keys[..] } else { &[] };
+        for wanted in new_keys.iter().filter(|key| key.unique && !old_keys.contains(key)) {
+            if let Some(holder) = self.holder(draft, wanted)?.filter(|holder| *holder != place.1) {
+                self.release(draft, target, wanted, holder)?;
             }
-            _ => Ok(()),
         }
+        for wanted in new_keys.iter().filter(|key| key.unique) {
+            draft.taken.insert(wanted.key.clone(), Some(place.1.clone()));
+        }
+        let seq = Seq::new(self.ledger.tail.seq.get() + 1 + draft.planned.len() as u64);
+        let document = Document {
+            collection: place.0,
+            id: place.1.clone(),
+            seq,
+            prev_seq: plan.prev_seq,
+            epoch: self.ledger.epoch,
+            created: plan.created,
+            updated: self.ledger.at,
+            expires: plan.expires,
+            schema: 0,
+            deleted: plan.op != ChangeOp::Put,
+            body: plan.body,
+        };
+        draft.latest.insert(place, draft.planned.len());
+        let forgotten = if let op::Change::Purge { versions } = change { &versions[..] } else { &[] };
+        let op = plan.op;
+        draft.planned.push(Planned { target, op, document, old, old_keys, new_keys, forgotten });
+        Ok(())
+    }
+
+    /// What the transaction has made of a document so far, or the group, or what is stored.
+    fn head_within(&mut self, draft: &Draft<'_>, place: &Place) -> Result<Option<Head>> {
+        match draft.latest.get(place).and_then(|&at| draft.planned.get(at)) {
+            Some(before) => Ok(Some(Head { document: before.document.clone(), stored: None })),
+            None => self.head(place.clone()),
+        }
+    }
+
+    /// Another write's id when it holds this key.
+    fn holder(&self, draft: &Draft<'_>, wanted: &IndexKey) -> Result<Option<DocId>> {
+        match draft.taken.get(&wanted.key).or_else(|| self.unique.get(&wanted.key)) {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let value = self.kv.get(Family::Index, &wanted.key)?;
+                value.map(|value| unique::decode(&value)).transpose()
+            }
+        }
+    }
+
+    /// A document that has ended, but is still there, holds nothing: its end is recorded first.
+    fn release<'t>(
+        &mut self,
+        draft: &mut Draft<'t>,
+        target: &'t Target,
+        wanted: &IndexKey,
+        holder: DocId,
+    ) -> Result<()> {
+        let place = (target.collection.id, holder);
+        let head = self.head_within(draft, &place)?;
+        let ended = head.filter(|head| !head.document.deleted && !head.document.is_live(self.ledger.at));
+        let Some(ended) = ended else {
+            let index = target.collection.indexes.get(wanted.place);
+            let index = index.map(|index| index.name.clone()).unwrap_or_default();
+            return Err(Conflict::Unique { index, id: place.1 }.into());
+        };
+        let condition = Condition::Revision(ended.document.revision());
+        self.plan_write(draft, place, target, &condition, &op::Change::Expire)
     }
 
     /// From here on nothing may fail on what is stored.
@@ -254,9 +309,16 @@ impl<'a> Group<'a> {
 
         let mut seqs = Vec::with_capacity(planned.len());
         for plan in planned {
-            seqs.push(plan.document.seq);
-            self.record_document(&plan.document, last)?;
+            if matches!(plan.op, ChangeOp::Put | ChangeOp::Delete) {
+                seqs.push(plan.document.seq);
+            }
+            let document = &plan.document;
+            let (collection, id) = (document.collection, document.id.clone());
+            self.record(document.seq, collection, id, plan.op, document.prev_seq, last)?;
             self.write_document(plan)?;
+        }
+        for upkeep in &transaction.upkeep {
+            self.keep_up(upkeep)?;
         }
         let defined = match defined {
             Some(collection) => Some(self.write_definition(collection, last)?),
@@ -342,9 +404,20 @@ impl<'a> Group<'a> {
     }
 
     fn write_document(&mut self, plan: Planned<'_>) -> Result<()> {
-        let Planned { target, document, old, old_keys } = plan;
+        let Planned { target, op, document, old, old_keys, new_keys, forgotten } = plan;
         let (collection, id) = (document.collection, document.id.clone());
         self.ledger.touched.insert(collection, document.seq);
+        if let Some(end) = old.as_ref().and_then(|old| old.document.expires) {
+            self.batch.delete(Family::Expiry, &key::due(end, collection, id.as_str()));
+        }
+        if op == ChangeOp::Purge {
+            self.ledger.kept.purged += 1;
+            self.batch.delete(Family::Heads, &key::head(collection, id.as_str()));
+            self.forget(collection, &id, forgotten, document.prev_seq)?;
+            self.overlay.insert((collection, id), Ok(None));
+            return Ok(());
+        }
+        self.ledger.kept.expired += u64::from(op == ChangeOp::Expire);
         if let Some(old) = old {
             let place = key::history(collection, id.as_str(), old.document.seq);
             match &old.stored {
@@ -358,8 +431,68 @@ impl<'a> Group<'a> {
         let head = envelope::encode_head(&document)?;
         let place = key::head(collection, id.as_str());
         self.batch.put_parts(Family::Heads, &place, &[&head, &document.body]);
-        self.write_index(&target.index_keys, &old_keys, document.seq, &id);
+        self.write_index(new_keys, &old_keys, document.seq, &id);
+        self.write_due(&target.collection, &document)?;
         self.overlay.insert((collection, id), Ok(Some(Head { document, stored: None })));
+        Ok(())
+    }
+
+    /// Files a document under the times at which housekeeping has to look at it.
+    fn write_due(&mut self, collection: &Collection, document: &Document) -> Result<()> {
+        let surplus = Some(document).filter(|document| document.prev_seq != Seq::ZERO);
+        let surplus = surplus.and_then(|_| keep::versions::due(&collection.options.keep, self.ledger.at));
+        for (family, at) in [(Family::Expiry, document.expires), (Family::Surplus, surplus)] {
+            let Some(at) = at else { continue };
+            let row =
+                DueRow { family, at, collection: collection.id, id: document.id.clone(), seq: document.seq };
+            self.file(&row);
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, row: &DueRow) {
+        self.batch.put(row.family, &row.key(), &meta::number(row.seq.get()));
+        self.ledger.due = Some(self.ledger.due.map_or(row.at, |due| due.min(row.at)));
+    }
+
+    fn keep_up(&mut self, upkeep: &Upkeep) -> Result<()> {
+        match upkeep {
+            Upkeep::Forget { collection, id, versions, floor } => {
+                self.ledger.kept.versions_removed += versions.len() as u64;
+                self.forget(*collection, id, versions, *floor)?;
+            }
+            Upkeep::Settle { row, seen } => {
+                let head = self.head((row.collection, row.id.clone()))?;
+                let head = head.map(|head| head.document);
+                // Meanwhile a newer version may have been filed under the same row.
+                let again = head.filter(|head| head.seq > *seen).is_some_and(|head| match row.family {
+                    Family::Expiry => head.expires == Some(row.at),
+                    _ => head.updated < row.at,
+                });
+                if !again {
+                    self.batch.delete(row.family, &row.key());
+                }
+            }
+            Upkeep::File(row) => self.file(row),
+        }
+        Ok(())
+    }
+
+    /// Removes superseded versions: each was put once, when it was superseded, and goes once.
+    fn forget(&mut self, collection: CollectionId, id: &DocId, versions: &[Seq], floor: Seq) -> Result<()> {
+        for &version in versions {
+            self.batch.single_delete(Family::History, &key::history(collection, id.as_str(), version));
+        }
+        let name = key::meta_history_floor(collection);
+        let known = self.ledger.history_floors.entry(collection);
+        let known = match known {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Seq::new(read::number(self.kv, &name)?)),
+        };
+        if floor > *known {
+            *known = floor;
+            self.batch.put(Family::Meta, &name, &meta::number(floor.get()));
+        }
         Ok(())
     }
 
@@ -401,12 +534,6 @@ impl<'a> Group<'a> {
         self.batch.put_parts(Family::Positions, &key::positions(seq), &[&head, batch]);
         self.ledger.tail.positions = seq;
         Ok(seq)
-    }
-
-    fn record_document(&mut self, document: &Document, last: Seq) -> Result<()> {
-        let op = if document.deleted { ChangeOp::Delete } else { ChangeOp::Put };
-        let (collection, id) = (document.collection, document.id.clone());
-        self.record(document.seq, collection, id, op, document.prev_seq, last)
     }
 
     fn record(

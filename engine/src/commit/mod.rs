@@ -129,15 +129,17 @@ impl Committer {
     }
 
     /// Lets the writer answer everything that waits, then ends it. On the writer's own thread, where the last
-    /// owner of a store may be dropped, it does not wait for that end.
-    pub(crate) fn stop(&self) {
+    /// owner of a store may be dropped, it does not wait for that end and answers false.
+    pub(crate) fn stop(&self) -> bool {
         drop(self.intake.write().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) else {
-            return;
-        };
+        let Some(thread) = thread else { return true };
+        if thread.thread().id() == std::thread::current().id() {
+            return false;
+        }
         if thread.join().is_err() {
             tracing::error!("the writer thread ended by a panic");
         }
+        true
     }
 }

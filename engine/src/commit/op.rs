@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use crate::catalog::CollectionOptions;
 use crate::codec::idem::Idempotency;
+use crate::codec::key;
+use crate::kv::families::Family;
 use crate::queue::{Ack, NewJob};
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Revision, Seq, Tail};
 
@@ -32,8 +34,51 @@ pub enum Condition {
 /// What becomes of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    Put { body: Bytes, expires: Option<Millis> },
+    Put {
+        body: Bytes,
+        expires: Option<Millis>,
+    },
     Delete,
+    /// It reached its end. Passed over when the head is not at the revision of the condition, or has not ended.
+    Expire,
+    /// Its tombstone is forgotten with these superseded versions; passed over like `Expire`.
+    Purge {
+        versions: Vec<Seq>,
+    },
+}
+
+impl Change {
+    /// The engine itself asks for it; the writer passes over what no longer applies.
+    pub(crate) fn is_upkeep(&self) -> bool {
+        matches!(self, Self::Expire | Self::Purge { .. })
+    }
+}
+
+/// Bookkeeping of `keep`: changes no document and is not logged.
+#[derive(Clone, Debug)]
+pub(crate) enum Upkeep {
+    /// Superseded versions that are kept no longer. The history is whole from `floor` on.
+    Forget { collection: CollectionId, id: DocId, versions: Vec<Seq>, floor: Seq },
+    /// A row that has been seen to, when the head was at `seen`.
+    Settle { row: DueRow, seen: Seq },
+    /// A row to be looked at.
+    File(DueRow),
+}
+
+/// A row of a family of documents by time.
+#[derive(Clone, Debug)]
+pub(crate) struct DueRow {
+    pub(crate) family: Family,
+    pub(crate) at: Millis,
+    pub(crate) collection: CollectionId,
+    pub(crate) id: DocId,
+    pub(crate) seq: Seq,
+}
+
+impl DueRow {
+    pub(crate) fn key(&self) -> Vec<u8> {
+        key::due(self.at, self.collection, self.id.as_str())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +109,7 @@ pub struct Transaction {
     pub(crate) positions: Option<Bytes>,
     pub(crate) define: Option<(String, CollectionOptions)>,
     pub(crate) idempotency: Option<Idempotency>,
+    pub(crate) upkeep: Vec<Upkeep>,
 }
 
 impl Transaction {
@@ -79,6 +125,7 @@ impl Transaction {
             positions: None,
             define: None,
             idempotency: None,
+            upkeep: Vec::new(),
         }
     }
 
@@ -114,7 +161,13 @@ impl Transaction {
         self.write(collection, id, condition, Change::Delete)
     }
 
-    fn write(mut self, collection: CollectionId, id: DocId, condition: Condition, change: Change) -> Self {
+    pub(crate) fn write(
+        mut self,
+        collection: CollectionId,
+        id: DocId,
+        condition: Condition,
+        change: Change,
+    ) -> Self {
         self.writes.push(Write { collection, id, condition, change });
         self
     }
@@ -182,7 +235,12 @@ impl Transaction {
     /// Things it asks for, whatever their size.
     pub(crate) fn parts(&self) -> usize {
         let define = usize::from(self.define.is_some());
-        self.writes.len() + self.jobs.len() + self.acks.len() + self.cursors.len() + define
+        self.writes.len()
+            + self.jobs.len()
+            + self.acks.len()
+            + self.cursors.len()
+            + self.upkeep.len()
+            + define
     }
 
     /// Its share of the bounds of intake and group: what it carries, and something for each part.
@@ -190,12 +248,19 @@ impl Transaction {
         const PART_BYTES: usize = 256;
         let bodies = self.writes.iter().map(|write| match &write.change {
             Change::Put { body, .. } => body.len(),
-            Change::Delete => 0,
+            Change::Delete | Change::Expire => 0,
+            Change::Purge { versions } => size_of_val(versions.as_slice()),
         });
         let jobs = self.jobs.iter().map(|job| job.payload.len());
         let results = self.acks.iter().filter_map(|ack| Some(ack.result.as_ref()?.len()));
         let positions = self.positions.as_ref().map_or(0, Bytes::len);
-        bodies.chain(jobs).chain(results).sum::<usize>() + positions + self.parts() * PART_BYTES
+        let forgotten = self.upkeep.iter().map(|upkeep| match upkeep {
+            Upkeep::Forget { versions, .. } => size_of_val(versions.as_slice()),
+            Upkeep::Settle { .. } | Upkeep::File(_) => 0,
+        });
+        bodies.chain(forgotten).chain(jobs).chain(results).sum::<usize>()
+            + positions
+            + self.parts() * PART_BYTES
     }
 }
 

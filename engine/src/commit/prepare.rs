@@ -54,7 +54,7 @@ fn target(catalog: &Catalog, write: &Write) -> Result<Target> {
         .by_id(write.collection)
         .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
     let index_keys = match &write.change {
-        Change::Delete => Vec::new(),
+        Change::Delete | Change::Expire | Change::Purge { .. } => Vec::new(),
         Change::Put { body, .. } => keys_of_body(collection, write.id.as_str(), body)
             .map_err(|e| e.at(format_args!("{}/{}", collection.name, write.id)))?,
     };

@@ -11,7 +11,8 @@ use crate::commit::poison::Poison;
 use crate::commit::watermark::Watermark;
 use crate::feed::ring::Ring;
 use crate::feed::trim::Floor;
-use crate::figures::CommitFigures;
+use crate::figures::{CommitFigures, KeepFigures};
+use crate::keep::alarm::Alarm;
 use crate::kv::Kv;
 use crate::queue::{Listeners, Wakes};
 
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) figures: CommitFigures,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) listeners: Listeners,
+    pub(crate) alarm: Alarm,
+    pub(crate) kept: KeepFigures,
     /// Newest change of each collection, by its number.
     pub(crate) changed: Box<[AtomicU64]>,
     /// The newest records of the log.

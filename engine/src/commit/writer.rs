@@ -201,6 +201,10 @@ impl Writer {
         }
         // Before the mark moves: a reader finds in the ring whatever the mark allows it.
         self.shared.ring.append(self.ledger.recorded.drain(..));
+        self.shared.kept.add(std::mem::take(&mut self.ledger.kept));
+        if let Some(due) = self.ledger.due.take() {
+            self.shared.alarm.set(due);
+        }
         self.shared.watermark.apply(self.ledger.tail);
         if sync {
             self.sync_by = None;

@@ -14,8 +14,10 @@ pub(crate) enum Family {
     Log,
     /// Declared secondary and unique indexes.
     Index,
-    /// Documents by the time they expire.
+    /// Documents by the time at which their current version ends.
     Expiry,
+    /// Documents by the time at which superseded versions may go.
+    Surplus,
     /// Answers already given under an idempotency key.
     Idem,
     /// Chunks of attachments.
@@ -41,13 +43,14 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Heads,
         Self::History,
         Self::Log,
         Self::Index,
         Self::Expiry,
+        Self::Surplus,
         Self::Idem,
         Self::Blobs,
         Self::Positions,
@@ -70,6 +73,7 @@ impl Family {
             Self::Log => "log",
             Self::Index => "index",
             Self::Expiry => "expiry",
+            Self::Surplus => "surplus",
             Self::Idem => "idem",
             Self::Blobs => "blobs",
             Self::Positions => "positions",

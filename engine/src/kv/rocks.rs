@@ -111,7 +111,13 @@ fn tune(family: Family, cache: &Cache) -> Options {
             options.set_enable_blob_gc(true);
         }
         Family::Log | Family::Positions => table.set_block_size(32 << 10),
-        Family::Job | Family::Jst | Family::Ready | Family::Timer | Family::Expiry | Family::Done => {
+        Family::Job
+        | Family::Jst
+        | Family::Ready
+        | Family::Timer
+        | Family::Expiry
+        | Family::Surplus
+        | Family::Done => {
             options.add_compact_on_deletion_collector_factory(128 << 10, 64 << 10, 0.5);
         }
         _ => {}

@@ -37,6 +37,7 @@ fn cars(store: &Store) -> CollectionId {
         definition: "{}".to_owned(),
         unique: vec![vec!["plate".to_owned()]],
         indexes: vec![vec!["brand".to_owned()]],
+        keep: Keep::default(),
     };
     store.ensure_collection("cars", options).unwrap()
 }
@@ -572,6 +573,7 @@ fn a_plain_index_is_looked_up_by_any_prefix_of_its_fields() {
     let store = store();
     let options = CollectionOptions {
         indexes: vec![vec!["brand".to_owned(), "year".to_owned()]],
+        keep: Keep::default(),
         ..CollectionOptions::default()
     };
     let boats = store.ensure_collection("boats", options).unwrap();

@@ -130,6 +130,7 @@ impl Bytes {
             definition: String::new(),
             unique: vec![vec!["plate".to_owned()]],
             indexes: Vec::new(),
+            keep: Keep::default(),
         };
         let cars = store.ensure_collection("cars", options).unwrap();
         (store, cars)

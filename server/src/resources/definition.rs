@@ -1,6 +1,7 @@
 //! What a resource is made of, read from its JSON definition.
 
-use dateline_engine::{Collection, CollectionId, CollectionOptions};
+use dateline_engine::limits::KEEP_MS_MAX;
+use dateline_engine::{Collection, CollectionId, CollectionOptions, Keep};
 use dateline_index::Mapping;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,7 @@ pub(crate) struct Resource {
 }
 
 /// Members of a definition that clients may give.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "name",
     "schema",
     "strict",
@@ -30,6 +31,7 @@ const MEMBERS: [&str; 10] = [
     "geo",
     "versions",
     "expire_after_s",
+    "tombstones_for_s",
     "durability",
 ];
 
@@ -59,6 +61,7 @@ pub(crate) fn options(definition: &Map<String, Value>) -> Result<CollectionOptio
         definition: Value::Object(definition.clone()).to_string(),
         unique: parts.unique,
         indexes: parts.indexes,
+        keep: parts.keep,
     })
 }
 
@@ -67,11 +70,6 @@ pub(crate) fn check_members(definition: &Map<String, Value>) -> Result<(), Issue
     let mut issues = Issues::new();
     for name in definition.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
         issues.add(&[name], Issue::Unknown);
-    }
-    for later in ["versions", "expire_after_s"] {
-        if definition.get(later).is_some_and(|value| !value.is_null()) {
-            issues.add(&[later], raw("not supported yet: every version is kept"));
-        }
     }
     if issues.is_empty() { Ok(()) } else { Err(issues) }
 }
@@ -83,6 +81,7 @@ struct Parts {
     geo: Vec<String>,
     unique: Vec<Vec<String>>,
     indexes: Vec<Vec<String>>,
+    keep: Keep,
 }
 
 impl Parts {
@@ -120,10 +119,54 @@ impl Parts {
             geo: names(definition.get("geo"), "geo", &mut issues),
             unique,
             indexes: field_sets(definition, "indexes", &mut issues),
+            keep: keeps(definition, &mut issues),
             schema,
         };
         if issues.is_empty() { Ok(parts) } else { Err(issues) }
     }
+}
+
+/// How long things are kept: `versions` {`keep`: number, `for_s`: seconds}, `expire_after_s`, `tombstones_for_s`.
+fn keeps(definition: &Map<String, Value>, issues: &mut Issues) -> Keep {
+    let mut keep = Keep {
+        expire_after_ms: millis(definition, &["expire_after_s"], issues),
+        tombstone_ms: millis(definition, &["tombstones_for_s"], issues),
+        ..Keep::default()
+    };
+    match definition.get("versions") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(versions)) => {
+            for name in versions.keys().filter(|name| !matches!(name.as_str(), "keep" | "for_s")) {
+                issues.add(&["versions", name], Issue::Unknown);
+            }
+            keep.versions_ms = millis(versions, &["versions", "for_s"], issues);
+            keep.versions_max = match versions.get("keep") {
+                None | Some(Value::Null) => None,
+                Some(number) => {
+                    let number = number.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+                    if number.is_none() {
+                        let message = "must be a number of versions, the current one among them: 1 or more";
+                        issues.add(&["versions", "keep"], raw(message));
+                    }
+                    number
+                }
+            };
+        }
+        Some(_) => issues.add(&["versions"], raw("must be an object with 'keep' or 'for_s'")),
+    }
+    keep
+}
+
+/// A number of seconds, whole or not, in milliseconds.
+fn millis(map: &Map<String, Value>, path: &[&str], issues: &mut Issues) -> Option<u64> {
+    let given = path.last().and_then(|name| map.get(*name)).filter(|given| !given.is_null())?;
+    let longest_s = KEEP_MS_MAX / 1000;
+    let ms =
+        given.as_f64().filter(|s| *s >= 0.001 && *s <= longest_s as f64).map(|s| (s * 1000.0).round() as u64);
+    if ms.is_none() {
+        issues.add(path, raw(&format!("must be a number of seconds, 0.001 to {longest_s}")));
+    }
+    ms
 }
 
 pub(crate) fn raw(message: &str) -> Issue {

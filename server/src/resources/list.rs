@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::State;
-use dateline_engine::{Document, Seq, Snapshot};
+use dateline_engine::{Document, Moment, Seq, Snapshot};
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -16,13 +16,11 @@ use crate::eve::{
     Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, SortKey, cursor::CursorError, system,
 };
 use crate::http::Answer;
-use crate::resources::Resource;
-use crate::resources::answer;
 use crate::resources::candidates::{Candidate, Candidates, choose, wait};
-use crate::resources::moment::Moment;
 use crate::resources::query::Query;
 use crate::resources::target::Named;
 use crate::resources::visibility::Sight;
+use crate::resources::{Resource, answer, moment};
 
 /// Bytes of one answer at the most; a page that would be larger ends early.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -59,7 +57,7 @@ struct Page<'a> {
     query: &'a ListQuery,
     snapshot: Snapshot<'a>,
     /// Read as of here rather than the snapshot's own moment.
-    as_of: Option<Seq>,
+    as_of: Option<Moment>,
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
@@ -70,12 +68,14 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         CursorError::OtherQuery => Problem::new(Slug::InvalidCursor, "the cursor belongs to another query"),
     });
     let cursor = cursor.map_err(|problem| problem.issue("cursor", "unknown cursor"))?;
-    let moment = Moment::of(app, params)?;
     let snapshot = app.store().snapshot()?;
     let own = snapshot.tail().seq;
-    let as_of = moment.map(|Moment(seq)| seq).or_else(|| cursor.as_ref().map(|c| Seq::new(c.seq)));
-    let as_of = as_of.filter(|seq| *seq < own);
-    let seq = as_of.unwrap_or(own);
+    let paged = cursor.as_ref().map(|cursor| Seq::new(cursor.seq)).filter(|seq| *seq < own);
+    let as_of = match moment::of(&snapshot, params)? {
+        Some(moment) => Some(moment),
+        None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
+    };
+    let seq = as_of.map_or(own, |moment| moment.seq);
     let candidates = choose(app, resource, params, &query, as_of.is_some())?;
     let page = Page { sight, resource, query: &query, snapshot, as_of };
     // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
@@ -119,7 +119,7 @@ impl Page<'_> {
                     }
                 };
                 match self.as_of {
-                    Some(seq) => self.snapshot.scan_as_of(self.resource.collection, seq, &mut visit)?,
+                    Some(moment) => self.snapshot.scan_at(self.resource.collection, moment, &mut visit)?,
                     None => self.snapshot.scan(self.resource.collection, None, false, &mut visit)?,
                 }
                 failed.map_or(Ok(rows), Err)
@@ -147,7 +147,7 @@ impl Page<'_> {
 
     fn document(&self, id: &str) -> Result<Option<Document>, Problem> {
         let found = match self.as_of {
-            Some(seq) => self.snapshot.get_as_of(self.resource.collection, id, seq),
+            Some(moment) => self.snapshot.get_at(self.resource.collection, id, moment),
             None => self.snapshot.get(self.resource.collection, id),
         };
         match found {

@@ -12,11 +12,10 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, ListMeta, ListWriter, PageRequest, Params};
 use crate::http::Answer;
 use crate::resources::answer::{self, As};
-use crate::resources::moment::Moment;
 use crate::resources::query::Query;
 use crate::resources::target::{Id, Named};
 use crate::resources::visibility::Sight;
-use crate::resources::{Resource, preconditions};
+use crate::resources::{Resource, moment, preconditions};
 
 /// Most versions listed at once.
 const VERSIONS_MAX: usize = 500;
@@ -31,14 +30,13 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, &resource.name)?;
-    let document = match (params.get("version"), Moment::of(&app, &params)?) {
+    let snapshot = app.store().snapshot()?;
+    let document = match (params.get("version"), moment::of(&snapshot, &params)?) {
         (Some("all"), _) => return versions(&app, &sight, &resource, &id),
         (Some(number), _) => numbered(&app, &resource, &id, number)?,
-        (None, Some(Moment(seq))) => app
-            .store()
-            .snapshot()?
-            .get_as_of(resource.collection, &id, seq)?
-            .ok_or_else(|| missing(&resource, &id))?,
+        (None, Some(moment)) => {
+            past(snapshot.get_at(resource.collection, &id, moment))?.ok_or_else(|| missing(&resource, &id))?
+        }
         (None, None) => find(&app, &resource, &id)?.ok_or_else(|| missing(&resource, &id))?,
     };
     check_sight(&sight, &resource, &document)?;
@@ -47,6 +45,14 @@ pub(crate) async fn get(
         return Ok(answer::not_modified(&tag));
     }
     answer::document(&resource.name, &document, As::Read, false, &[])
+}
+
+/// What can never be a name was never there.
+fn past(found: dateline_engine::Result<Option<Document>>) -> Result<Option<Document>, Problem> {
+    match found {
+        Err(error) if error.kind() == dateline_engine::ErrorKind::Invalid => Ok(None),
+        other => Ok(other?),
+    }
 }
 
 /// The live document of this id; a user may also be named by `username`.

@@ -102,7 +102,8 @@ impl View {
         if change.op == ChangeOp::Enqueue {
             return if self.topics.queue { self.job(change).map(Some) } else { Ok(None) };
         }
-        if !change.op.is_document() {
+        // A purge forgets what had been told to be gone before.
+        if !change.op.is_document() || change.op == ChangeOp::Purge {
             return Ok(None);
         }
         let catalog = self.store().catalog();

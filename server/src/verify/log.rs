@@ -96,7 +96,9 @@ impl Walk<'_> {
         }
         let place = self.place(change.collection, &change.id);
         let key = (change.collection, change.id.clone());
-        let before = self.newest.insert(key, (change.seq, change.op)).map(|(seq, _)| seq);
+        let before = self.newest.insert(key, (change.seq, change.op));
+        // After a purge a document begins anew.
+        let before = before.map(|(seq, op)| if op == ChangeOp::Purge { Seq::ZERO } else { seq });
         match before {
             Some(before) if change.prev_seq != before => {
                 let expected = format!("{} to follow {before}", change.seq);
@@ -124,6 +126,8 @@ impl Walk<'_> {
         };
         let is_deletion = change.op != ChangeOp::Put;
         match stored {
+            // Removed, as its collection keeps only so many.
+            None if self.is_forgotten(change)? => {}
             None => self.part.differ("version", place, format!("one of {}", change.seq), "none"),
             Some(stored) => {
                 let expected = (change.prev_seq, change.epoch, change.at, is_deletion);
@@ -134,6 +138,10 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_forgotten(&self, change: &Change) -> Result<bool> {
+        Ok(change.seq < self.store.snapshot()?.history_floor(change.collection)?)
     }
 
     fn documents(&mut self, snapshot: &Snapshot<'_>, watch: Watch<'_>) -> Result<()> {

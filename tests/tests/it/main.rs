@@ -15,6 +15,7 @@ mod documents;
 mod errors;
 mod examples;
 mod ledger;
+mod lifetime;
 mod lists;
 mod oracle;
 mod parts;

@@ -1,0 +1,145 @@
+//! Housekeeping: ends documents that have reached their end, forgets tombstones, and removes versions that are
+//! kept no longer.
+//!
+//! One thread reads what is due from a view of the store and asks the writer for it in small buffered
+//! transactions, one at a time, so it never holds up a write and is never in two minds. Everything it asks
+//! for is decided again by the writer: what has changed meanwhile is passed over. It sleeps until the
+//! earliest row is due; the writer wakes it when an earlier one is filed.
+//!
+//! What waits is in the store, not in memory: after a crash it goes on where it was.
+
+pub(crate) mod alarm;
+mod round;
+pub(crate) mod versions;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::bounded;
+
+use crate::codec::key;
+use crate::commit::op::{Receipt, Transaction};
+use crate::commit::prepare::prepare;
+use crate::commit::shared::Shared;
+use crate::commit::{Committer, Done, Request};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, KvRead};
+use crate::types::Millis;
+
+/// Wait after something that may pass, in milliseconds.
+const RETRY_MS: u64 = 1_000;
+/// Wait after a row that cannot be read, in milliseconds.
+const DAMAGED_RETRY_MS: u64 = 600_000;
+/// Rows counted as waiting at the most.
+const WAITING_MAX: u64 = 10_000;
+
+/// The families whose rows say when a document is due.
+const FAMILIES: [Family; 2] = [Family::Expiry, Family::Surplus];
+
+/// Does what is due. Shared by its thread and whoever asks for it by hand.
+pub(crate) struct Housekeeper {
+    shared: Arc<Shared>,
+    committer: Arc<Committer>,
+    /// One pass at a time: a version is removed once.
+    turn: Mutex<()>,
+}
+
+impl Housekeeper {
+    pub(crate) fn new(shared: Arc<Shared>, committer: Arc<Committer>) -> Self {
+        Self { shared, committer, turn: Mutex::default() }
+    }
+
+    /// Does everything that is due now, and says when more will be.
+    pub(crate) fn pass(&self) -> Result<Option<Millis>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut damaged = false;
+        for family in FAMILIES {
+            let mut from = Vec::new();
+            loop {
+                if self.shared.alarm.is_stopping() {
+                    return Ok(None);
+                }
+                let round = round::plan(&self.shared, family, from)?;
+                damaged |= round.damaged;
+                for transaction in round.transactions {
+                    self.commit(transaction)?;
+                }
+                match round.next {
+                    Some(next) => from = next,
+                    None => break,
+                }
+            }
+        }
+        let now = self.shared.clock.now().get();
+        let retry = Millis::new(now + if damaged { DAMAGED_RETRY_MS } else { RETRY_MS });
+        let next = self.first_due()?;
+        Ok(next.map(|next| if next.get() <= now { retry } else { next }))
+    }
+
+    fn first_due(&self) -> Result<Option<Millis>> {
+        let mut first = None;
+        for family in FAMILIES {
+            let all = KeyRange::new([], key::due_until(Millis::new(u64::MAX)));
+            self.shared.kv.scan(family, &all, Direction::Forward, &mut |place, _| {
+                let at = key::parse_due(place).map(|(at, _, _)| at);
+                first = first.into_iter().chain(at).min();
+                Ok(std::ops::ControlFlow::Break(()))
+            })?;
+        }
+        Ok(first)
+    }
+
+    fn commit(&self, transaction: Transaction) -> Result<Receipt> {
+        let prepared = prepare(&self.shared.catalog.load(), transaction)?;
+        let (answer, outcome) = bounded(1);
+        let done = Done::new(move |result| {
+            // The receiver waits below; it is gone only if this thread is.
+            let _ = answer.send(result);
+        });
+        self.committer.submit(Request::Transaction(Box::new(prepared), done));
+        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    }
+
+    fn run(&self) {
+        let alarm = &self.shared.alarm;
+        while alarm.wait(&*self.shared.clock) {
+            let next = match self.pass() {
+                Ok(next) => next,
+                Err(error) => {
+                    let expected = matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable);
+                    if !expected {
+                        tracing::error!(%error, "housekeeping failed and is tried again");
+                    }
+                    Some(Millis::new(self.shared.clock.now().get() + RETRY_MS))
+                }
+            };
+            if let Some(next) = next {
+                alarm.set(next);
+            }
+        }
+    }
+
+    /// Starts its thread.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<JoinHandle<()>> {
+        let keeper = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("dateline-keep".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(|e| Error::unavailable(format!("cannot start the thread of housekeeping: {e}")))
+    }
+}
+
+/// Rows that are due and not seen to yet, counted up to 10,000.
+pub(crate) fn waiting(kv: &dyn KvRead, now: Millis) -> Result<u64> {
+    let mut waiting = 0;
+    for family in FAMILIES {
+        let due = KeyRange::new([], key::due_until(now));
+        kv.scan(family, &due, Direction::Forward, &mut |_, _| {
+            waiting += 1;
+            let more = waiting < WAITING_MAX;
+            Ok(if more { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) })
+        })?;
+    }
+    Ok(waiting.min(WAITING_MAX))
+}
