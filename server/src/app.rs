@@ -26,6 +26,7 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
+use crate::queues::Waiting;
 use crate::resources::{self, Resources};
 use crate::streams::Seats;
 
@@ -44,6 +45,7 @@ struct Shared {
     search: SearchIndex,
     seats: Seats,
     metrics: Metrics,
+    waiting: Waiting,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
     scans: Arc<Semaphore>,
@@ -140,6 +142,12 @@ impl Builder {
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let metrics = Metrics::new(&store);
         let tail = bridge(&store);
+        let waiting = Waiting::default();
+        let (woken, counted) = (waiting.clone(), metrics.jobs.clone());
+        store.queue().listen(move |news| {
+            counted.count(news.events);
+            woken.wake(news.woken);
+        });
         let scans = Arc::new(Semaphore::new(self.config.limits.scans_max));
         let shared = Shared {
             auth,
@@ -149,6 +157,7 @@ impl Builder {
             seats: Seats::default(),
             store,
             metrics,
+            waiting,
             tail,
             draining: watch::Sender::new(false),
             scans,
@@ -241,6 +250,11 @@ impl App {
     /// Open streams.
     pub(crate) fn seats(&self) -> &Seats {
         &self.shared.seats
+    }
+
+    /// Workers that wait for jobs.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.shared.waiting
     }
 
     fn watch_followers(&self) {

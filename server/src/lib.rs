@@ -23,6 +23,7 @@ pub mod ids;
 pub mod listener;
 pub mod metrics;
 mod places;
+mod queues;
 mod resources;
 mod streams;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub fn routes() -> Routes {
         .merge(http::docs::routes())
         .merge(resources::routes())
         .merge(places::routes())
+        .merge(queues::routes())
         .merge(streams::routes())
         .merge(verify::routes())
         .merge(console::routes())

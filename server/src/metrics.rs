@@ -3,6 +3,8 @@
 //! What the engine counts itself is read when somebody asks; only what passes through the server is counted here.
 //! Labels are bounded: routes as registered, methods and statuses, never anything a client invents.
 
+mod job_figures;
+
 use std::time::Duration;
 
 use axum::extract::State;
@@ -19,6 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::http::{Access, Answer, Doc, Routes};
+use job_figures::JobFigures;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -44,6 +47,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     sign_ins: Family<OutcomeLabels, Counter>,
+    pub(crate) jobs: JobFigures,
     /// Open connections.
     pub connections: Gauge,
     /// Open event streams and sockets.
@@ -59,6 +63,7 @@ impl Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),
             sign_ins: Family::default(),
+            jobs: JobFigures::new(),
             connections: Gauge::default(),
             streams: Gauge::default(),
             stream_events: Counter::default(),
@@ -75,6 +80,7 @@ impl Metrics {
             "Events sent on streams and sockets",
             metrics.stream_events.clone(),
         );
+        metrics.jobs.register(&mut registry);
         registry.register_collector(Box::new(EngineFigures { store: store.clone() }));
         Self { registry, ..metrics }
     }
@@ -93,6 +99,7 @@ impl Metrics {
         let mut text = String::new();
         text::encode_registry(&mut text, &self.registry)?;
         text::encode_registry(&mut text, &follower_registry(app))?;
+        text::encode_registry(&mut text, &job_figures::lane_registry(app.store()))?;
         text::encode_eof(&mut text)?;
         Ok(text)
     }

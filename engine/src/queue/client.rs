@@ -363,6 +363,42 @@ impl<'a> Queue<'a> {
         })
     }
 
+    /// Takes out those of these jobs that are in the queue, in one write; answers how many.
+    ///
+    /// # Errors
+    /// `Busy` or `Unavailable`.
+    pub fn cancel_many(&self, ids: Vec<JobId>, by: impl Into<String>) -> Result<usize> {
+        let by = by.into();
+        self.call(true, move |state, now, out| {
+            let mut cancelled = 0;
+            for id in ids {
+                if state.check_cancel(id).is_ok() {
+                    state.apply_cancel(id, &by, now, out);
+                    cancelled += 1;
+                }
+            }
+            Ok(cancelled)
+        })
+    }
+
+    /// Gives those of these jobs that are dead a fresh set of attempts, in one write; answers how many.
+    /// One whose unique key another job holds stays dead.
+    ///
+    /// # Errors
+    /// `Busy` or `Unavailable`.
+    pub fn requeue_many(&self, ids: Vec<JobId>) -> Result<usize> {
+        self.call(true, move |state, now, out| {
+            let mut requeued = 0;
+            for id in ids {
+                if state.check_requeue(id).is_ok() {
+                    state.apply_requeue(id, now, out);
+                    requeued += 1;
+                }
+            }
+            Ok(requeued)
+        })
+    }
+
     /// Stops or resumes the giving of leases in a lane; survives restarts.
     ///
     /// # Errors

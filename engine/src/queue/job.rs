@@ -47,25 +47,25 @@ impl NewJob {
         }
     }
 
+    /// The first member that is out of bounds, by its name, and why; such a job is refused whole.
+    #[must_use]
+    pub fn flaw(&self) -> Option<(&'static str, Error)> {
+        let checks = [
+            ("lane", check_lane_name(&self.lane)),
+            ("payload", self.check_payload()),
+            ("group", check_name("group", self.group.as_deref())),
+            ("priority", self.check_priority()),
+            ("delay", check_delay(self.delay).map(drop)),
+            ("unique", check_name("unique key", self.unique.as_deref())),
+            ("attempts_max", self.check_attempts()),
+        ];
+        checks.into_iter().find_map(|(member, check)| Some((member, check.err()?)))
+    }
+
     /// Checks every bound and does the work that needs no state, off the writer thread.
     pub(crate) fn prepare(&self) -> Result<PreparedJob> {
-        check_lane_name(&self.lane)?;
-        check_name("group", self.group.as_deref())?;
-        check_name("unique key", self.unique.as_deref())?;
-        let payload_bytes = self.payload.len();
-        if payload_bytes > PAYLOAD_BYTES_MAX {
-            return Err(Error::invalid(format!(
-                "the job payload is {payload_bytes} bytes long, at most {PAYLOAD_BYTES_MAX} are allowed"
-            )));
-        }
-        if self.priority > PRIORITY_MAX {
-            return Err(Error::invalid(format!("priority {} is above {PRIORITY_MAX}", self.priority)));
-        }
-        if self.attempts_max > ATTEMPTS_MAX {
-            return Err(Error::invalid(format!(
-                "{} attempts are more than {ATTEMPTS_MAX}",
-                self.attempts_max
-            )));
+        if let Some((_, error)) = self.flaw() {
+            return Err(error);
         }
         Ok(PreparedJob {
             lane: self.lane.clone(),
@@ -76,6 +76,33 @@ impl NewJob {
             attempts_max: self.attempts_max,
             envelope: record::encode_envelope(self),
         })
+    }
+
+    fn check_payload(&self) -> Result<()> {
+        let payload_bytes = self.payload.len();
+        if payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "the job payload is {payload_bytes} bytes long, at most {PAYLOAD_BYTES_MAX} are allowed"
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_priority(&self) -> Result<()> {
+        if self.priority > PRIORITY_MAX {
+            return Err(Error::invalid(format!("priority {} is above {PRIORITY_MAX}", self.priority)));
+        }
+        Ok(())
+    }
+
+    fn check_attempts(&self) -> Result<()> {
+        if self.attempts_max > ATTEMPTS_MAX {
+            return Err(Error::invalid(format!(
+                "{} attempts are more than {ATTEMPTS_MAX}",
+                self.attempts_max
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -92,7 +92,7 @@ impl From<JsonError> for Problem {
 
 /// Parses one JSON text. Errors name line and column.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, JsonError> {
-    measure(bytes, limits)?;
+    check_bounds(bytes, limits)?;
     serde_json::from_slice(bytes).map_err(|error| syntax(&error))
 }
 
@@ -149,7 +149,7 @@ fn syntax(error: &serde_json::Error) -> JsonError {
 }
 
 /// Checks the bounds without judging the grammar, which the parser does afterwards.
-fn measure(bytes: &[u8], limits: &Limits) -> Result<(), JsonError> {
+pub fn check_bounds(bytes: &[u8], limits: &Limits) -> Result<(), JsonError> {
     if bytes.len() > limits.bytes_max {
         let message = format!("{} bytes of JSON, at most {} are taken", bytes.len(), limits.bytes_max);
         return Err(JsonError { kind: JsonErrorKind::TooLarge, line: 0, column: 0, message });

@@ -47,10 +47,20 @@ pub(crate) fn bound(
     target: &str,
     body: &Value,
 ) -> Idempotency {
-    let body = fingerprinted(target, body).to_string();
+    bound_text(key, principal, method, target, &fingerprinted(target, body).to_string())
+}
+
+/// As `bound`, for a body that is compared as it was written.
+pub(crate) fn bound_text(
+    key: &str,
+    principal: &Principal,
+    method: &Method,
+    target: &str,
+    body: &str,
+) -> Idempotency {
     Idempotency {
         key: digest(&[principal.user.as_str(), key]),
-        fingerprint: digest(&[method.as_str(), target, &body]),
+        fingerprint: digest(&[method.as_str(), target, body]),
     }
 }
 

@@ -16,7 +16,7 @@ mod collections;
 mod definition;
 mod devices;
 mod home;
-mod idempotency;
+pub(crate) mod idempotency;
 pub(crate) mod list;
 mod moment;
 mod pending;

@@ -26,6 +26,14 @@ use new_log::NewLog;
 pub(crate) use stop::Stop;
 use worker::Worker;
 
+/// Whether the server itself works this lane: then nobody else takes jobs of it, and none but
+/// administrators add to it.
+pub(crate) fn is_own_lane(name: &str) -> bool {
+    OWN_LANES.contains(&name)
+}
+
+const OWN_LANES: [&str; 3] = ["ads:expire", "new:ad", "new:log"];
+
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
     stop: Arc<Stop>,
@@ -41,6 +49,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         vec![Box::new(Expire::new(app)?), Box::new(NewAd), Box::new(NewLog::new(app)?)];
     let mut workers = Workers { stop: Arc::default(), threads: Vec::new() };
     for lane in lanes {
+        assert!(is_own_lane(lane.name()), "{} is missing from OWN_LANES", lane.name());
         let name = format!("dateline-{}", lane.name());
         let worker = Worker::new(app, lane, Arc::clone(&workers.stop));
         let thread = std::thread::Builder::new().name(name).spawn(move || worker.run());

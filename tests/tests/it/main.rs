@@ -22,6 +22,7 @@ mod parts;
 mod people;
 mod plan;
 mod program;
+mod queue;
 mod replay;
 mod ring;
 mod rules;

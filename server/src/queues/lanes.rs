@@ -1,0 +1,240 @@
+//! Lanes: how much stands where, whether leases are given, and how jobs are treated.
+
+use axum::extract::State;
+use dateline_engine::{ErrorKind, JobId, JobState, LaneSettings, LaneView, Millis, Store};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{body, seconds, wrong};
+use crate::app::App;
+use crate::auth::Principal;
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{Links, ListMeta, ListWriter, PageRequest};
+use crate::http::{Answer, RawBody};
+use crate::resources::target::Id;
+use crate::resources::{Query, answer};
+
+/// Jobs changed in one write of a bulk change.
+const STEP: usize = 500;
+/// Jobs changed by one request at the most; the answer says whether there are more.
+const CHANGED_MAX: usize = 100_000;
+const KEEP_S_MAX: f64 = 3_652.0 * 86_400.0;
+
+pub(super) async fn list(State(app): State<App>, Query(params): Query) -> Answer {
+    let bytes = app
+        .scan(move |store| -> Result<Vec<u8>, Problem> {
+            let request = PageRequest::parse(&params)?;
+            let mut lanes = store.queue().lanes()?;
+            lanes.sort_by(|a, b| a.name.cmp(&b.name));
+            let mut list = ListWriter::new(lanes.len() * 160);
+            let skip = usize::try_from(request.skip()).unwrap_or(usize::MAX);
+            for lane in lanes.iter().skip(skip).take(request.take()) {
+                list.push_value(&row(lane, store.now()));
+            }
+            let more = request.take() > 0 && lanes.len() > skip.saturating_add(request.take());
+            let meta = ListMeta::new(&request, u64::try_from(lanes.len()).ok(), more);
+            let links =
+                Links { href: "queues", title: "queues", params: &params, page: &request, next_cursor: None };
+            let seq = store.watermark().applied().seq.get();
+            Ok(list.finish(&meta, None, &links.to_json(&meta), seq, &[]))
+        })
+        .await?;
+    Ok(answer::json_bytes(bytes))
+}
+
+pub(super) async fn one(State(app): State<App>, Id(lane): Id) -> Answer {
+    let shown = app.scan(move |store| find(store, &lane).map(|view| whole(&view, store.now()))).await?;
+    Ok(answer::json_bytes(shown.to_string().into_bytes()))
+}
+
+pub(super) async fn pause(State(app): State<App>, Id(lane): Id) -> Answer {
+    set_paused(&app, lane, true).await
+}
+
+pub(super) async fn resume(State(app): State<App>, Id(lane): Id) -> Answer {
+    set_paused(&app, lane, false).await
+}
+
+/// A lane can be paused before its first job: it is made by this.
+async fn set_paused(app: &App, lane: String, paused: bool) -> Answer {
+    let shown = app
+        .scan(move |store| -> Result<Value, Problem> {
+            store.queue().pause(lane.as_str(), paused).map_err(bad_name)?;
+            Ok(whole(&find(store, &lane)?, store.now()))
+        })
+        .await?;
+    Ok(answer::json_bytes(shown.to_string().into_bytes()))
+}
+
+fn bad_name(error: dateline_engine::Error) -> Problem {
+    match error.kind() {
+        ErrorKind::Invalid => wrong("lane", error),
+        _ => error.into(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    attempts: Option<u32>,
+    backoff_s: Option<f64>,
+    backoff_max_s: Option<f64>,
+    keep_done_s: Option<f64>,
+    keep_dead_s: Option<f64>,
+    jobs_max: Option<u32>,
+    leased_max: Option<u32>,
+}
+
+impl Wanted {
+    /// The settings with what was asked for; the rest stays.
+    fn over(&self, now: LaneSettings) -> Result<LaneSettings, Problem> {
+        let ms = |field: &str, given: Option<f64>, now_ms: u64| match given {
+            None => Ok(now_ms),
+            Some(given) => seconds(field, given, KEEP_S_MAX)
+                .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let attempts_max = self.attempts.unwrap_or(now.attempts_max);
+        if !(1..=10_000).contains(&attempts_max) {
+            return Err(wrong("attempts", "must be from 1 to 10000"));
+        }
+        let settings = LaneSettings {
+            attempts_max,
+            backoff_ms_base: ms("backoff_s", self.backoff_s, now.backoff_ms_base)?,
+            backoff_ms_max: ms("backoff_max_s", self.backoff_max_s, now.backoff_ms_max)?,
+            done_ms_keep: ms("keep_done_s", self.keep_done_s, now.done_ms_keep)?,
+            dead_ms_keep: ms("keep_dead_s", self.keep_dead_s, now.dead_ms_keep)?,
+            jobs_max: self.jobs_max.unwrap_or(now.jobs_max),
+            leased_max: self.leased_max.unwrap_or(now.leased_max),
+        };
+        if settings.backoff_ms_base > settings.backoff_ms_max {
+            return Err(wrong("backoff_s", "must not be above backoff_max_s"));
+        }
+        Ok(settings)
+    }
+}
+
+pub(super) async fn change(State(app): State<App>, Id(lane): Id, RawBody(bytes): RawBody) -> Answer {
+    let wanted: Wanted = body::read(&bytes)?;
+    let turn = app.waiting().settings.lock().await;
+    let shown = app
+        .scan(move |store| -> Result<Value, Problem> {
+            let lanes = store.queue().lanes()?;
+            let now = lanes.iter().find(|view| *view.name == *lane);
+            let settings = wanted.over(now.map_or(LaneSettings::INITIAL, |view| view.settings))?;
+            store.queue().configure(lane.as_str(), settings).map_err(bad_name)?;
+            Ok(whole(&find(store, &lane)?, store.now()))
+        })
+        .await;
+    drop(turn);
+    Ok(answer::json_bytes(shown?.to_string().into_bytes()))
+}
+
+/// `POST /api/queues/{lane}/redrive`. A job whose unique key is held by another stays dead.
+pub(super) async fn redrive(State(app): State<App>, Id(lane): Id) -> Answer {
+    let told = app
+        .scan(move |store| -> Result<Value, Problem> {
+            find(store, &lane)?;
+            let (changed, more) =
+                in_steps(store, &lane, JobState::Dead, |ids| store.queue().requeue_many(ids))?;
+            Ok(json!({"redriven": changed, "more": more}))
+        })
+        .await?;
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedPurge {
+    state: String,
+}
+
+/// `POST /api/queues/{lane}/purge {"state"}`.
+pub(super) async fn purge(
+    State(app): State<App>,
+    principal: Principal,
+    Id(lane): Id,
+    RawBody(bytes): RawBody,
+) -> Answer {
+    let WantedPurge { state } = body::read(&bytes)?;
+    let state: JobState = state.parse().map_err(|error| wrong("state", error))?;
+    if matches!(state, JobState::Done | JobState::Cancelled) {
+        return Err(wrong("state", "jobs that have finished are removed by keep_done_s").into());
+    }
+    let by = format!("purged by {}", principal.username);
+    let told = app
+        .scan(move |store| -> Result<Value, Problem> {
+            find(store, &lane)?;
+            let (changed, more) =
+                in_steps(store, &lane, state, |ids| store.queue().cancel_many(ids, by.as_str()))?;
+            Ok(json!({"purged": changed, "more": more}))
+        })
+        .await?;
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
+}
+
+/// Changes every job of a state, so many in a write; jobs that come meanwhile may be among them.
+fn in_steps(
+    store: &Store,
+    lane: &str,
+    state: JobState,
+    change: impl Fn(Vec<JobId>) -> dateline_engine::Result<usize>,
+) -> Result<(usize, bool), Problem> {
+    let (mut changed, mut seen, mut after) = (0, 0, JobId::ZERO);
+    while seen < CHANGED_MAX {
+        let jobs = store.queue().jobs_in(lane, Some(state), after, 0, STEP)?;
+        let Some(last) = jobs.last() else { return Ok((changed, false)) };
+        after = last.id;
+        seen += jobs.len();
+        changed += change(jobs.iter().map(|job| job.id).collect())?;
+    }
+    Ok((changed, true))
+}
+
+fn find(store: &Store, lane: &str) -> Result<LaneView, Problem> {
+    let found = store.queue().lanes()?.into_iter().find(|view| *view.name == *lane);
+    found.ok_or_else(|| Problem::new(Slug::NotFound, format!("there is no lane '{lane}'")))
+}
+
+/// The lane as it stands in the list. A job that waits for its group is ready for all its worker can tell.
+fn row(lane: &LaneView, now: Millis) -> Value {
+    let oldest_ms = lane.oldest_ready.map(|since| now.get().saturating_sub(since.get()));
+    json!({
+        "lane": &*lane.name,
+        "ready": lane.ready + lane.waiting,
+        "leased": lane.leased,
+        "delayed": lane.scheduled,
+        "retrying": lane.retrying,
+        "dead": lane.dead,
+        "paused": lane.paused,
+        "oldest_ready_s": oldest_ms.map(in_seconds),
+    })
+}
+
+fn whole(lane: &LaneView, now: Millis) -> Value {
+    let LaneSettings {
+        attempts_max,
+        backoff_ms_base,
+        backoff_ms_max,
+        done_ms_keep,
+        dead_ms_keep,
+        jobs_max,
+        leased_max,
+    } = lane.settings;
+    let mut shown = row(lane, now);
+    shown["settings"] = json!({
+        "attempts": attempts_max,
+        "backoff_s": in_seconds(backoff_ms_base),
+        "backoff_max_s": in_seconds(backoff_ms_max),
+        "keep_done_s": in_seconds(done_ms_keep),
+        "keep_dead_s": in_seconds(dead_ms_keep),
+        "jobs_max": jobs_max,
+        "leased_max": leased_max,
+    });
+    shown["_links"] = json!({"self": {"title": "Queue", "href": format!("queues/{}", lane.name)}});
+    shown
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times below 285 000 years are exact")]
+fn in_seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}

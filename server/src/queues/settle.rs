@@ -1,0 +1,147 @@
+//! What becomes of a job: completed, failed, kept alive, cancelled, tried again.
+
+use std::borrow::Cow;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use dateline_engine::{Ack, Conflict, Error, LeaseToken, Nack, Result as EngineResult};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::lease::term;
+use super::{TOGETHER_MAX, body, job_id, seconds, time, wrong};
+use crate::app::App;
+use crate::auth::Principal;
+use crate::eve::problem::{Problem, Slug};
+use crate::http::{Answer, RawBody};
+use crate::resources::answer;
+use crate::resources::target::Id;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedAck<'a> {
+    #[serde(borrow)]
+    lease: Cow<'a, str>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+impl WantedAck<'_> {
+    fn check(&self, whole: &Bytes) -> Result<Ack, Problem> {
+        let result = self.result.map(|result| whole.slice_ref(result.get().as_bytes()));
+        Ok(Ack { lease: token(&self.lease)?, result })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedNack {
+    lease: String,
+    #[serde(default)]
+    error: String,
+    retry_in_s: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedHeartbeat {
+    lease: String,
+    lease_s: f64,
+}
+
+fn token(text: &str) -> Result<LeaseToken, Problem> {
+    text.parse().map_err(|error| wrong("lease", error))
+}
+
+/// The lease must be that of the job in the address.
+fn token_of(id: &str, text: &str) -> Result<LeaseToken, Problem> {
+    let token = token(text)?;
+    if token.id() == job_id(id)? { Ok(token) } else { Err(wrong("lease", "is of another job")) }
+}
+
+/// Waits for the engine's word without holding a thread.
+async fn told<T: Send + 'static>(
+    submit: impl FnOnce(Box<dyn FnOnce(EngineResult<T>) + Send>),
+) -> EngineResult<T> {
+    let (answer, outcome) = oneshot::channel();
+    // Nobody waits any more when the request was given up.
+    submit(Box::new(move |result| drop(answer.send(result))));
+    outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+}
+
+pub(super) async fn ack(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
+    let wanted: WantedAck<'_> = body::read(&bytes)?;
+    token_of(&id, &wanted.lease)?;
+    let ack = wanted.check(&bytes)?;
+    let done = told(|done| app.store().queue().submit_acks(vec![ack], done)).await;
+    let done = done.map_err(|error| too_long(error, "result"))?;
+    if done != [true] {
+        return Err(Error::from(Conflict::LeaseLost).into());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /api/jobs/ack`: those whose lease still holds are completed, the others are named.
+pub(super) async fn ack_many(State(app): State<App>, RawBody(bytes): RawBody) -> Answer {
+    let wanted: Vec<WantedAck<'_>> = body::read(&bytes)?;
+    if !(1..=TOGETHER_MAX).contains(&wanted.len()) {
+        return Err(wrong("body", format!("must hold 1 to {TOGETHER_MAX} leases")).into());
+    }
+    let acks: Vec<Ack> = wanted.iter().map(|wanted| wanted.check(&bytes)).collect::<Result<_, _>>()?;
+    let done = told(|done| app.store().queue().submit_acks(acks, done)).await;
+    let done = done.map_err(|error| too_long(error, "result"))?;
+    let lost: Vec<&str> =
+        wanted.iter().zip(&done).filter(|(_, done)| !**done).map(|(wanted, _)| &*wanted.lease).collect();
+    let told = json!({"acked": wanted.len() - lost.len(), "lost": lost});
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
+}
+
+fn too_long(error: Error, field: &str) -> Problem {
+    match error.kind() {
+        dateline_engine::ErrorKind::Invalid => wrong(field, error),
+        _ => error.into(),
+    }
+}
+
+pub(super) async fn nack(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
+    let wanted: WantedNack = body::read(&bytes)?;
+    let retry_in = wanted.retry_in_s.map(|retry_in_s| seconds("retry_in_s", retry_in_s, 3_652.0 * 86_400.0));
+    let nack =
+        Nack { lease: token_of(&id, &wanted.lease)?, error: wanted.error, retry_in: retry_in.transpose()? };
+    let nacked = told(|done| app.store().queue().submit_nack(nack, done)).await?;
+    let told = json!({"state": nacked.state.as_str(), "due": nacked.due.map(time)});
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
+}
+
+pub(super) async fn heartbeat(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
+    let wanted: WantedHeartbeat = body::read(&bytes)?;
+    let (lease, term) = (token_of(&id, &wanted.lease)?, term(wanted.lease_s)?);
+    let until = told(|done| app.store().queue().submit_heartbeat(lease, term, done)).await?;
+    Ok(answer::json_bytes(json!({"lease": wanted.lease, "until": time(until)}).to_string().into_bytes()))
+}
+
+/// Wherever the job stands; who did it is kept beside it.
+pub(super) async fn cancel(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
+    let id = job_id(&id)?;
+    let by = format!("cancelled by {}", principal.username);
+    app.scan(move |store| store.queue().cancel(id, by)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn retry(State(app): State<App>, Id(id): Id) -> Answer {
+    let id = job_id(&id)?;
+    let state = app
+        .scan(move |store| -> Result<_, Problem> {
+            store.queue().requeue(id).map_err(|error| match error.kind() {
+                dateline_engine::ErrorKind::Invalid => Problem::new(Slug::StateConflict, error.to_string()),
+                _ => error.into(),
+            })?;
+            Ok(store.queue().job(id)?.map(|job| job.state.as_str()))
+        })
+        .await?;
+    Ok(answer::json_bytes(json!({"_id": id.to_string(), "state": state}).to_string().into_bytes()))
+}
