@@ -250,7 +250,8 @@ fn a_slow_reader_falls_off_the_ring_and_reads_on_from_disk() {
     let (store, cars) = open(Arc::new(RocksKv::open(dir.path(), options).unwrap()), &clock);
     let mut at = store.feed().head();
     let records = limits::FEED_RING_RECORDS_MAX + 3 * limits::FEED_RING_SEGMENT_RECORDS;
-    let head = (0..records.div_ceil(1_000)).map(|_| group(&store, cars, 1_000)).last().unwrap();
+    let head =
+        (0..records.div_ceil(1_000)).map(|_| group(&store, cars, 1_000)).reduce(|_, later| later).unwrap();
     while at < head {
         for change in store.feed().changes(at, 5_000).unwrap() {
             assert_eq!(change.seq, at.next());
