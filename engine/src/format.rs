@@ -1,29 +1,97 @@
 //! The store's format number, identity and epoch.
 //!
-//! The number only ever rises, one step per change of layout; a store of a newer number is refused.
+//! The number only ever rises, one step per change of layout; a store of a newer number is refused, and one of
+//! an older number is raised only when its operator has asked for it, because there is no way back.
+//!
+//! ```text
+//! 1  documents, history, log, indexes, positions, queue
+//! 2  `expiry` has a row for each head that has an end; families `surplus` and later ones may exist
+//! ```
 
-use crate::codec::{key, meta};
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use crate::codec::{envelope, key, meta};
 use crate::error::{Error, Result};
-use crate::kv::Kv;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
+use crate::kv::{Direction, KeyRange, Kv};
 use crate::read;
 use crate::types::{Epoch, Seq, StoreId};
 
 /// What this version reads and writes. DO NOT LOWER.
-pub(crate) const STORE_FORMAT: u64 = 1;
+pub(crate) const STORE_FORMAT: u64 = 2;
+/// Heads one write of an upgrade looks at.
+const STEP_HEADS: usize = 1_000;
 
 /// Checks the format of an existing store, or marks a new one.
 pub(crate) fn check(kv: &dyn Kv) -> Result<StoreId> {
-    match kv.get(Family::Meta, key::META_FORMAT)? {
-        None => create(kv),
-        Some(value) => match meta::parse_number("format", &value)? {
-            STORE_FORMAT => identity(kv),
-            newer if newer > STORE_FORMAT => Err(Error::invalid(format!(
-                "the store has format {newer}, this program reads up to {STORE_FORMAT}; use a newer version"
-            ))),
-            other => Err(Error::corrupt(format!("meta/format: {other} was never written"))),
-        },
+    let Some(value) = kv.get(Family::Meta, key::META_FORMAT)? else { return create(kv) };
+    check_number(&value)?;
+    identity(kv)
+}
+
+/// Refuses every format but this program's own.
+pub(crate) fn check_number(value: &[u8]) -> Result<()> {
+    match meta::parse_number("format", value)? {
+        STORE_FORMAT => Ok(()),
+        newer if newer > STORE_FORMAT => Err(Error::invalid(format!(
+            "the store has format {newer}, this program reads up to {STORE_FORMAT}; use a newer version"
+        ))),
+        0 => Err(Error::corrupt("meta/format: 0 was never written")),
+        older => Err(Error::invalid(format!(
+            "the store has format {older}, this program works with format {STORE_FORMAT}: make a backup, then start \
+             once with --upgrade; an older program cannot read it afterwards"
+        ))),
+    }
+}
+
+/// Raises an older store to this program's format, a step at a time. A step may be begun again: it adds what is
+/// missing, and the number moves in a write of its own when everything else is on disk.
+pub(crate) fn upgrade(kv: &dyn Kv) -> Result<()> {
+    let Some(value) = kv.get(Family::Meta, key::META_FORMAT)? else { return Ok(()) };
+    if meta::parse_number("format", &value)? == 1 {
+        let filed = file_ends(kv)?;
+        raise(kv, 2)?;
+        tracing::info!(from = 1, to = 2, filed, "store upgraded");
+    }
+    Ok(())
+}
+
+fn raise(kv: &dyn Kv, format: u64) -> Result<()> {
+    // In order: what the step has written is on disk before the number says so.
+    kv.sync()?;
+    let mut batch = Batch::default();
+    batch.put(Family::Meta, key::META_FORMAT, &meta::number(format));
+    kv.write(&batch, true)
+}
+
+/// Files every head that has an end under it; answers how many there are.
+fn file_ends(kv: &dyn Kv) -> Result<u64> {
+    let mut filed = 0;
+    let mut range = KeyRange::new([], [u8::MAX; 256]);
+    loop {
+        let (mut batch, mut seen) = (Batch::default(), 0);
+        kv.scan(Family::Heads, &range.clone(), Direction::Forward, &mut |place, value| {
+            let (collection, id) = key::parse_head(place)
+                .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
+            let head = envelope::decode(collection, id, Bytes::copy_from_slice(value))?;
+            if let Some(end) = head.expires {
+                let due = key::due(end, collection, head.id.as_str());
+                batch.put(Family::Expiry, &due, &meta::number(head.seq.get()));
+                filed += 1;
+            }
+            seen += 1;
+            range.lower = [place, &[0]].concat();
+            Ok(if seen < STEP_HEADS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        if !batch.is_empty() {
+            kv.write(&batch, false)?;
+        }
+        if seen < STEP_HEADS {
+            return Ok(filed);
+        }
     }
 }
 

@@ -51,13 +51,21 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Upper bound of all memtables in bytes.
     pub memtable_bytes: usize,
+    /// Raise a store of an older format, which older programs cannot read afterwards. Without it such a store is
+    /// refused and left as it is.
+    pub upgrade: bool,
 }
 
 impl Options {
     /// The machine's clock, 256 MiB of cache, 256 MiB of memtables.
     #[must_use]
     pub fn new() -> Self {
-        Self { clock: Arc::new(SystemClock), cache_bytes: 256 << 20, memtable_bytes: 256 << 20 }
+        Self {
+            clock: Arc::new(SystemClock),
+            cache_bytes: 256 << 20,
+            memtable_bytes: 256 << 20,
+            upgrade: false,
+        }
     }
 }
 
@@ -125,10 +133,21 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` when another process holds the directory or it cannot be read; `Invalid` when it
-    /// was written by a newer version; `Corrupt` when the log and its counters disagree.
+    /// was written by a newer version, or by an older one and `upgrade` is not asked for; `Corrupt` when the log
+    /// and its counters disagree.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         let rocks = RocksOptions { cache_bytes: options.cache_bytes, memtable_bytes: options.memtable_bytes };
-        Self::start(Arc::new(RocksKv::open(dir, rocks)?), options.clock)
+        // Opening adds the families that are missing, and the program that wrote the rest would not know them.
+        if !options.upgrade
+            && let Some(format) = RocksKv::older_format(dir)?
+        {
+            format::check_number(&format)?;
+        }
+        let kv = RocksKv::open(dir, rocks)?;
+        if options.upgrade {
+            format::upgrade(&kv)?;
+        }
+        Self::start(Arc::new(kv), options.clock)
     }
 
     /// A store that lives in memory, for tests and throw-away use.

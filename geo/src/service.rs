@@ -198,14 +198,14 @@ fn prepare(
 }
 
 fn shard_count(store: &Store, wanted: NonZeroUsize) -> Result<usize> {
-    if let Some(cursor) = store.cursor(SHARDS_CURSOR)? {
-        return usize::try_from(cursor.at.seq.get())
-            .map_err(|_| Error::corrupt("geo/shards: not a number of shards"));
+    let known = store.cursor(SHARDS_CURSOR)?;
+    let count = known.as_ref().map_or(wanted.get() as u64, |cursor| cursor.at.seq.get());
+    // A store of format 1 has it as a cursor, which would hold both lanes for ever.
+    if known.is_none_or(|cursor| cursor.holds) {
+        let at = Tail { seq: Seq::new(count), positions: PositionSeq::ZERO };
+        store.commit(Transaction::new(Durability::Sync).note(SHARDS_CURSOR, at))?;
     }
-    let count = u64::try_from(wanted.get()).unwrap_or(1);
-    let at = Tail { seq: Seq::new(count), positions: PositionSeq::ZERO };
-    store.commit(Transaction::new(Durability::Sync).note(SHARDS_CURSOR, at))?;
-    Ok(wanted.get())
+    usize::try_from(count).map_err(|_| Error::corrupt("geo/shards: not a number of shards"))
 }
 
 fn spawn(worker: Worker, inputs: Receiver<Input>) -> Result<JoinHandle<()>> {

@@ -91,11 +91,19 @@ impl From<Error> for OpenError {
     }
 }
 
+/// What the operator has agreed to, for one start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Raise a store of an older format.
+    pub upgrade: bool,
+}
+
 /// What an app is made of.
 pub struct Builder {
     data: Option<PathBuf>,
     config: Config,
     clock: Arc<dyn Clock>,
+    consent: Consent,
 }
 
 impl Builder {
@@ -120,6 +128,13 @@ impl Builder {
         self
     }
 
+    /// Does what needs the operator's word.
+    #[must_use]
+    pub fn consent(mut self, consent: Consent) -> Self {
+        self.consent = consent;
+        self
+    }
+
     /// Opens everything.
     ///
     /// # Errors
@@ -135,7 +150,7 @@ impl Builder {
             }
         };
         let data = DataDir::take(&dir)?;
-        let store = open_store(&data, &self.config, self.clock)?;
+        let store = open_store(&data, &self.config, self.clock, self.consent)?;
         let auth = Auth::open(&store, &self.config.auth)?;
         resources::install(&store)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
@@ -187,11 +202,12 @@ fn geo_options() -> GeoOptions {
 ///
 /// # Errors
 /// As `Store::open`.
-pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>) -> Result<Store> {
+pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>, consent: Consent) -> Result<Store> {
     let options = Options {
         clock,
         cache_bytes: config.engine.cache_bytes,
         memtable_bytes: config.engine.memtable_bytes,
+        upgrade: consent.upgrade,
     };
     Store::open(&data.store(), options)
 }
@@ -209,7 +225,8 @@ impl App {
     /// An app on a temporary directory with the default configuration, until told otherwise.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { data: None, config: Config::new(), clock: Arc::new(SystemClock) }
+        let (config, clock) = (Config::new(), Arc::new(SystemClock));
+        Builder { data: None, config, clock, consent: Consent::default() }
     }
 
     /// The store: directly for point reads.

@@ -13,6 +13,7 @@ use rocksdb::{
     WriteOptions,
 };
 
+use crate::codec::key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::batch::{Action, Batch};
 use crate::kv::families::Family;
@@ -46,6 +47,26 @@ impl RocksKv {
         let db = Db::open_cf_descriptors(&database_options(&memtables), dir, families)
             .map_err(|e| open_error(dir, &e))?;
         Ok(Self { db })
+    }
+
+    /// The format of a store in which families of this program are missing, so of an older one, or one whose
+    /// creation was cut short. `None` when none is missing, or there is no store. Changes nothing.
+    pub(crate) fn older_format(dir: &Path) -> Result<Option<Vec<u8>>> {
+        if !dir.join("CURRENT").exists() {
+            return Ok(None);
+        }
+        let known = Db::list_cf(&Options::default(), dir).map_err(|e| open_error(dir, &e))?;
+        let has = |family: Family| known.iter().any(|name| name == family.name());
+        if Family::ALL.into_iter().all(has) || !has(Family::Meta) {
+            return Ok(None);
+        }
+        let mut options = Options::default();
+        // As it was written: otherwise RocksDB 11.8.1 wants to drop what the manifest says about logs, and crashes.
+        options.set_track_and_verify_wals_in_manifest(true);
+        let db = Db::open_cf_for_read_only(&options, dir, &known, false);
+        let db = db.map_err(|e| open_error(dir, &e))?;
+        let Some(family) = db.cf_handle(Family::Meta.name()) else { return Ok(None) };
+        db.get_cf(family, key::META_FORMAT).map_err(|e| read_error(&e))
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily> {

@@ -102,6 +102,8 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Data(error) => error.into(),
+            // What is wrong is how it was started, with this program or without a flag.
+            OpenError::Engine(error) if error.kind() == ErrorKind::Invalid => Self::usage(error),
             OpenError::Engine(error) => error.into(),
         }
     }

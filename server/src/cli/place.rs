@@ -8,7 +8,7 @@ use dateline_engine::{Store, SystemClock};
 
 use super::client::Client;
 use super::outcome::Failure;
-use crate::app;
+use crate::app::{self, Consent};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::data::DataDir;
@@ -81,7 +81,7 @@ impl Offline {
     /// As `Store::open`.
     pub fn open(data: DataDir) -> Result<Self, Failure> {
         let config = Config::new();
-        let store = app::open_store(&data, &config, Arc::new(SystemClock))?;
+        let store = app::open_store(&data, &config, Arc::new(SystemClock), Consent::default())?;
         let auth = Auth::open(&store, &config.auth)?;
         Ok(Self { auth, store, data })
     }

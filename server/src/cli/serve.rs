@@ -12,7 +12,7 @@ use super::config::from_file_and_environment;
 use super::first_start::{self, Administrator};
 use super::outcome::Failure;
 use super::output::Output;
-use crate::app::App;
+use crate::app::{App, Consent};
 use crate::config::{Config, Layers, Log, LogFormat};
 use crate::listener::{ListenError, Listener};
 use crate::work;
@@ -44,6 +44,9 @@ pub struct Args {
     /// Any setting, as 'dateline config show' names it; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Raise a data directory of an older format; older programs cannot read it afterwards
+    #[arg(long)]
+    upgrade: bool,
 }
 
 impl Args {
@@ -77,16 +80,17 @@ fn set(layers: Layers, setting: &String) -> Result<Layers, Failure> {
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// 2 when the configuration is wrong or the address would be unsafe; 5 when the directory is in use.
+/// 2 when the configuration is wrong, the address would be unsafe, or the directory is of another format; 5 when the directory is in use.
 pub fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let config = args.config(output)?;
     if config.data.is_none() {
         return Err(Failure::usage("name a data directory with --data"));
     }
     start_log(&config.log)?;
+    let consent = Consent { upgrade: args.upgrade };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let app = App::builder().config(config).open()?;
+        let app = App::builder().config(config).consent(consent).open()?;
         serve(app, output).await
     });
     // Work on blocking threads has had its time while connections drained.

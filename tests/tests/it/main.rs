@@ -14,6 +14,7 @@ mod crash;
 mod documents;
 mod errors;
 mod examples;
+mod formats;
 mod ledger;
 mod lifetime;
 mod lists;

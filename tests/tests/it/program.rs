@@ -39,6 +39,8 @@ pub(crate) struct Server {
     home: TempDir,
     address: Address,
     running: Option<Running>,
+    /// Further flags of every start.
+    flags: Vec<String>,
 }
 
 struct Running {
@@ -59,7 +61,7 @@ impl Server {
     /// A fresh directory, nothing running yet.
     pub(crate) fn idle() -> Self {
         let home = tempfile::Builder::new().prefix("dateline-it-").tempdir().expect("a temporary directory");
-        Self { home, address: Address::default(), running: None }
+        Self { home, address: Address::default(), running: None, flags: Vec::new() }
     }
 
     /// A fresh directory with the program serving it.
@@ -67,6 +69,11 @@ impl Server {
         let mut server = Self::idle();
         server.launch();
         server
+    }
+
+    /// Gives every later start these flags too.
+    pub(crate) fn flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
     }
 
     /// The data directory.
@@ -112,7 +119,12 @@ impl Server {
 
     fn serve(&self) -> Command {
         let mut command = dateline();
-        command.arg("serve").arg("--data").arg(self.data()).args(["--listen", "127.0.0.1:0"]);
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", "127.0.0.1:0"])
+            .args(&self.flags);
         command
     }
 
