@@ -17,7 +17,7 @@ pub(crate) enum Action {
     DeleteRange,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Record {
     family: Family,
     action: Action,
@@ -26,7 +26,7 @@ struct Record {
 }
 
 /// Records in the order in which they apply.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     arena: Vec<u8>,
     records: Vec<Record>,

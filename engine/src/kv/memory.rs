@@ -20,6 +20,12 @@ pub(crate) struct MemoryKv {
 }
 
 impl MemoryKv {
+    /// Another store with the same content.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        Self { map: Arc::new(RwLock::new(self.read().clone())) }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Map> {
         self.map.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,6 +5,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod families;
+#[cfg(test)]
+pub(crate) mod faulty;
 pub(crate) mod memory;
 pub(crate) mod rocks;
 
