@@ -1,12 +1,18 @@
-//! `dateline-tools table`: turns what criterion measured into the table of `benches/README.md`.
+//! Tools for those who work on Dateline.
 //!
-//! Each row is a case beside its reference of the same run, so the ratio holds on any machine; the times are those
+//! `table` turns what criterion measured into the table of `benches/README.md`; `powercut` is rung 7 of
+//! `tests/README.md`.
+//!
+//! Each row of the table is a case beside its reference of the same run, so the ratio holds on any machine; the times are those
 //! of this one.
+
+mod powercut;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use serde_json::Value;
 
 /// What is measured, criterion's directory of it, criterion's directory of the reference, and the budget.
@@ -29,26 +35,39 @@ const ROWS: [(&str, &str, &str, &str); 16] = [
     ("queue: full cycle, 64 waiting, sync", "queue/engine/cycle-64", "", ""),
 ];
 
+#[derive(Parser)]
+#[command(name = "dateline-tools", about = "Tools for those who work on Dateline")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the measured table into a README between its markers
+    Table {
+        /// Where criterion writes
+        criterion: PathBuf,
+        /// The README
+        readme: PathBuf,
+    },
+    /// Cut the power of a disk under the running program, and check what comes back
+    Powercut(powercut::Args),
+}
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some("table"), Some(criterion), Some(readme)) =
-        (arguments.next().as_deref(), arguments.next(), arguments.next())
-    else {
-        eprintln!(
-            "usage: dateline-tools table CRITERION_DIR README\n\n  writes the measured table into README between its markers"
-        );
-        return ExitCode::from(2);
-    };
-    match write(Path::new(&criterion), Path::new(&readme)) {
-        Ok(rows) => {
+    let done = match Arguments::parse().command {
+        Command::Table { criterion, readme } => write(&criterion, &readme).map(|rows| {
             println!("{rows} rows");
             ExitCode::SUCCESS
-        }
-        Err(reason) => {
-            eprintln!("{reason}");
-            ExitCode::FAILURE
-        }
-    }
+        }),
+        Command::Powercut(arguments) => powercut::run(&arguments)
+            .map(|wrong| if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+    };
+    done.unwrap_or_else(|reason| {
+        eprintln!("{reason}");
+        ExitCode::FAILURE
+    })
 }
 
 fn write(criterion: &Path, readme: &Path) -> Result<usize, String> {
