@@ -231,7 +231,7 @@ fn a_store_that_lost_its_tail_or_comes_from_the_future_is_refused() {
     assert_eq!(kind(reopen(&kv)), ErrorKind::Corrupt);
     batch.clear();
     batch.put(Family::Log, &key::log(last), &record);
-    batch.put(Family::Meta, key::META_FORMAT, &meta::number(2));
+    batch.put(Family::Meta, key::META_FORMAT, &meta::number(crate::format::STORE_FORMAT + 1));
     kv.write(&batch, true).unwrap();
     let refused = reopen(&kv).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
