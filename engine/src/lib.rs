@@ -12,6 +12,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
+mod blob;
 mod catalog;
 mod change;
 mod clock;
@@ -34,6 +35,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{Chunk, ChunkHash, Manifest, Part};
 pub use catalog::{Catalog, Collection, CollectionOptions, Keep};
 pub use change::{Change, ChangeOp};
 pub use clock::{Clock, ManualClock, SystemClock};

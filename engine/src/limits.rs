@@ -36,6 +36,10 @@ pub const KEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 pub const UPKEEP_ROWS_MAX: usize = 256;
 /// Versions that housekeeping removes in one transaction.
 pub const UPKEEP_VERSIONS_MAX: usize = 2_048;
+/// Largest chunk of an attachment in bytes.
+pub const CHUNK_BYTES_MAX: usize = 256 << 10;
+/// Largest attachment in bytes: its manifest must fit a document.
+pub const BLOB_BYTES_MAX: u64 = 64 << 30;
 /// Most log records one feed read looks at.
 pub const FEED_READ_MAX: usize = 65_536;
 /// Most records the feed's ring keeps in memory.
@@ -53,4 +57,7 @@ const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);
 const _: () = assert!(3 * UPKEEP_ROWS_MAX + UPKEEP_VERSIONS_MAX < TRANSACTION_OPS_MAX);
 const _: () = assert!(TRANSACTION_OPS_MAX < FEED_READ_MAX);
 const _: () = assert!(FEED_RING_RECORDS_MAX >= 2 * FEED_RING_SEGMENT_RECORDS);
+const _: () = assert!(CHUNK_BYTES_MAX <= TRANSACTION_BYTES_MAX);
+// 32 bytes of hash a chunk, in base64.
+const _: () = assert!(BLOB_BYTES_MAX / CHUNK_BYTES_MAX as u64 * 44 < BODY_BYTES_MAX as u64);
 const _: () = assert!(BODY_BYTES_MAX <= u32::MAX as usize);

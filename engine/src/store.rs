@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use crossbeam::channel::bounded;
 use serde_json::Value as Json;
 
+use crate::blob::{self, ChunkHash};
 use crate::catalog::{Catalog, CollectionOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::codec::idem::{Idempotency, Remembered};
@@ -346,6 +348,29 @@ impl Store {
             Some(found) if found.fingerprint != idempotency.fingerprint => Err(Conflict::KeyReused.into()),
             found => Ok(found),
         }
+    }
+
+    /// The bytes of a chunk, proved by its name.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are not those of the name.
+    pub fn chunk(&self, hash: &ChunkHash) -> Result<Option<Bytes>> {
+        blob::read(&*self.inner.shared.kv, hash)
+    }
+
+    /// At most `max` chunks after `after` that were last stored before `before` and that `is_used` does not know; and
+    /// where to go on, if there may be more.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged.
+    pub fn orphan_chunks(
+        &self,
+        before: Millis,
+        after: Option<ChunkHash>,
+        max: usize,
+        is_used: &dyn Fn(&ChunkHash) -> bool,
+    ) -> Result<(Vec<ChunkHash>, Option<ChunkHash>)> {
+        blob::orphans(&*self.inner.shared.kv, before, after, max, is_used)
     }
 
     /// Where a named consumer stands.

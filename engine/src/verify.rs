@@ -7,14 +7,16 @@
 //! - A document that ends by itself is filed under its end.
 //! - Index entries are exactly those the live heads call for.
 //! - Each job has a state and each state a job.
+//! - Each chunk is what its name says, and has a time.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use crate::blob::ChunkHash;
 use crate::catalog::{Catalog, IndexKey};
-use crate::codec::{change, envelope, key, meta, positions, unique};
+use crate::codec::{blob, change, envelope, key, meta, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::trim::Floor;
@@ -44,6 +46,7 @@ pub(crate) fn verify(
     check.expiry()?;
     check.surplus()?;
     check.jobs()?;
+    check.chunks()?;
     (check.progress)(check.read);
     Ok(check.found)
 }
@@ -84,6 +87,27 @@ impl Check<'_> {
             }
             let enough = self.found.len() >= FOUND_MAX;
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    fn chunks(&mut self) -> Result<()> {
+        let kv = self.kv;
+        self.each(Family::Blobs, |_, place, value| {
+            let unreadable = || Error::corrupt(format!("blobs: unreadable key {place:02x?}"));
+            let hash = blob::parse(place).ok_or_else(unreadable)?;
+            let twin = if place.first() == Some(&blob::BYTES_PREFIX) {
+                if ChunkHash::of(value) != hash {
+                    return Err(Error::corrupt(format!("blobs/{hash}: the bytes are not those of the name")));
+                }
+                blob::key_stored(&hash)
+            } else {
+                blob::decode_stored(&hash, value)?;
+                blob::key_bytes(&hash)
+            };
+            match kv.get(Family::Blobs, &twin)? {
+                Some(_) => Ok(()),
+                None => Err(Error::corrupt(format!("blobs/{hash}: one of its two rows is missing"))),
+            }
         })
     }
 

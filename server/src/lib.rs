@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod auth;
+mod blobs;
 pub mod cli;
 pub mod config;
 mod console;
@@ -43,6 +44,7 @@ pub fn routes() -> Routes {
         .merge(http::openapi::routes())
         .merge(http::docs::routes())
         .merge(resources::routes())
+        .merge(blobs::routes())
         .merge(places::routes())
         .merge(queues::routes())
         .merge(streams::routes())

@@ -4,6 +4,7 @@
 //! integers little-endian, in bincode 1's wire format. Every decoder refuses what its encoder would
 //! not write: unknown formats and flags, short input, trailing bytes, wrong checksums.
 
+pub(crate) mod blob;
 pub(crate) mod change;
 pub(crate) mod envelope;
 pub(crate) mod idem;

@@ -4,16 +4,17 @@
 //! A transaction is planned whole before anything of it enters the batch, so a refused one leaves no
 //! trace and uses no sequence number.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::blob::{Chunk, ChunkHash};
 use crate::catalog::{Catalog, Collection, IndexKey};
 use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
-use crate::codec::{change, envelope, idem, key, meta, positions, unique};
+use crate::codec::{blob, change, envelope, idem, key, meta, positions, unique};
 use crate::commit::decide::decide;
 use crate::commit::op::{self, Condition, CursorMove, DueRow, Receipt, Transaction, Upkeep};
 use crate::commit::prepare::{Prepared, Target};
@@ -81,6 +82,8 @@ pub(crate) struct Group<'a> {
     start: Tail,
     /// Idempotency keys used in this group.
     remembered: HashMap<[u8; 16], Remembered>,
+    /// Chunks stored by this group.
+    chunks: HashSet<ChunkHash>,
     /// Log records written for the transaction at hand.
     records: u64,
 }
@@ -122,8 +125,17 @@ impl<'a> Group<'a> {
             .collect();
         let start = ledger.tail;
         let (overlay, unique) = (Overlay::with_capacity(places.len()), Holders::new());
-        let mut group =
-            Self { kv, ledger, batch, overlay, unique, start, remembered: HashMap::new(), records: 0 };
+        let mut group = Self {
+            kv,
+            ledger,
+            batch,
+            overlay,
+            unique,
+            start,
+            remembered: HashMap::new(),
+            chunks: HashSet::new(),
+            records: 0,
+        };
         let mut bytes = 0;
         for places in places.chunks(HEADS_AT_A_TIME) {
             bytes += group.fetch(places)?;
@@ -169,11 +181,39 @@ impl<'a> Group<'a> {
         if let Some(first) = self.replayed(transaction)? {
             return Ok(self.receipt(Vec::new(), Vec::new(), Some(first)));
         }
+        let forgotten = self.plan_forgetting(transaction)?;
         self.ledger.queue.check_acks(&transaction.acks)?;
         self.ledger.queue.check_enqueue(&prepared.jobs)?;
         let planned = self.plan_writes(prepared)?;
         let defined = self.plan_definition(transaction, planned.len())?;
-        self.apply(prepared, planned, defined).map_err(|e| Error::internal(e.to_string()))
+        self.apply(prepared, planned, defined, &forgotten).map_err(|e| Error::internal(e.to_string()))
+    }
+
+    /// The chunks to be removed that nobody has stored again meanwhile, in the store or in this group.
+    fn plan_forgetting(&self, transaction: &Transaction) -> Result<Vec<ChunkHash>> {
+        let Some((chunks, before)) = &transaction.forget else { return Ok(Vec::new()) };
+        let mut forgotten = Vec::with_capacity(chunks.len());
+        for chunk in chunks.iter().filter(|chunk| !self.chunks.contains(chunk)) {
+            let stored = self.kv.get(Family::Blobs, &blob::key_stored(chunk))?;
+            let stored = stored.map(|value| blob::decode_stored(chunk, &value)).transpose()?;
+            if stored.is_some_and(|stored| stored < *before) {
+                forgotten.push(*chunk);
+            }
+        }
+        Ok(forgotten)
+    }
+
+    fn write_chunks(&mut self, chunks: &[Chunk], forgotten: &[ChunkHash]) {
+        for hash in forgotten {
+            self.batch.delete(Family::Blobs, &blob::key_bytes(hash));
+            self.batch.delete(Family::Blobs, &blob::key_stored(hash));
+        }
+        for chunk in chunks {
+            let hash = chunk.hash();
+            self.batch.put(Family::Blobs, &blob::key_bytes(&hash), &chunk.bytes);
+            self.batch.put(Family::Blobs, &blob::key_stored(&hash), &blob::encode_stored(self.ledger.at));
+            self.chunks.insert(hash);
+        }
     }
 
     fn plan_definition(&self, transaction: &Transaction, planned: usize) -> Result<Option<Collection>> {
@@ -294,6 +334,7 @@ impl<'a> Group<'a> {
         prepared: &Prepared,
         planned: Vec<Planned<'_>>,
         defined: Option<Collection>,
+        forgotten: &[ChunkHash],
     ) -> Result<Receipt> {
         let transaction = &prepared.transaction;
         let now = self.ledger.at;
@@ -346,6 +387,7 @@ impl<'a> Group<'a> {
                 CursorMove::Forget => self.batch.delete(Family::Meta, &place),
             }
         }
+        self.write_chunks(&transaction.chunks, forgotten);
         if let Some(idempotency) = transaction.idempotency {
             let fingerprint = idempotency.fingerprint;
             let remembered = Remembered { seq: first, created: now, fingerprint };

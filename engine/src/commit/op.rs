@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::blob::{Chunk, ChunkHash};
 use crate::catalog::CollectionOptions;
 use crate::codec::idem::Idempotency;
 use crate::codec::key;
@@ -107,6 +108,8 @@ pub struct Transaction {
     pub(crate) acks: Vec<Ack>,
     pub(crate) cursors: Vec<(String, CursorMove)>,
     pub(crate) positions: Option<Bytes>,
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) forget: Option<(Vec<ChunkHash>, Millis)>,
     pub(crate) define: Option<(String, CollectionOptions)>,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) upkeep: Vec<Upkeep>,
@@ -123,6 +126,8 @@ impl Transaction {
             acks: Vec::new(),
             cursors: Vec::new(),
             positions: None,
+            chunks: Vec::new(),
+            forget: None,
             define: None,
             idempotency: None,
             upkeep: Vec::new(),
@@ -217,6 +222,21 @@ impl Transaction {
         self
     }
 
+    /// Stores a piece of an attachment.
+    #[must_use]
+    pub fn chunk(mut self, chunk: Chunk) -> Self {
+        self.chunks.push(chunk);
+        self
+    }
+
+    /// Removes these chunks, except those that were stored again at `before` or later; a second call replaces the
+    /// first.
+    #[must_use]
+    pub fn forget_chunks(mut self, chunks: Vec<ChunkHash>, before: Millis) -> Self {
+        self.forget = Some((chunks, before));
+        self
+    }
+
     /// Takes effect at most once under this key in 24 hours. A second time nothing is written, and the
     /// receipt says what was written first.
     #[must_use]
@@ -235,11 +255,14 @@ impl Transaction {
     /// Things it asks for, whatever their size.
     pub(crate) fn parts(&self) -> usize {
         let define = usize::from(self.define.is_some());
+        let forgotten = self.forget.as_ref().map_or(0, |(chunks, _)| chunks.len());
         self.writes.len()
             + self.jobs.len()
             + self.acks.len()
             + self.cursors.len()
             + self.upkeep.len()
+            + self.chunks.len()
+            + forgotten
             + define
     }
 
@@ -254,11 +277,12 @@ impl Transaction {
         let jobs = self.jobs.iter().map(|job| job.payload.len());
         let results = self.acks.iter().filter_map(|ack| Some(ack.result.as_ref()?.len()));
         let positions = self.positions.as_ref().map_or(0, Bytes::len);
+        let chunks = self.chunks.iter().map(Chunk::len);
         let forgotten = self.upkeep.iter().map(|upkeep| match upkeep {
             Upkeep::Forget { versions, .. } => size_of_val(versions.as_slice()),
             Upkeep::Settle { .. } | Upkeep::File(_) => 0,
         });
-        bodies.chain(forgotten).chain(jobs).chain(results).sum::<usize>()
+        bodies.chain(forgotten).chain(jobs).chain(results).chain(chunks).sum::<usize>()
             + positions
             + self.parts() * PART_BYTES
     }

@@ -128,7 +128,10 @@ fn tune(family: Family, cache: &Cache) -> Options {
             table.set_block_size(16 << 10);
             options.set_enable_blob_files(true);
             options.set_min_blob_size(if family == Family::History { 4 << 10 } else { 32 << 10 });
-            options.set_blob_compression_type(DBCompressionType::Zstd);
+            // Attachments are compressed in themselves; bodies are not.
+            let is_history = family == Family::History;
+            let compression = if is_history { DBCompressionType::Zstd } else { DBCompressionType::None };
+            options.set_blob_compression_type(compression);
             options.set_enable_blob_gc(true);
         }
         Family::Log | Family::Positions => table.set_block_size(32 << 10),

@@ -60,6 +60,8 @@ const RULES: &[Rule] = &[
     ("archive", SignedIn, privilege("archive"), privilege("archive")),
     ("audit", Administrator, Nobody, Nobody),
     ("auth", Nobody, Nobody, Nobody),
+    ("blob_manifests", Nobody, Nobody, Nobody),
+    ("blobs", OwnOr("blobs"), SignedIn, OwnOr("blobs")),
     ("collections", SignedIn, Administrator, Administrator),
     ("content_filters", SignedIn, privilege("content_filters"), privilege("content_filters")),
     ("content_types", SignedIn, privilege("content_type"), privilege("content_type")),
@@ -81,6 +83,7 @@ const RULES: &[Rule] = &[
     ("schedules", privilege("schedules"), privilege("schedules"), privilege("schedules")),
     ("sessions", OwnOr("users"), Nobody, OwnOr("users")),
     ("subscribers", privilege("subscribers"), privilege("subscribers"), privilege("subscribers")),
+    ("uploads", OwnOr("blobs"), SignedIn, OwnOr("blobs")),
     ("users", SignedIn, privilege("users"), OwnOr("users")),
     ("validators", SignedIn, Administrator, Administrator),
     ("vocabularies", SignedIn, privilege("vocabularies"), privilege("vocabularies")),
@@ -89,7 +92,7 @@ const RULES: &[Rule] = &[
 /// Collections that no route, list, stream or export ever reads out.
 #[must_use]
 pub fn is_secret(collection: &str) -> bool {
-    matches!(collection, "api_keys" | "auth" | "credentials")
+    matches!(collection, "api_keys" | "auth" | "blob_manifests" | "credentials")
 }
 
 /// Whether `principal` may do `action` with documents of `resource`.

@@ -86,6 +86,12 @@ fn definitions() -> Vec<(&'static str, Value)> {
         ("fence_events", json!({"indexes": [["device"]]})),
         ("activity", json!({})),
         ("collections", json!({})),
+        (
+            "blobs",
+            json!({"indexes": [["user"], ["sha256"]], "schema": {"user": {"type": "string", "nullable": true}}}),
+        ),
+        ("uploads", json!({"schema": {"user": {"type": "string", "nullable": true}}})),
+        ("blob_manifests", json!({})),
     ]
 }
 

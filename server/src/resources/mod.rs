@@ -34,7 +34,7 @@ mod write;
 pub(crate) use builtin::{install, searched};
 pub(crate) use candidates::within;
 pub(crate) use definition::Resource;
-pub(crate) use preconditions::Prefer;
+pub(crate) use preconditions::{Prefer, is_known};
 pub(crate) use query::Query;
 pub(crate) use read::{check_sight, find, missing};
 pub(crate) use registry::Resources;

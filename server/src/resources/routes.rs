@@ -32,16 +32,20 @@ const BULK: &[Param] =
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writes {
     ByClients,
+    /// What is in them comes another way.
+    OnlyRemoval,
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 9] = [
+const BUILTIN: [(&str, &str, &str, Writes); 11] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
     ("fences", "/api/fences", "/api/fences/{id}", Writes::ByClients),
     ("devices", "/api/devices", "/api/devices/{id}", Writes::ByClients),
     ("collections", "/api/collections", "/api/collections/{id}", Writes::ByClients),
+    ("blobs", "/api/blobs", "/api/blobs/{id}", Writes::OnlyRemoval),
+    ("uploads", "/api/uploads", "/api/uploads/{id}", Writes::OnlyRemoval),
     ("matches", "/api/matches", "/api/matches/{id}", Writes::ByTheServer),
     ("fence_events", "/api/fence_events", "/api/fence_events/{id}", Writes::ByTheServer),
     ("activity", "/api/activity", "/api/activity/{id}", Writes::ByTheServer),
@@ -94,9 +98,11 @@ pub(crate) fn routes() -> Routes {
             routes = routes.get(all, list::list, list_doc(name));
         }
         routes = routes.get(one, read::get, item_doc(name));
-        if writes == Writes::ByClients {
-            routes = with_writes(routes, all, one, name);
-        }
+        routes = match writes {
+            Writes::ByClients => with_writes(routes, all, one, name),
+            Writes::OnlyRemoval => with_removal(routes, one, name),
+            Writes::ByTheServer => routes,
+        };
     }
     let routes = routes
         .schema("Home", json!({"type": "object", "required": ["_links"]}))
@@ -129,7 +135,7 @@ fn item_doc(tag: &'static str) -> Doc {
 
 fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'static str) -> Routes {
     let doc = |summary| Doc::new(summary, tag, Access::SignedIn);
-    routes
+    let routes = routes
         .post(
             all,
             write::create,
@@ -146,6 +152,11 @@ fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'stat
             doc("Replace with If-Match, create with If-None-Match: *")
                 .request("Document")
                 .answer(200, "Document"),
-        )
-        .delete(one, write::remove, doc("Remove; needs If-Match").empty(204))
+        );
+    with_removal(routes, one, tag)
+}
+
+fn with_removal(routes: Routes, one: &'static str, tag: &'static str) -> Routes {
+    let doc = Doc::new("Remove; needs If-Match", tag, Access::SignedIn);
+    routes.delete(one, write::remove, doc.empty(204))
 }

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
+use crate::blobs;
 use expire::Expire;
 use lane::Lane;
 use new_ad::NewAd;
@@ -57,14 +58,22 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
             .threads
             .push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
     }
-    let (trimmed, stop) = (app.clone(), Arc::clone(&workers.stop));
-    let trim = std::thread::Builder::new().name("dateline-trim".to_owned());
-    let trim = trim.spawn(move || trim::run(&trimmed, &stop));
-    workers.threads.push(trim.map_err(|error| Error::unavailable(format!("cannot start to trim: {error}")))?);
+    workers.keep_house(app, "trim", trim::run)?;
+    workers.keep_house(app, "sweep", blobs::sweep_until)?;
     Ok(workers)
 }
 
 impl Workers {
+    /// A thread for work that no job asks for.
+    fn keep_house(&mut self, app: &App, name: &str, run: fn(&App, &Stop)) -> Result<()> {
+        let (app, stop) = (app.clone(), Arc::clone(&self.stop));
+        let thread = std::thread::Builder::new().name(format!("dateline-{name}"));
+        let thread = thread.spawn(move || run(&app, &stop));
+        self.threads
+            .push(thread.map_err(|error| Error::unavailable(format!("cannot start {name}: {error}")))?);
+        Ok(())
+    }
+
     /// Lets each finish the jobs it has in hand.
     pub(crate) fn stop(mut self) {
         self.end();

@@ -1,6 +1,5 @@
 //! Trims the log and the positions lane as the configuration says, one step at a time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dateline_engine::{ErrorKind, Result, TrimPolicy, Trimmed};
@@ -19,7 +18,7 @@ pub(crate) fn policy(config: &Config) -> TrimPolicy {
 }
 
 /// Until it is told to stop. An error is told and the next step tries again: nothing depends on it but space.
-pub(crate) fn run(app: &App, stop: &Arc<Stop>) {
+pub(crate) fn run(app: &App, stop: &Stop) {
     let policy = policy(app.config());
     let every = Duration::from_millis(policy.log.keep_ms.min(policy.positions.keep_ms) / 2);
     while !stop.is_set() {

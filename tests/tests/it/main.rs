@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod blobs;
 mod browser;
 mod bulk;
 mod client;
