@@ -38,7 +38,9 @@ const OWN_LANES: [&str; 3] = ["ads:expire", "new:ad", "new:log"];
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
     stop: Arc<Stop>,
+    /// One a lane; these also end when the server drains.
     threads: Vec<JoinHandle<()>>,
+    housekeepers: Vec<JoinHandle<()>>,
 }
 
 /// Starts a thread for every lane; each shows in `/readyz?verbose`.
@@ -48,7 +50,7 @@ pub(crate) struct Workers {
 pub(crate) fn start(app: &App) -> Result<Workers> {
     let lanes: Vec<Box<dyn Lane>> =
         vec![Box::new(Expire::new(app)?), Box::new(NewAd), Box::new(NewLog::new(app)?)];
-    let mut workers = Workers { stop: Arc::default(), threads: Vec::new() };
+    let mut workers = Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new() };
     for lane in lanes {
         assert!(is_own_lane(lane.name()), "{} is missing from OWN_LANES", lane.name());
         let name = format!("dateline-{}", lane.name());
@@ -69,8 +71,8 @@ impl Workers {
         let (app, stop) = (app.clone(), Arc::clone(&self.stop));
         let thread = std::thread::Builder::new().name(format!("dateline-{name}"));
         let thread = thread.spawn(move || run(&app, &stop));
-        self.threads
-            .push(thread.map_err(|error| Error::unavailable(format!("cannot start {name}: {error}")))?);
+        let thread = thread.map_err(|error| Error::unavailable(format!("cannot start {name}: {error}")))?;
+        self.housekeepers.push(thread);
         Ok(())
     }
 
@@ -81,7 +83,7 @@ impl Workers {
 
     fn end(&mut self) {
         self.stop.set();
-        for thread in self.threads.drain(..) {
+        for thread in self.threads.drain(..).chain(self.housekeepers.drain(..)) {
             // A worker catches the panics of its lane; its own end is all there is to wait for.
             drop(thread.join());
         }
