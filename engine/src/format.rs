@@ -16,7 +16,7 @@ use crate::codec::{envelope, key, meta};
 use crate::error::{Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
-use crate::kv::{Direction, KeyRange, Kv};
+use crate::kv::{Direction, KeyRange, Kv, KvRead};
 use crate::read;
 use crate::types::{Epoch, Seq, StoreId};
 
@@ -105,7 +105,7 @@ fn create(kv: &dyn Kv) -> Result<StoreId> {
     Ok(StoreId(id))
 }
 
-fn identity(kv: &dyn Kv) -> Result<StoreId> {
+pub(crate) fn identity(kv: &dyn KvRead) -> Result<StoreId> {
     let value = kv.get(Family::Meta, key::META_STORE)?.unwrap_or_default();
     let id = value.try_into().map_err(|_| Error::corrupt("meta/store: no identity"))?;
     Ok(StoreId(id))

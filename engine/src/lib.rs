@@ -12,6 +12,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod blob;
 mod catalog;
 mod change;
@@ -28,6 +29,7 @@ mod kv;
 pub mod limits;
 mod queue;
 mod read;
+mod repair;
 mod store;
 mod types;
 mod verify;
@@ -35,6 +37,10 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{
+    BackupDir, BackupWriter, Checked, Checkpoint, Choice, FileFacts, Generation, Pruned, Restored, Rewound,
+    Taken, Until, Watch,
+};
 pub use blob::{Chunk, ChunkHash, Manifest, Part};
 pub use catalog::{Catalog, Collection, CollectionOptions, Keep};
 pub use change::{Change, ChangeOp};
@@ -54,6 +60,7 @@ pub use queue::{
     LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,
 };
 pub use read::{Moment, Snapshot};
+pub use repair::Repaired;
 pub use store::{Health, Options, Store};
 pub use types::{
     CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,

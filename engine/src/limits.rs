@@ -51,6 +51,11 @@ pub const FEED_RING_SEGMENT_RECORDS: usize = 1_024;
 /// Most bytes of positions batches in one feed read.
 pub const FEED_READ_BYTES_MAX: usize = 8 << 20;
 
+/// Least step of the epoch at a restore: more than the openings of the lost store between two backups.
+pub const RESTORE_EPOCHS_MIN: u32 = 1_000;
+/// The step is random within so many more, so that two restores of one backup differ.
+pub const RESTORE_EPOCHS_SPAN: u32 = 8_000;
+
 const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);

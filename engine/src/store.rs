@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crossbeam::channel::bounded;
 use serde_json::Value as Json;
 
+use crate::backup::{Checkpoint, Watch};
 use crate::blob::{self, ChunkHash};
 use crate::catalog::{Catalog, CollectionOptions};
 use crate::clock::{Clock, SystemClock};
@@ -525,13 +526,23 @@ impl Store {
         crate::verify::verify(&*shared.kv.snapshot(), &shared.floor, &self.catalog(), progress)
     }
 
+    /// One consistent state as files, while writes go on. `dir` is on the file system of the store; it is removed first if
+    /// it exists, and again when the checkpoint is dropped.
+    ///
+    /// # Errors
+    /// `Invalid` for a store in memory; `Unavailable` when files cannot be written or read.
+    pub fn checkpoint(&self, dir: &Path, watch: Watch<'_>) -> Result<Checkpoint> {
+        let shared = &self.inner.shared;
+        Checkpoint::take(&*shared.kv, dir, shared.clock.now(), watch)
+    }
+
     /// Writes out what waits and stops the writer; later writes are refused.
     pub fn close(&self) {
         self.inner.stop();
     }
 }
 
-fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
+pub(crate) fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
     let mut collections = Vec::new();
     let range = KeyRange::prefix(key::META_COLLECTIONS);
     kv.scan(Family::Meta, &range, Direction::Forward, &mut |place, value| {

@@ -174,7 +174,7 @@ impl Check<'_> {
                 let end = Document { body: Bytes::new(), ..head.clone() };
                 check.ends.insert((collection, id.clone()), end);
             }
-            for entry in check.index_keys(&head)? {
+            for entry in index_keys(check.catalog, &head)? {
                 let holder = entry.unique.then(|| head.id.clone());
                 if let Some(Some(other)) = wanted.insert(entry.key, holder) {
                     check.report(format!("index: {other} and {id} hold the same unique key"));
@@ -232,21 +232,6 @@ impl Check<'_> {
             self.report(format!("log record {seq}: it is not about document {collection}/{id}"));
         }
         Ok(())
-    }
-
-    fn index_keys(&self, head: &Document) -> Result<Vec<IndexKey>> {
-        let Some(collection) = self.catalog.by_id(head.collection) else {
-            return Err(Error::corrupt(format!(
-                "document {}/{}: no such collection",
-                head.collection, head.id
-            )));
-        };
-        if head.deleted || collection.indexes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let body = serde_json::from_slice(&head.body)
-            .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
-        collection.index_keys(head.id.as_str(), &body)
     }
 
     fn history(&mut self) -> Result<()> {
@@ -328,6 +313,19 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// The index entries a head calls for.
+pub(crate) fn index_keys(catalog: &Catalog, head: &Document) -> Result<Vec<IndexKey>> {
+    let Some(collection) = catalog.by_id(head.collection) else {
+        return Err(Error::corrupt(format!("document {}/{}: no such collection", head.collection, head.id)));
+    };
+    if head.deleted || collection.indexes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let body = serde_json::from_slice(&head.body)
+        .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
+    collection.index_keys(head.id.as_str(), &body)
 }
 
 fn due(family: Family, place: &[u8], value: &[u8]) -> Result<(Millis, CollectionId, DocId, Seq)> {

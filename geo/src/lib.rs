@@ -62,6 +62,6 @@ pub use issue::Issues;
 pub use packed::{BATCH_FIXES_MAX, decode_fixes};
 pub use point::{EARTH_RADIUS_M, Point};
 pub use query::{ANSWER_ITEMS_MAX, AdHit, Counts, DeviceHit, Within};
-pub use service::{Geo, GeoOptions};
+pub use service::{Geo, GeoOptions, begin_at};
 pub use shape::Shape;
 pub use verify::Verdict;

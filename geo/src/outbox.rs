@@ -45,8 +45,8 @@ impl Outbox {
         shard: usize,
         durability: Durability,
     ) -> Result<(Self, Option<Tail>)> {
-        let cursor = format!("geo/{shard}");
-        let told_cursor = format!("{cursor}/told");
+        let cursor = cursor_of(shard);
+        let told_cursor = told_of(&cursor);
         let at = store.cursor(&cursor)?.map(|cursor| cursor.at);
         let told = store.cursor(&told_cursor)?.map_or(0, |cursor| cursor.at.seq.get());
         Ok((Self { store, collections, cursor, told_cursor, told, durability, events_max: EVENTS_MAX }, at))
@@ -91,8 +91,7 @@ impl Outbox {
 
     /// Begins anew at `at`, because what lies between the cursor and there has been trimmed. Its events are lost.
     pub(crate) fn skip_to(&mut self, at: Tail) -> Result<()> {
-        let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, at);
-        self.store.commit(transaction.note(&*self.told_cursor, told_tail(0)))?;
+        skip_to(&self.store, &self.cursor, at)?;
         self.told = 0;
         Ok(())
     }
@@ -131,6 +130,21 @@ impl Outbox {
         };
         Ok(Document { collection, id: event.id()?, body: event.body().to_string().into() })
     }
+}
+
+/// Where a shard stands.
+pub(crate) fn cursor_of(shard: usize) -> String {
+    format!("geo/{shard}")
+}
+
+fn told_of(cursor: &str) -> String {
+    format!("{cursor}/told")
+}
+
+/// Moves a shard's cursor to `at`, with nothing told after it.
+pub(crate) fn skip_to(store: &Store, cursor: &str, at: Tail) -> Result<()> {
+    let transaction = Transaction::new(Durability::Sync).cursor(cursor, at);
+    store.commit(transaction.note(told_of(cursor), told_tail(0))).map(drop)
 }
 
 fn told_tail(told: u64) -> Tail {

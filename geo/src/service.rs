@@ -12,7 +12,7 @@ use dateline_engine::{
 };
 
 use crate::fix::{FIELDS_BYTES_MAX, Fix};
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::packed::{self, BATCH_FIXES_MAX};
 use crate::rebuild;
 use crate::sequencer::{Collections, Sequencer};
@@ -195,6 +195,18 @@ fn prepare(
     let at = kept;
     let ground = rebuild::ground(store, &collections, place, snapshots.load(at)?, at)?;
     Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at })
+}
+
+/// Lets the matcher of a store begin anew at `at`, before it is started. For a store that was taken back to an earlier
+/// moment: what the matcher had told by then is stored, and what it told since is gone. Changes that it had not matched
+/// by then are not matched again.
+///
+/// # Errors
+/// As `Store::commit`.
+pub fn begin_at(store: &Store, at: Tail) -> Result<()> {
+    let Some(shards) = store.cursor(SHARDS_CURSOR)? else { return Ok(()) };
+    let shards = usize::try_from(shards.at.seq.get()).unwrap_or(usize::MAX);
+    (0..shards).try_for_each(|shard| outbox::skip_to(store, &outbox::cursor_of(shard), at))
 }
 
 fn shard_count(store: &Store, wanted: NonZeroUsize) -> Result<usize> {

@@ -21,6 +21,7 @@ use dateline_geo::{Geo, GeoOptions};
 use dateline_index::{SearchIndex, SearchOptions};
 
 use crate::auth::Auth;
+use crate::backups::Backups;
 use crate::config::Config;
 use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
@@ -46,6 +47,7 @@ struct Shared {
     seats: Seats,
     metrics: Metrics,
     waiting: Waiting,
+    backups: Backups,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
     scans: Arc<Semaphore>,
@@ -173,6 +175,7 @@ impl Builder {
             store,
             metrics,
             waiting,
+            backups: Backups::default(),
             tail,
             draining: watch::Sender::new(false),
             scans,
@@ -272,6 +275,16 @@ impl App {
     /// Workers that wait for jobs.
     pub(crate) fn waiting(&self) -> &Waiting {
         &self.shared.waiting
+    }
+
+    /// The backup being made.
+    pub(crate) fn backups(&self) -> &Backups {
+        &self.shared.backups
+    }
+
+    /// Where a backup in the making is.
+    pub(crate) fn checkpoint_dir(&self) -> PathBuf {
+        self.shared.data.checkpoint()
     }
 
     fn watch_followers(&self) {

@@ -6,6 +6,7 @@
 //! DIR/store           documents and log
 //! DIR/index           full text
 //! DIR/geo             snapshots of the spatial state
+//! DIR/checkpoint      links to the files of a backup in the making; removed with it, or when the directory is taken
 //! ```
 //!
 //! The lock goes with the process that took it, so a crash never leaves a directory locked.
@@ -38,6 +39,13 @@ pub enum DataError {
         /// The number found there.
         format: u64,
     },
+    /// It should be empty and is not.
+    Occupied {
+        /// The directory.
+        dir: PathBuf,
+        /// Something that is in it.
+        name: String,
+    },
     /// It cannot be read or written, or holds something else.
     Unusable {
         /// The file in question.
@@ -56,6 +64,9 @@ impl fmt::Display for DataError {
                 "{} has format {format}, this program reads up to {FORMAT}: use a newer dateline",
                 dir.display()
             ),
+            Self::Occupied { dir, name } => {
+                write!(f, "{} is not empty (holds {name}); name a new directory", dir.display())
+            }
             Self::Unusable { path, reason } => write!(f, "{}: {reason}", path.display()),
         }
     }
@@ -80,7 +91,10 @@ impl DataDir {
         fs::create_dir_all(path).map_err(|error| unusable(path, error))?;
         let lock = lock(path)?;
         check_format(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let data = Self { path: path.to_owned(), _lock: lock };
+        // A process that died during a backup leaves links, which keep the space of files that are gone.
+        remove(&data.checkpoint())?;
+        Ok(data)
     }
 
     /// The directory itself.
@@ -95,6 +109,12 @@ impl DataDir {
         self.path.join("store")
     }
 
+    /// Where a backup in the making is.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint")
+    }
+
     /// Where the full-text index lives.
     #[must_use]
     pub fn index(&self) -> PathBuf {
@@ -106,6 +126,69 @@ impl DataDir {
     pub fn geo(&self) -> PathBuf {
         self.path.join("geo")
     }
+}
+
+/// A directory that is to become a data directory: nothing else is in it, and it is no data directory until it is
+/// finished, so that one that was cut short is not served.
+#[derive(Debug)]
+pub struct EmptyDir {
+    path: PathBuf,
+    lock: File,
+}
+
+/// The store of a directory that is not finished.
+const DRAFT: &str = "store.restoring";
+
+impl EmptyDir {
+    /// Takes an empty directory, creating it if there is none. What an earlier attempt left is removed.
+    ///
+    /// # Errors
+    /// `Held` while another process has it, `Occupied` when something is in it, else `Unusable`.
+    pub fn take(path: &Path) -> Result<Self, DataError> {
+        if let Some(name) = stranger(path, &["LOCK", "lost+found", DRAFT])? {
+            return Err(DataError::Occupied { dir: path.to_owned(), name });
+        }
+        fs::create_dir_all(path).map_err(|error| unusable(path, error))?;
+        let dir = Self { path: path.to_owned(), lock: lock(path)? };
+        remove(&dir.draft())?;
+        Ok(dir)
+    }
+
+    /// Where its store is to be made.
+    #[must_use]
+    pub fn draft(&self) -> PathBuf {
+        self.path.join(DRAFT)
+    }
+
+    /// Gives the store its place and makes it a data directory.
+    ///
+    /// # Errors
+    /// `Unusable` when it cannot be written.
+    pub fn finish(self) -> Result<DataDir, DataError> {
+        let data = DataDir { path: self.path.clone(), _lock: self.lock };
+        let moved =
+            fs::rename(self.path.join(DRAFT), data.store()).and_then(|()| File::open(&self.path)?.sync_all());
+        moved.map_err(|error| unusable(&data.store(), error))?;
+        write_format(&self.path, &self.path.join("dateline.json"), &["LOCK", "lost+found", "store"])?;
+        Ok(data)
+    }
+}
+
+fn remove(dir: &Path) -> Result<(), DataError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unusable(dir, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Something in a directory besides these names.
+fn stranger(dir: &Path, known: &[&str]) -> Result<Option<String>, DataError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(|error| unusable(dir, error))?,
+    };
+    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.into_iter().find(|name| !known.contains(&name.as_str())))
 }
 
 fn lock(dir: &Path) -> Result<File, DataError> {
@@ -154,7 +237,7 @@ fn check_format(dir: &Path) -> Result<(), DataError> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return write_format(dir, &path);
+            return write_format(dir, &path, &["LOCK", "lost+found"]);
         }
         Err(error) => return Err(unusable(&path, error)),
     };
@@ -168,15 +251,10 @@ fn check_format(dir: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
-fn write_format(dir: &Path, path: &Path) -> Result<(), DataError> {
+fn write_format(dir: &Path, path: &Path, known: &[&str]) -> Result<(), DataError> {
     // A directory full of something else is not made ours by accident.
-    let strangers = fs::read_dir(dir)
-        .map_err(|error| unusable(dir, error))?
-        .filter_map(Result::ok)
-        .map(|entry| entry.file_name())
-        .find(|name| name != "LOCK" && name != "lost+found");
-    if let Some(name) = strangers {
-        let reason = format!("not empty (holds {}) and not a dateline directory", name.display());
+    if let Some(name) = stranger(dir, known)? {
+        let reason = format!("not empty (holds {name}) and not a dateline directory");
         return Err(unusable(dir, reason));
     }
     let draft = dir.join("dateline.json.new");

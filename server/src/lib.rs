@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod auth;
+mod backups;
 mod blobs;
 pub mod cli;
 pub mod config;
@@ -49,5 +50,6 @@ pub fn routes() -> Routes {
         .merge(queues::routes())
         .merge(streams::routes())
         .merge(verify::routes())
+        .merge(backups::routes())
         .merge(console::routes())
 }

@@ -11,8 +11,9 @@ pub(crate) mod memory;
 pub(crate) mod rocks;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 
@@ -90,6 +91,11 @@ pub(crate) trait Kv: KvRead + Send + Sync {
     /// Gives back files that hold keys of this range only, whatever snapshots see: for keys that were removed
     /// durably before.
     fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()>;
+
+    /// One consistent state as files in a new directory.
+    fn checkpoint(&self, _dir: &Path) -> Result<()> {
+        Err(Error::invalid("a store in memory has no files to back up"))
+    }
 
     /// A consistent view of this moment.
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_>;

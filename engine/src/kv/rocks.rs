@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
     DBRawIteratorWithThreadMode, DBRecoveryMode, DBWithThreadMode, DataBlockIndexType, InfoLogger, LogLevel,
@@ -67,6 +68,29 @@ impl RocksKv {
         let db = db.map_err(|e| open_error(dir, &e))?;
         let Some(family) = db.cf_handle(Family::Meta.name()) else { return Ok(None) };
         db.get_cf(family, key::META_FORMAT).map_err(|e| read_error(&e))
+    }
+
+    /// Family `meta` of a directory that nobody writes to, read without changing it.
+    pub(crate) fn open_meta(dir: &Path) -> Result<Self> {
+        let memory = RocksOptions { cache_bytes: 1 << 20, memtable_bytes: 1 << 20 };
+        let cache = Cache::new_lru_cache(memory.cache_bytes);
+        let memtables = WriteBufferManager::new_write_buffer_manager(memory.memtable_bytes, false);
+        let families =
+            [Family::Meta].map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &cache)));
+        let db = Db::open_cf_descriptors_read_only(&database_options(&memtables), dir, families, false)
+            .map_err(|e| open_error(dir, &e))?;
+        Ok(Self { db })
+    }
+
+    /// Leaves the files as they are: nothing is merged any more.
+    pub(crate) fn hold_still(&self) -> Result<()> {
+        for family in Family::ALL {
+            let family = self.family(family)?;
+            self.db
+                .set_options_cf(family, &[("disable_auto_compactions", "true")])
+                .map_err(|e| read_error(&e))?;
+        }
+        Ok(())
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily> {
@@ -266,6 +290,11 @@ impl Kv for RocksKv {
     fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()> {
         let family = self.family(family)?;
         self.db.delete_file_in_range_cf(family, &range.lower, &range.upper).map_err(|e| read_error(&e))
+    }
+
+    fn checkpoint(&self, dir: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(|e| read_error(&e))?;
+        checkpoint.create_checkpoint(dir).map_err(|e| read_error(&e).at(dir.display()))
     }
 
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_> {

@@ -3,6 +3,7 @@
 mod control;
 mod enqueue;
 mod moves;
+mod rewind;
 mod settle;
 mod tick;
 

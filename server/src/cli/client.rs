@@ -3,14 +3,16 @@
 //! One connection per request, HTTP/1.1, TLS with the system's certificate authorities or a given one. It never
 //! follows redirects, so a token goes nowhere but to the named server.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -19,12 +21,15 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::outcome::{Exit, Failure};
 
 const CONNECT_S: u64 = 10;
 const ANSWER_S: u64 = 120;
+/// A server that reads everything it has before it answers takes its time.
+const LONG_ANSWER_S: u64 = 3_600;
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
@@ -118,6 +123,58 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<(&str, Bytes)>,
     ) -> Result<Reply, Failure> {
+        let request = self.request(method, path, headers, body)?;
+        self.runtime.block_on(async {
+            let connect = tokio::time::timeout(Duration::from_secs(CONNECT_S), self.connect());
+            let stream = connect.await.map_err(|_| self.unreachable("no answer in time"))??;
+            let answer = tokio::time::timeout(Duration::from_secs(ANSWER_S), exchange(stream, request));
+            let answer = answer.await.map_err(|_| self.unreachable("no answer in time"))?;
+            answer.map_err(|error| self.unreachable(error))
+        })
+    }
+
+    /// Sends JSON or nothing and gives the body of a success to `take` as it comes, however long it is.
+    ///
+    /// # Errors
+    /// As `call`; 5 when the answer breaks off.
+    pub fn read<T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+        take: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let request = self.request(method, path, &[], body)?;
+        let started = self.runtime.block_on(async {
+            let connect = tokio::time::timeout(Duration::from_secs(CONNECT_S), self.connect());
+            let stream = connect.await.map_err(|_| self.unreachable("no answer in time"))??;
+            let answer = tokio::time::timeout(Duration::from_secs(LONG_ANSWER_S), begin(stream, request));
+            let answer = answer.await.map_err(|_| self.unreachable("no answer in time"))?;
+            answer.map_err(|error| self.unreachable(error))
+        });
+        let (response, driver) = started?;
+        let status = response.status().as_u16();
+        let body = response.into_body();
+        if !(200..300).contains(&status) {
+            let body = self.runtime.block_on(Limited::new(body, ANSWER_BYTES_MAX).collect());
+            let body = body.map_err(|error| self.unreachable(error))?.to_bytes();
+            return Err(match succeed(&Reply { status, body }) {
+                Err(failure) => failure,
+                Ok(_) => self.unreachable("an answer of no kind"),
+            });
+        }
+        let taken = take(&mut Streamed { client: self, body, waiting: Bytes::new() });
+        driver.abort();
+        taken
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Bytes)>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let mut request = Request::builder()
             .method(method)
@@ -134,16 +191,9 @@ impl Client {
         if let Some((media_type, _)) = &body {
             request = request.header("content-type", *media_type);
         }
-        let request = request
+        request
             .body(Full::new(body.map(|(_, bytes)| bytes).unwrap_or_default()))
-            .map_err(|error| Failure::usage(format!("{path}: {error}")))?;
-        self.runtime.block_on(async {
-            let connect = tokio::time::timeout(Duration::from_secs(CONNECT_S), self.connect());
-            let stream = connect.await.map_err(|_| self.unreachable("no answer in time"))??;
-            let answer = tokio::time::timeout(Duration::from_secs(ANSWER_S), exchange(stream, request));
-            let answer = answer.await.map_err(|_| self.unreachable("no answer in time"))?;
-            answer.map_err(|error| self.unreachable(error))
-        })
+            .map_err(|error| Failure::usage(format!("{path}: {error}")))
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, Failure> {
@@ -163,12 +213,50 @@ impl Client {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// The task that moves the bytes of a connection.
+type Driver = JoinHandle<hyper::Result<()>>;
+
+/// A body that is read as it comes.
+struct Streamed<'a> {
+    client: &'a Client,
+    body: Incoming,
+    waiting: Bytes,
+}
+
+impl Read for Streamed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.waiting.is_empty() {
+            let body = &mut self.body;
+            let frame = self
+                .client
+                .runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(ANSWER_S), body.frame()).await });
+            let frame = frame.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+            let Some(frame) = frame else { return Ok(0) };
+            let frame = frame.map_err(|error| {
+                io::Error::new(io::ErrorKind::ConnectionAborted, format!("the answer broke off: {error}"))
+            })?;
+            self.waiting = frame.into_data().unwrap_or_default();
+        }
+        let taken = self.waiting.split_to(into.len().min(self.waiting.len()));
+        into[..taken.len()].copy_from_slice(&taken);
+        Ok(taken.len())
+    }
+}
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Reply, AnyError> {
+async fn begin(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+) -> Result<(Response<Incoming>, Driver), AnyError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
+    Ok((sender.send_request(request).await?, driver))
+}
+
+async fn exchange(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Reply, AnyError> {
+    let (response, driver) = begin(stream, request).await?;
     let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
     driver.abort();

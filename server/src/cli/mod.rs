@@ -3,6 +3,7 @@
 //! stdout carries data, stderr talk; `--json` turns both into JSON. A command is a file of this folder with its
 //! arguments and a `run`, one variant of [`Command`], and one line of `dispatch`.
 
+mod backup;
 pub mod client;
 mod config;
 mod demo;
@@ -57,6 +58,8 @@ enum Command {
     Export(export::Args),
     /// Compare log, documents, search index and geo matcher
     Verify(verify::Args),
+    /// Backups: create, list, verify, prune, restore
+    Backup(backup::Args),
     /// Users: add, list, passwd, remove
     User(user::Args),
     /// API keys: create, list, revoke
@@ -105,6 +108,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Import(args) => import::run(args, output),
         Command::Export(args) => export::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Backup(args) => backup::run(args, output),
         Command::User(args) => user::run(args, output),
         Command::Token(args) => token::run(args, output),
         Command::Config(args) => config::run(args, output),

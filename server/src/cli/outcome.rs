@@ -93,7 +93,11 @@ impl From<Error> for Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        let exit = if matches!(error, DataError::Held { .. }) { Exit::Unavailable } else { Exit::Error };
+        let exit = match error {
+            DataError::Held { .. } => Exit::Unavailable,
+            DataError::Occupied { .. } => Exit::Conflict,
+            _ => Exit::Error,
+        };
         Self::new(exit, error)
     }
 }

@@ -29,14 +29,7 @@ impl Progress {
             ProgressDrawTarget::stderr_with_hz(8)
         };
         let bar = ProgressBar::with_draw_target(Some(total), target);
-        let template = match unit {
-            Unit::Bytes => "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}",
-            Unit::Items => "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} {msg}",
-        };
-        // The templates are constant; a default bar would still be one.
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
+        bar.set_style(style(unit));
         bar.set_prefix(what);
         bar.enable_steady_tick(Duration::from_millis(500));
         Self { bar }
@@ -54,12 +47,27 @@ impl Progress {
         self.bar.set_message(text);
     }
 
+    /// Begins another part of the work, in which something else is counted.
+    pub(crate) fn begin(&self, what: &'static str, unit: Unit, total: u64) {
+        self.bar.set_style(style(unit));
+        self.part(what, total);
+    }
+
     /// Begins another part of the work.
     pub(crate) fn part(&self, what: &'static str, total: u64) {
         self.bar.set_prefix(what);
         self.bar.set_length(total);
         self.bar.set_position(0);
     }
+}
+
+fn style(unit: Unit) -> ProgressStyle {
+    let template = match unit {
+        Unit::Bytes => "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}",
+        Unit::Items => "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} {msg}",
+    };
+    // The templates are constant; a default bar would still be one.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Drop for Progress {

@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Memory of the storage engine.
     pub engine: EngineConfig,
+    /// Backups on the server's own disk.
+    pub backup: BackupConfig,
     /// How long the log of changes is kept.
     pub feed: RetentionConfig,
     /// How long the positions lane is kept.
@@ -97,6 +99,14 @@ pub struct EngineConfig {
     pub cache_bytes: usize,
     /// Upper bound of all memtables in bytes.
     pub memtable_bytes: usize,
+}
+
+/// Backups on the server's own disk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupConfig {
+    /// Directory below which `POST /api/admin/backup` may write; without one it writes nowhere.
+    pub dir: Option<PathBuf>,
 }
 
 /// How long one lane of the log is kept. What followers, feeds and snapshots have not seen is kept longer, up to
@@ -163,6 +173,7 @@ impl Config {
                 drain_s: 10,
             },
             engine: EngineConfig { cache_bytes: 256 << 20, memtable_bytes: 256 << 20 },
+            backup: BackupConfig { dir: None },
             feed: RetentionConfig::generous(),
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },

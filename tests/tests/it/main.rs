@@ -4,6 +4,7 @@
 //! Settings: `DATELINE_BIN`, `DATELINE_SHARED` (real input), `SEED`, `CRASH_ROUNDS`, `REQUIRE_PARTS=1` (a part that
 //! is missing fails instead of being skipped).
 
+mod backups;
 mod bad_input;
 mod bad_requests;
 mod blobs;
