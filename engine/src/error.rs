@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Invalid,
     /// A bound is reached; try again later.
     Busy,
+    /// The disk is nearly full: nothing that grows is stored until there is room; reads and removals go on.
+    Full,
     /// Stored bytes are damaged; the message names family and key.
     Corrupt,
     /// The engine has stopped accepting writes; a restart recovers.

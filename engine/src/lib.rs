@@ -30,6 +30,7 @@ pub mod limits;
 mod queue;
 mod read;
 mod repair;
+mod space;
 mod store;
 mod types;
 mod verify;
@@ -61,6 +62,7 @@ pub use queue::{
 };
 pub use read::{Moment, Snapshot};
 pub use repair::Repaired;
+pub use space::Room;
 pub use store::{Health, Options, Store};
 pub use types::{
     CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,

@@ -55,6 +55,10 @@ pub const FEED_READ_BYTES_MAX: usize = 8 << 20;
 pub const RESTORE_EPOCHS_MIN: u32 = 1_000;
 /// The step is random within so many more, so that two restores of one backup differ.
 pub const RESTORE_EPOCHS_SPAN: u32 = 8_000;
+/// Room on the disk is looked at this often at the most, in milliseconds.
+pub const DISK_LOOK_MS: u64 = 250;
+/// Of a small disk one part in so many is kept in reserve.
+pub const DISK_RESERVE_SHARE: u64 = 20;
 
 const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);

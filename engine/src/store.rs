@@ -43,6 +43,7 @@ use crate::kv::{Direction, KeyRange, Kv};
 use crate::limits::COLLECTIONS_MAX;
 use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
+use crate::space::{Room, Space};
 use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId, Tail};
 
 /// How a store is opened.
@@ -57,10 +58,13 @@ pub struct Options {
     /// Raise a store of an older format, which older programs cannot read afterwards. Without it such a store is
     /// refused and left as it is.
     pub upgrade: bool,
+    /// With less free room than this on its disk the store does not grow, in bytes; never more than a twentieth of
+    /// the disk, and 0 lets it grow until the disk is full.
+    pub disk_reserve_bytes: u64,
 }
 
 impl Options {
-    /// The machine's clock, 256 MiB of cache, 256 MiB of memtables.
+    /// The machine's clock, 256 MiB of cache, 256 MiB of memtables, 2 GiB of the disk in reserve.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -68,6 +72,7 @@ impl Options {
             cache_bytes: 256 << 20,
             memtable_bytes: 256 << 20,
             upgrade: false,
+            disk_reserve_bytes: 2 << 30,
         }
     }
 }
@@ -87,6 +92,8 @@ pub struct Health {
     pub waiting: usize,
     /// What the committer has done since the store was opened.
     pub commits: CommitTotals,
+    /// Room on the disk; `None` for a store in memory.
+    pub room: Option<Room>,
 }
 
 /// A store. Clones share it; the last one to go stops the writer.
@@ -102,6 +109,8 @@ struct Inner {
     keeping: Mutex<Option<JoinHandle<()>>>,
     epoch: Epoch,
     id: StoreId,
+    /// `None`: it lives in memory.
+    space: Option<Space>,
 }
 
 impl Drop for Inner {
@@ -150,7 +159,7 @@ impl Store {
         if options.upgrade {
             format::upgrade(&kv)?;
         }
-        Self::start(Arc::new(kv), options.clock)
+        Self::run(Arc::new(kv), options.clock, Some(Space::new(dir, options.disk_reserve_bytes)))
     }
 
     /// A store that lives in memory, for tests and throw-away use.
@@ -162,7 +171,11 @@ impl Store {
     }
 
     pub(crate) fn start(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let store = Self::start_still(kv, clock)?;
+        Self::run(kv, clock, None)
+    }
+
+    fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>) -> Result<Self> {
+        let store = Self::build(kv, clock, space)?;
         let thread = store.inner.keeper.start()?;
         *store.inner.keeping.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(store)
@@ -170,6 +183,10 @@ impl Store {
 
     /// Opens without the thread of housekeeping.
     pub(crate) fn start_still(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::build(kv, clock, None)
+    }
+
+    fn build(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>) -> Result<Self> {
         let id = format::check(&*kv)?;
         let tail = read::tail(&*kv)?;
         check_log(&*kv, tail.seq)?;
@@ -210,14 +227,14 @@ impl Store {
         let committer = Arc::new(Committer::start(move |intake| writer.run(&intake))?);
         let keeper = Arc::new(Housekeeper::new(Arc::clone(&shared), Arc::clone(&committer)));
         let keeping = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, keeping, epoch, id }) })
+        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, keeping, epoch, id, space }) })
     }
 
     /// Commits and waits for the answer.
     ///
     /// # Errors
     /// `Conflict` when a precondition fails; `Invalid` when the transaction itself is wrong; `Busy` when
-    /// too much waits; `Unavailable` when the engine has stopped, in which case the outcome is unknown.
+    /// too much waits; `Full` when the disk has little room and the transaction needs some; `Unavailable` when the engine has stopped, in which case the outcome is unknown.
     pub fn commit(&self, transaction: Transaction) -> Result<Receipt> {
         let (answer, outcome) = bounded(1);
         self.submit(transaction, move |result| {
@@ -229,6 +246,11 @@ impl Store {
 
     /// Commits without waiting: `done` is called once, usually on the writer's thread, and must be quick.
     pub fn submit(&self, transaction: Transaction, done: impl FnOnce(Result<Receipt>) + Send + 'static) {
+        if transaction.grows()
+            && let Some(Err(error)) = self.inner.space.as_ref().map(Space::check)
+        {
+            return done(Err(error));
+        }
         let catalog = self.inner.shared.catalog.load();
         match prepare(&catalog, transaction) {
             Ok(prepared) => {
@@ -505,6 +527,7 @@ impl Store {
             poisoned: self.inner.shared.poison.reason().map(str::to_owned),
             waiting: self.inner.committer.waiting(),
             commits: self.inner.shared.figures.totals(),
+            room: self.inner.space.as_ref().map(Space::room),
         }
     }
 

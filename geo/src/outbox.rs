@@ -117,7 +117,9 @@ impl Outbox {
             }
             match self.store.commit(transaction) {
                 // Leaving events out is no choice, so a full intake is waited for.
-                Err(error) if error.kind() == ErrorKind::Busy => std::thread::sleep(BUSY_WAIT),
+                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full) => {
+                    std::thread::sleep(BUSY_WAIT)
+                }
                 outcome => return outcome.map(|_| ()),
             }
         }

@@ -211,6 +211,7 @@ pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>, consen
         cache_bytes: config.engine.cache_bytes,
         memtable_bytes: config.engine.memtable_bytes,
         upgrade: consent.upgrade,
+        disk_reserve_bytes: config.engine.disk_reserve_bytes,
     };
     Store::open(&data.store(), options)
 }

@@ -60,7 +60,10 @@ pub(crate) fn routes() -> Routes {
                 "type": "object",
                 "required": ["status"],
                 "properties": {
-                    "status": {"enum": ["ok", "failed"]},
+                    "status": {
+                        "enum": ["ok", "read-only", "failed"],
+                        "description": "read-only, with status 200: the disk is nearly full"
+                    },
                     "seq": {"type": "integer", "description": "last durable sequence of the log"},
                     "epoch": {"type": "integer"},
                     "followers": {"type": "object", "description": "by name: seq, and lag in records"},
@@ -78,8 +81,17 @@ async fn ready(State(app): State<App>, Query(query): Query<Verbose>) -> Answer {
     let tail = app.store().watermark().durable();
     let followers = app.followers();
     let checks = checks(&app, tail, &followers);
-    let ok = checks.iter().all(|(_, result)| result.is_ok());
-    let mut body = json!({"status": if ok { "ok" } else { "failed" }});
+    // With little room it still serves reads, deletes and acks; taken out of service it could not make room.
+    let ok = checks.iter().all(|(name, result)| result.is_ok() || name == "disk");
+    let is_short = checks.iter().any(|(name, result)| result.is_err() && name == "disk");
+    let status = if !ok {
+        "failed"
+    } else if is_short {
+        "read-only"
+    } else {
+        "ok"
+    };
+    let mut body = json!({"status": status});
     if query.verbose.is_some_and(|value| !matches!(value.as_str(), "0" | "false")) {
         body["seq"] = tail.seq.get().into();
         body["epoch"] = app.store().epoch().get().into();
@@ -117,6 +129,10 @@ fn checks(app: &App, tail: Tail, followers: &[(String, FollowerState)]) -> Check
         ("intake".to_owned(), Ok(format!("{} waiting", health.waiting))),
         ("serving".to_owned(), serving),
     ];
+    if let Some(room) = health.room {
+        let detail = format!("{} MiB free, {} in reserve", room.free_bytes >> 20, room.reserve_bytes >> 20);
+        checks.push(("disk".to_owned(), if room.is_short() { Err(detail) } else { Ok(detail) }));
+    }
     for (name, state) in followers {
         let lag = state.lag(tail);
         let result = match &state.failed {

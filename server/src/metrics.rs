@@ -141,7 +141,7 @@ impl Collector for EngineFigures {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
-        let tail = self.store.watermark().durable();
+        let (tail, room) = (self.store.watermark().durable(), health.room);
         let gauges = [
             (
                 "commit_waiting",
@@ -158,6 +158,17 @@ impl Collector for EngineFigures {
                 "Documents due for housekeeping, counted up to 10000",
                 self.store.keep_waiting().unwrap_or(0),
             ),
+            (
+                "disk_free_bytes",
+                "Room on the disk of the data directory",
+                room.map_or(0, |room| room.free_bytes),
+            ),
+            (
+                "disk_reserve_bytes",
+                "With less room than this nothing that grows is stored",
+                room.map_or(0, |room| room.reserve_bytes),
+            ),
+            ("disk_short", "1 while growth is refused", u64::from(room.is_some_and(|room| room.is_short()))),
             ("log_seq", "Last durable sequence of the log", tail.seq.get()),
             ("positions_seq", "Last durable sequence of the positions lane", tail.positions.get()),
             ("log_floor", "Last sequence of the log that is trimmed", feed.floor.seq.get()),

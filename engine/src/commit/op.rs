@@ -113,6 +113,7 @@ pub struct Transaction {
     pub(crate) define: Option<(String, CollectionOptions)>,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) upkeep: Vec<Upkeep>,
+    pub(crate) when_full: bool,
 }
 
 impl Transaction {
@@ -131,6 +132,7 @@ impl Transaction {
             define: None,
             idempotency: None,
             upkeep: Vec::new(),
+            when_full: false,
         }
     }
 
@@ -250,6 +252,20 @@ impl Transaction {
     pub fn define(mut self, name: impl Into<String>, options: CollectionOptions) -> Self {
         self.define = Some((name.into(), options));
         self
+    }
+
+    /// Goes through although the disk is nearly full: for what is small and lets people make room.
+    #[must_use]
+    pub fn when_full(mut self) -> Self {
+        self.when_full = true;
+        self
+    }
+
+    /// Whether it takes up room that only somebody's later word gives back.
+    pub(crate) fn grows(&self) -> bool {
+        let puts = self.writes.iter().any(|write| matches!(write.change, Change::Put { .. }));
+        let adds = !self.jobs.is_empty() || !self.chunks.is_empty() || self.positions.is_some();
+        !self.when_full && (puts || adds || self.define.is_some())
     }
 
     /// Things it asks for, whatever their size.

@@ -138,7 +138,9 @@ fn keep_up(store: &Store, follower: &mut dyn Follower, stop: &AtomicBool) -> Res
                 }
                 store.watermark().wait_past(seen, IDLE_EVERY);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full | ErrorKind::Unavailable) =>
+            {
                 tracing::debug!(follower = follower.name(), %error, "follower waits");
                 std::thread::sleep(RETRY_AFTER);
             }

@@ -59,7 +59,8 @@ impl Sessions {
             "ip": ip,
             "agent": agent.chars().take(200).collect::<String>(),
         });
-        let transaction = Transaction::new(Durability::Sync).put_until(
+        // Whoever makes room has to sign in first.
+        let transaction = Transaction::new(Durability::Sync).when_full().put_until(
             self.collection,
             fresh.id.clone(),
             Condition::Absent,
@@ -78,7 +79,7 @@ impl Sessions {
             return None;
         }
         let condition = Condition::Revision(document.revision());
-        let transaction = Transaction::new(Durability::Buffered);
+        let transaction = Transaction::new(Durability::Buffered).when_full();
         Some(transaction.put_until(
             self.collection,
             session.id.clone(),

@@ -84,7 +84,7 @@ impl From<Error> for Failure {
         let exit = match error.kind() {
             ErrorKind::Conflict => Exit::Conflict,
             ErrorKind::NotFound | ErrorKind::Gone => Exit::NotFound,
-            ErrorKind::Busy | ErrorKind::Unavailable => Exit::Unavailable,
+            ErrorKind::Busy | ErrorKind::Full | ErrorKind::Unavailable => Exit::Unavailable,
             ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Internal => Exit::Error,
         };
         Self::new(exit, error)

@@ -33,7 +33,7 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Bounds.
     pub limits: LimitsConfig,
-    /// Memory of the storage engine.
+    /// Memory and disk of the storage engine.
     pub engine: EngineConfig,
     /// Backups on the server's own disk.
     pub backup: BackupConfig,
@@ -91,7 +91,7 @@ pub struct LimitsConfig {
     pub drain_s: u64,
 }
 
-/// Memory of the storage engine.
+/// Memory and disk of the storage engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineConfig {
@@ -99,6 +99,9 @@ pub struct EngineConfig {
     pub cache_bytes: usize,
     /// Upper bound of all memtables in bytes.
     pub memtable_bytes: usize,
+    /// With less free room than this on the disk nothing that grows is stored, in bytes; never more than a twentieth
+    /// of the disk, and 0 for no bound.
+    pub disk_reserve_bytes: u64,
 }
 
 /// Backups on the server's own disk.
@@ -172,8 +175,12 @@ impl Config {
                 scans_max: 16,
                 drain_s: 10,
             },
-            engine: EngineConfig { cache_bytes: 256 << 20, memtable_bytes: 256 << 20 },
             backup: BackupConfig { dir: None },
+            engine: EngineConfig {
+                cache_bytes: 256 << 20,
+                memtable_bytes: 256 << 20,
+                disk_reserve_bytes: 2 << 30,
+            },
             feed: RetentionConfig::generous(),
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },

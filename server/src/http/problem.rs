@@ -77,6 +77,7 @@ impl From<Error> for Problem {
             ErrorKind::Gone => Self::new(Slug::Gone, text),
             ErrorKind::Invalid => Self::new(Slug::BadRequest, text),
             ErrorKind::Busy => Self::new(Slug::RateLimited, text).retry_after(1),
+            ErrorKind::Full => Self::new(Slug::ReadOnly, text).retry_after(10),
             ErrorKind::Unavailable => Self::new(Slug::EngineStopped, text).retry_after(5),
             ErrorKind::Corrupt => {
                 tracing::error!(error = %text, "stored bytes are damaged");

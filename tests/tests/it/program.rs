@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +41,10 @@ pub(crate) struct Server {
     running: Option<Running>,
     /// Further flags of every start.
     flags: Vec<String>,
+    /// What a shell does before it becomes the program, such as `ulimit -n 64`.
+    before: String,
+    /// Complaints that a test provokes.
+    expected: Vec<String>,
 }
 
 struct Running {
@@ -60,8 +64,15 @@ pub(crate) struct Outcome {
 impl Server {
     /// A fresh directory, nothing running yet.
     pub(crate) fn idle() -> Self {
-        let home = tempfile::Builder::new().prefix("dateline-it-").tempdir().expect("a temporary directory");
-        Self { home, address: Address::default(), running: None, flags: Vec::new() }
+        Self::idle_in(&std::env::temp_dir())
+    }
+
+    /// A fresh directory on a disk of the test's choice, nothing running yet.
+    pub(crate) fn idle_in(disk: &Path) -> Self {
+        let home = tempfile::Builder::new().prefix("dateline-it-").tempdir_in(disk);
+        let home = home.expect("a temporary directory");
+        let (address, flags, expected) = (Address::default(), Vec::new(), Vec::new());
+        Self { home, address, running: None, flags, before: String::new(), expected }
     }
 
     /// A fresh directory with the program serving it.
@@ -74,6 +85,16 @@ impl Server {
     /// Gives every later start these flags too.
     pub(crate) fn flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Runs every later start below a shell that has done this.
+    pub(crate) fn before(&mut self, shell: &str) {
+        shell.clone_into(&mut self.before);
+    }
+
+    /// Takes complaints with one of these texts as they come; a panic never.
+    pub(crate) fn expect_complaints(&mut self, texts: &[&str]) {
+        self.expected = texts.iter().map(|&text| text.to_owned()).collect();
     }
 
     /// The data directory.
@@ -92,33 +113,40 @@ impl Server {
 
     /// Starts the program on the directory, at a free port, and waits until it is ready.
     pub(crate) fn launch(&mut self) {
+        if let Err(talk) = self.try_launch() {
+            panic!("dateline serve ended at start, or is not ready in time:\n{}", talk.join("\n"));
+        }
+    }
+
+    /// As `launch`; what the program said when it does not start.
+    pub(crate) fn try_launch(&mut self) -> Result<(), Vec<String>> {
         assert!(self.running.is_none(), "the program runs already");
         let (running, ready) = Running::spawn(self.serve());
         self.running = Some(running);
         let deadline = Instant::now() + START_MAX;
-        loop {
-            match ready.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    if let Some(url) = line.strip_prefix("listening on ") {
-                        self.address.set(url.trim());
-                        return;
-                    }
-                }
-                Err(reason) => {
-                    let talk = self.end(|child| child.kill().expect("the child can be killed"));
-                    let what = if reason == RecvTimeoutError::Timeout {
-                        "is not ready in time"
-                    } else {
-                        "ended at start"
-                    };
-                    panic!("dateline serve {what}:\n{}", talk.join("\n"));
-                }
+        while let Ok(line) = ready.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some(url) = line.strip_prefix("listening on ") {
+                self.address.set(url.trim());
+                return Ok(());
             }
         }
+        // It may be gone already.
+        Err(self.end(|child| drop(child.kill())))
     }
 
     fn serve(&self) -> Command {
         let mut command = dateline();
+        if !self.before.is_empty() {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before)]).arg(command.get_program());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            command = shell;
+        }
         command
             .arg("serve")
             .arg("--data")
@@ -131,7 +159,7 @@ impl Server {
     /// Kills the program as a power cut would: no warning, no drain.
     pub(crate) fn kill(&mut self) {
         let talk = self.end(|child| child.kill().expect("the child can be killed"));
-        Self::check(&talk);
+        self.check(&talk);
     }
 
     /// Starts the program and kills it so soon that it may still be recovering.
@@ -149,7 +177,7 @@ impl Server {
         let code = wait(&mut running.child, STOP_MAX);
         let talk = self.end(|child| drop(child.kill()));
         assert_eq!(code, Some(0), "exit code after SIGTERM:\n{}", talk.join("\n"));
-        Self::check(&talk);
+        self.check(&talk);
     }
 
     fn end(&mut self, how: impl FnOnce(&mut Child)) -> Vec<String> {
@@ -164,8 +192,11 @@ impl Server {
         std::mem::take(&mut *talk)
     }
 
-    fn check(talk: &[String]) {
-        let bad: Vec<&String> = talk.iter().filter(|line| is_complaint(line)).collect();
+    fn check(&self, talk: &[String]) {
+        let is_expected = |line: &str| {
+            !line.contains("panicked at") && self.expected.iter().any(|text| line.contains(text.as_str()))
+        };
+        let bad: Vec<&String> = talk.iter().filter(|line| is_complaint(line) && !is_expected(line)).collect();
         assert!(bad.is_empty(), "unexpected in the program's log: {bad:#?}");
     }
 }
@@ -177,7 +208,7 @@ impl Drop for Server {
             let tail = talk.len().saturating_sub(40);
             eprintln!("last lines of the program's log:\n{}", talk[tail..].join("\n"));
         } else {
-            Self::check(&talk);
+            self.check(&talk);
         }
     }
 }
