@@ -27,8 +27,9 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
-use crate::queues::Waiting;
+use crate::queues::{Ends, Waiting};
 use crate::resources::{self, Resources};
+use crate::schedules::Bell;
 use crate::streams::Seats;
 
 /// The shared state. See the module.
@@ -48,6 +49,8 @@ struct Shared {
     metrics: Metrics,
     waiting: Waiting,
     backups: Backups,
+    ends: Ends,
+    bell: Bell,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
     scans: Arc<Semaphore>,
@@ -159,16 +162,18 @@ impl Builder {
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let metrics = Metrics::new(&store);
         let tail = bridge(&store);
-        let waiting = Waiting::default();
-        let (woken, counted) = (waiting.clone(), metrics.jobs.clone());
+        let (waiting, ends) = (Waiting::default(), Ends::default());
+        let (woken, told, counted) = (waiting.clone(), ends.clone(), metrics.jobs.clone());
         store.queue().listen(move |news| {
             counted.count(news.events);
+            told.tell(news.events);
             woken.wake(news.woken);
         });
         let scans = Arc::new(Semaphore::new(self.config.limits.scans_max));
         let shared = Shared {
             auth,
             resources: Resources::new(store.clone()),
+            bell: Bell::new(&store)?,
             geo,
             search,
             seats: Seats::default(),
@@ -176,6 +181,7 @@ impl Builder {
             metrics,
             waiting,
             backups: Backups::default(),
+            ends,
             tail,
             draining: watch::Sender::new(false),
             scans,
@@ -286,6 +292,16 @@ impl App {
     /// Where a backup in the making is.
     pub(crate) fn checkpoint_dir(&self) -> PathBuf {
         self.shared.data.checkpoint()
+    }
+
+    /// Ends of jobs, as they come.
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.shared.ends
+    }
+
+    /// What wakes the thread that keeps the schedules.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.shared.bell
     }
 
     fn watch_followers(&self) {

@@ -27,6 +27,7 @@ pub mod metrics;
 mod places;
 mod queues;
 mod resources;
+mod schedules;
 mod streams;
 #[cfg(test)]
 mod testing;
@@ -48,6 +49,7 @@ pub fn routes() -> Routes {
         .merge(blobs::routes())
         .merge(places::routes())
         .merge(queues::routes())
+        .merge(schedules::routes())
         .merge(streams::routes())
         .merge(verify::routes())
         .merge(backups::routes())

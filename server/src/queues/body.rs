@@ -12,7 +12,7 @@ const LIMITS: Limits = Limits { bytes_max: usize::MAX, values_max: 1_000_000, ..
 
 /// # Errors
 /// 400 with the member that is wrong.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     json::check_bounds(body, &LIMITS)?;
     serde_json::from_slice(body).map_err(|_| explain::<T>(body))
 }

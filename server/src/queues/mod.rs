@@ -6,7 +6,8 @@
 //!
 //! Whoever may use jobs may use every lane, save those that the server works itself.
 
-mod body;
+pub(crate) mod body;
+mod ends;
 mod enqueue;
 mod lanes;
 mod lease;
@@ -19,6 +20,8 @@ use std::time::Duration;
 use dateline_engine::{JobId, Millis};
 use serde_json::json;
 
+pub(crate) use ends::Ends;
+pub(crate) use show::shown;
 pub(crate) use waiting::Waiting;
 
 use crate::eve::problem::{Problem, Slug};
@@ -43,7 +46,7 @@ fn wrong(field: &str, reason: impl std::fmt::Display) -> Problem {
 }
 
 /// Seconds of a member as a length of time, within a bound.
-fn seconds(field: &str, given: f64, most_s: f64) -> Result<Duration, Problem> {
+pub(crate) fn seconds(field: &str, given: f64, most_s: f64) -> Result<Duration, Problem> {
     let fits = (0.0..=most_s).contains(&given);
     let duration = Duration::try_from_secs_f64(given).ok().filter(|_| fits);
     duration.ok_or_else(|| wrong(field, format!("must be seconds from 0 to {most_s}")))

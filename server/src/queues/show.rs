@@ -19,17 +19,20 @@ const FINISHED_MAX: usize = 10_000;
 
 pub(super) async fn one(State(app): State<App>, Id(text): Id) -> Answer {
     let id = job_id(&text)?;
-    let shown = app
-        .scan(move |store| -> Result<Value, Problem> {
-            if let Some(job) = store.queue().job(id)? {
-                return Ok(waiting(&job));
-            }
-            let found = store.queue().finished_job(id)?;
-            let (lane, job) = found.ok_or_else(|| no_job(id))?;
-            Ok(finished(&lane, &job))
-        })
-        .await?;
+    let shown = app.scan(move |store| shown(store, id)).await?;
     Ok(answer::json_bytes(shown.to_string().into_bytes()))
+}
+
+/// A job as it stands, or as it ended.
+///
+/// # Errors
+/// 404 when there is none, or its lane keeps it no longer.
+pub(crate) fn shown(store: &Store, id: JobId) -> Result<Value, Problem> {
+    if let Some(job) = store.queue().job(id)? {
+        return Ok(waiting(&job));
+    }
+    let (lane, job) = store.queue().finished_job(id)?.ok_or_else(|| no_job(id))?;
+    Ok(finished(&lane, &job))
 }
 
 pub(super) async fn list(State(app): State<App>, Query(params): Query) -> Answer {

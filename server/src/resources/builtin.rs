@@ -92,6 +92,27 @@ fn definitions() -> Vec<(&'static str, Value)> {
         ),
         ("uploads", json!({"schema": {"user": {"type": "string", "nullable": true}}})),
         ("blob_manifests", json!({})),
+        (
+            "schedules",
+            json!({
+                "strict": true, "versions": {"keep": 20},
+                "schema": {
+                    "name": {"type": "string", "required": true},
+                    "cron": {"type": "string", "required": true, "maxlength": 200},
+                    "time_zone": {"type": "string", "default": "UTC", "maxlength": 100},
+                    "lane": {"type": "string", "required": true},
+                    "payload": {"nullable": true},
+                    "group": {"type": "string", "nullable": true},
+                    "jitter_s": {"type": "number", "min": 0, "max": 86_400},
+                    "overlap": {"type": "string", "allowed": ["skip", "queue"], "default": "skip"},
+                    "catch_up": {"type": "string", "allowed": ["none", "last", "all"], "default": "last"},
+                    "paused": {"type": "boolean", "default": false},
+                    "until": {"type": "datetime", "nullable": true},
+                    // Where it stands; what a client sends here is passed over.
+                    "next_at": {"nullable": true}, "next": {}, "last_at": {"nullable": true},
+                },
+            }),
+        ),
     ]
 }
 

@@ -25,7 +25,7 @@ mod query;
 mod read;
 mod registry;
 mod routes;
-mod rules;
+pub(crate) mod rules;
 pub(crate) mod target;
 mod users;
 mod visibility;

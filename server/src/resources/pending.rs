@@ -21,6 +21,7 @@ use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
 use crate::resources::visibility::{Sight, stamp_owner};
 use crate::resources::{Prefer, Resource, answer, idempotency, preconditions};
+use crate::schedules::SCHEDULES;
 
 /// One write on its way.
 pub(crate) struct Pending {
@@ -148,8 +149,8 @@ impl<'a> Writer<'a> {
 
     fn new_id(self, document: &Map<String, Value>, given: Option<Value>) -> Result<DocId, Problem> {
         let given = match (self.resource.name.as_str(), given) {
-            // A collection is found by its name.
-            ("collections", _) => document.get("name").filter(|name| name.is_string()).cloned(),
+            // These are found by their names.
+            ("collections" | SCHEDULES, _) => document.get("name").filter(|name| name.is_string()).cloned(),
             (_, given) => given,
         };
         match given {
@@ -304,6 +305,7 @@ pub(crate) async fn commit(
         let own: Vec<CollectionId> = written.iter().map(|(collection, ..)| *collection).collect();
         return idempotency::first_answer(app, &own, first);
     }
+    written.iter().for_each(|(collection, ..)| app.bell().changed(*collection));
     Ok(written
         .into_iter()
         .zip(receipt.seqs)

@@ -37,13 +37,14 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 11] = [
+const BUILTIN: [(&str, &str, &str, Writes); 12] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
     ("fences", "/api/fences", "/api/fences/{id}", Writes::ByClients),
     ("devices", "/api/devices", "/api/devices/{id}", Writes::ByClients),
     ("collections", "/api/collections", "/api/collections/{id}", Writes::ByClients),
+    ("schedules", "/api/schedules", "/api/schedules/{id}", Writes::ByClients),
     ("blobs", "/api/blobs", "/api/blobs/{id}", Writes::OnlyRemoval),
     ("uploads", "/api/uploads", "/api/uploads/{id}", Writes::OnlyRemoval),
     ("matches", "/api/matches", "/api/matches/{id}", Writes::ByTheServer),

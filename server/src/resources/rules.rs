@@ -8,6 +8,7 @@ use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues};
 use crate::resources::{Resource, ads, collections, devices, users};
+use crate::schedules;
 
 /// A document about to be written.
 pub(crate) struct Draft<'a> {
@@ -55,6 +56,10 @@ pub(crate) async fn check(
             Ok(Vec::new())
         }
         "collections" => Ok(collections::check(draft, body, issues)),
+        schedules::SCHEDULES => {
+            schedules::check(draft, body, issues)?;
+            Ok(Vec::new())
+        }
         "users" => users::check(draft, body, issues).await,
         _ => Ok(Vec::new()),
     }

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
-use crate::blobs;
+use crate::{blobs, schedules};
 use expire::Expire;
 use lane::Lane;
 use new_ad::NewAd;
@@ -62,6 +62,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
     }
     workers.keep_house(app, "trim", trim::run)?;
     workers.keep_house(app, "sweep", blobs::sweep_until)?;
+    workers.keep_house(app, "schedules", schedules::keep)?;
     Ok(workers)
 }
 

@@ -31,6 +31,7 @@ mod queue;
 mod replay;
 mod ring;
 mod rules;
+mod schedules;
 mod seams;
 mod small_disk;
 mod snapshot;
