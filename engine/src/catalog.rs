@@ -1,7 +1,8 @@
 //! The collections of a store and the indexes they declare.
 //!
-//! Ids of collections and indexes are given once and never reused. The catalog in memory is replaced
-//! as a whole by the writer after the commit that changes it.
+//! Ids of collections and indexes are given once and never reused: a dropped collection stays here under its number,
+//! seen only by those who ask for numbers. The catalog in memory is replaced as a whole by the writer after the commit
+//! that changes it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use crate::codec::key;
 use crate::codec::order::Value;
 use crate::error::{Error, Result};
 use crate::limits::{
-    COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEX_VALUE_BYTES_MAX, INDEXES_MAX, KEEP_MS_MAX, NAME_BYTES_MAX,
+    COLLECTION_IDS_MAX, COLLECTIONS_MAX, INDEX_KEYS_MAX, INDEX_VALUE_BYTES_MAX, INDEXES_MAX, KEEP_MS_MAX,
+    NAME_BYTES_MAX,
 };
 use crate::types::{CollectionId, IndexId, Seq};
 
@@ -74,6 +76,18 @@ pub(crate) struct Index {
     pub(crate) unique: bool,
 }
 
+/// Whether a collection is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CollectionState {
+    /// It can be read and written.
+    #[default]
+    Live,
+    /// It was dropped by this record, with its documents; rows that name them are still being removed.
+    Dropping(Seq),
+    /// It was dropped by this record, and nothing but its number and name is left.
+    Dropped(Seq),
+}
+
 /// One collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
@@ -83,6 +97,8 @@ pub struct Collection {
     pub name: String,
     /// What it was declared with.
     pub options: CollectionOptions,
+    /// Whether it is there.
+    pub state: CollectionState,
     pub(crate) first_index: IndexId,
     pub(crate) defined_at: Seq,
     pub(crate) indexes: Vec<Index>,
@@ -107,7 +123,16 @@ impl Collection {
                 unique,
             })
             .collect();
-        Self { id, name, options, first_index, defined_at, indexes }
+        Self { id, name, options, state: CollectionState::Live, first_index, defined_at, indexes }
+    }
+
+    /// The record that dropped it.
+    #[must_use]
+    pub fn dropped_at(&self) -> Option<Seq> {
+        match self.state {
+            CollectionState::Live => None,
+            CollectionState::Dropping(at) | CollectionState::Dropped(at) => Some(at),
+        }
     }
 
     /// Keys this document holds in each declared index: `(unique, index name, key)`.
@@ -224,15 +249,28 @@ fn values_at<'j>(body: &'j Json, path: &str) -> Vec<&'j Json> {
 /// All collections, by name and by id.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
+    /// Dropped ones among them.
     by_id: Vec<Arc<Collection>>,
+    /// Places of those that are there.
     by_name: HashMap<String, usize>,
+}
+
+/// What a transaction is going to do to a collection.
+#[derive(Debug)]
+pub(crate) struct Defined {
+    /// As it is going to be.
+    pub(crate) collection: Collection,
+    /// The record that says so.
+    pub(crate) at: Seq,
+    /// Indexes it had and has no more.
+    pub(crate) dropped: Vec<IndexId>,
 }
 
 impl Catalog {
     /// Collections in the order of their ids.
-    pub(crate) fn new(collections: Vec<Collection>) -> Self {
-        let by_id: Vec<_> = collections.into_iter().map(Arc::new).collect();
-        let by_name = by_id.iter().enumerate().map(|(place, c)| (c.name.clone(), place)).collect();
+    pub(crate) fn new(by_id: Vec<Arc<Collection>>) -> Self {
+        let live = by_id.iter().enumerate().filter(|(_, known)| known.dropped_at().is_none());
+        let by_name = live.map(|(place, known)| (known.name.clone(), place)).collect();
         Self { by_id, by_name }
     }
 
@@ -245,23 +283,46 @@ impl Catalog {
     /// The collection of this id.
     #[must_use]
     pub fn by_id(&self, id: CollectionId) -> Option<&Arc<Collection>> {
-        let place = self.by_id.binary_search_by_key(&id, |collection| collection.id).ok()?;
-        self.by_id.get(place)
+        self.ever(id).filter(|collection| collection.dropped_at().is_none())
     }
 
     /// All collections, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Collection>> {
-        self.by_id.iter()
+        self.by_id.iter().filter(|collection| collection.dropped_at().is_none())
+    }
+
+    /// The collection of this id, also when it has been dropped.
+    #[must_use]
+    pub fn ever(&self, id: CollectionId) -> Option<&Arc<Collection>> {
+        let place = self.by_id.binary_search_by_key(&id, |collection| collection.id).ok()?;
+        self.by_id.get(place)
+    }
+
+    /// Collections that have been dropped, oldest first.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = &Arc<Collection>> {
+        self.by_id.iter().filter(|collection| collection.dropped_at().is_some())
+    }
+
+    /// The newest id that was given to a collection, which may have been dropped since; 0 before the first.
+    #[must_use]
+    pub fn newest(&self) -> CollectionId {
+        self.by_id.last().map_or(CollectionId::ZERO, |last| last.id)
     }
 
     /// Plans a new collection; nothing changes yet.
-    pub(crate) fn plan(&self, name: &str, options: CollectionOptions, at: Seq) -> Result<Collection> {
+    pub(crate) fn plan(&self, name: &str, options: CollectionOptions, at: Seq) -> Result<Defined> {
         check_name("collection", name)?;
         if self.by_name.contains_key(name) {
             return Err(Error::invalid(format!("collection '{name}' exists already")));
         }
-        if self.by_id.len() >= COLLECTIONS_MAX {
+        if self.by_name.len() >= COLLECTIONS_MAX {
             return Err(Error::invalid(format!("a store holds at most {COLLECTIONS_MAX} collections")));
+        }
+        let id = self.newest().next();
+        if usize::try_from(id.get()).is_ok_and(|id| id > COLLECTION_IDS_MAX) {
+            return Err(Error::invalid(format!(
+                "a store numbers at most {COLLECTION_IDS_MAX} collections, those it has dropped among them"
+            )));
         }
         options.keep.check()?;
         let declared = options.unique.iter().chain(&options.indexes);
@@ -273,19 +334,36 @@ impl Catalog {
                 return Err(Error::invalid("an index names at least one field, and none is empty"));
             }
         }
-        let id = self.by_id.last().map_or(CollectionId::new(1), |last| last.id.next());
         let first_index = self
             .by_id
             .last()
             .map_or(1, |last| last.first_index.get() + u32::try_from(last.indexes.len()).unwrap_or(u32::MAX));
-        Ok(Collection::new(id, name.to_owned(), options, IndexId::new(first_index), at))
+        let collection = Collection::new(id, name.to_owned(), options, IndexId::new(first_index), at);
+        Ok(Defined { collection, at, dropped: Vec::new() })
     }
 
+    /// Plans the end of a collection; nothing changes yet. What it was declared with is forgotten but for its indexes,
+    /// whose ids stay taken.
+    pub(crate) fn plan_drop(&self, id: CollectionId, at: Seq) -> Result<Defined> {
+        let known = self.by_id(id);
+        let known = known.ok_or_else(|| Error::not_found(format!("collection {id} does not exist")))?;
+        let mut collection = Collection::clone(known);
+        collection.state = CollectionState::Dropping(at);
+        collection.options.definition.clear();
+        collection.options.keep = Keep::default();
+        let dropped = collection.indexes.iter().map(|index| index.id).collect();
+        Ok(Defined { collection, at, dropped })
+    }
+
+    /// The catalog with this collection in place of the one of its id, or after all others.
     pub(crate) fn with(&self, collection: Collection) -> Self {
-        let mut next = self.clone();
-        next.by_name.insert(collection.name.clone(), next.by_id.len());
-        next.by_id.push(Arc::new(collection));
-        next
+        let mut by_id = self.by_id.clone();
+        let collection = Arc::new(collection);
+        match by_id.binary_search_by_key(&collection.id, |known| known.id) {
+            Ok(place) => by_id.splice(place..=place, [collection]).for_each(drop),
+            Err(place) => by_id.insert(place, collection),
+        }
+        Self::new(by_id)
     }
 }
 
@@ -316,7 +394,7 @@ mod tests {
             indexes: owned(indexes),
             ..CollectionOptions::default()
         };
-        Catalog::default().plan("cars", options, Seq::new(1)).unwrap()
+        Catalog::default().plan("cars", options, Seq::new(1)).unwrap().collection
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum ChangeOp {
     Enqueue,
     /// A collection was defined; the id is its name.
     Catalog,
+    /// A collection was dropped with all its documents, which get no records of their own; the id was its name.
+    Drop,
 }
 
 impl ChangeOp {
@@ -28,6 +30,7 @@ impl ChangeOp {
             Self::Purge => 4,
             Self::Enqueue => 5,
             Self::Catalog => 6,
+            Self::Drop => 7,
         }
     }
 
@@ -39,6 +42,7 @@ impl ChangeOp {
             4 => Some(Self::Purge),
             5 => Some(Self::Enqueue),
             6 => Some(Self::Catalog),
+            7 => Some(Self::Drop),
             _ => None,
         }
     }

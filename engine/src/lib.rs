@@ -43,7 +43,7 @@ pub use backup::{
     Taken, Until, Watch,
 };
 pub use blob::{Chunk, ChunkHash, Manifest, Part};
-pub use catalog::{Catalog, Collection, CollectionOptions, Keep};
+pub use catalog::{Catalog, Collection, CollectionOptions, CollectionState, Keep};
 pub use change::{Change, ChangeOp};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::idem::{Idempotency, Remembered};

@@ -22,6 +22,8 @@ pub const GROUP_BYTES_MAX: usize = 1 << 20;
 pub const BUFFERED_SYNC_MS_MAX: u64 = 20;
 /// Most collections of one store.
 pub const COLLECTIONS_MAX: usize = 4_096;
+/// Most collections one store can have had; a number is never given twice.
+pub const COLLECTION_IDS_MAX: usize = 65_536;
 /// Most declared indexes of one collection.
 pub const INDEXES_MAX: usize = 32;
 /// Longest name of a collection, index or cursor in bytes.
@@ -34,6 +36,8 @@ pub const INDEX_KEYS_MAX: usize = 256;
 pub const KEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 /// Documents that housekeeping looks at for one transaction.
 pub const UPKEEP_ROWS_MAX: usize = 256;
+/// Rows that one step of dropping a collection goes through.
+pub const DROP_STEP_ROWS_MAX: usize = 10_000;
 /// Versions that housekeeping removes in one transaction.
 pub const UPKEEP_VERSIONS_MAX: usize = 2_048;
 /// Largest chunk of an attachment in bytes.
@@ -64,6 +68,8 @@ const _: () = assert!(BODY_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(POSITIONS_BYTES_MAX <= TRANSACTION_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX <= INTAKE_BYTES_MAX);
 const _: () = assert!(3 * UPKEEP_ROWS_MAX + UPKEEP_VERSIONS_MAX < TRANSACTION_OPS_MAX);
+const _: () = assert!(DROP_STEP_ROWS_MAX <= TRANSACTION_OPS_MAX);
+const _: () = assert!(COLLECTIONS_MAX <= COLLECTION_IDS_MAX);
 const _: () = assert!(TRANSACTION_OPS_MAX < FEED_READ_MAX);
 const _: () = assert!(FEED_RING_RECORDS_MAX >= 2 * FEED_RING_SEGMENT_RECORDS);
 const _: () = assert!(CHUNK_BYTES_MAX <= TRANSACTION_BYTES_MAX);

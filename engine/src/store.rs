@@ -40,7 +40,7 @@ use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
 use crate::kv::{Direction, KeyRange, Kv};
-use crate::limits::COLLECTIONS_MAX;
+use crate::limits::COLLECTION_IDS_MAX;
 use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
 use crate::space::{Room, Space};
@@ -202,7 +202,7 @@ impl Store {
             listeners: Listeners::default(),
             alarm: Alarm::new(),
             kept: KeepFigures::default(),
-            changed: (0..=COLLECTIONS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
+            changed: (0..=COLLECTION_IDS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
             ring: Ring::default(),
             floor: Floor::load(&*kv)?,
             trimmed_bytes: AtomicU64::new(0),
@@ -574,7 +574,7 @@ pub(crate) fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
             .and_then(|id| id.try_into().ok())
             .map(|id| CollectionId::new(u32::from_be_bytes(id)))
             .ok_or_else(|| Error::corrupt("meta/cat/coll: unreadable key"))?;
-        collections.push(meta::decode_collection(id, value)?);
+        collections.push(Arc::new(meta::decode_collection(id, value)?));
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
     Ok(Catalog::new(collections))

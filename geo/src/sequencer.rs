@@ -154,7 +154,7 @@ fn read_change(store: &Store, collections: &Collections, change: &Change) -> Res
         ChangeOp::Delete => (None, Reason::Removed),
         ChangeOp::Expire => (None, Reason::Expired),
         // A purge forgets what had gone before.
-        ChangeOp::Purge | ChangeOp::Enqueue | ChangeOp::Catalog => return Ok(None),
+        ChangeOp::Purge | ChangeOp::Enqueue | ChangeOp::Catalog | ChangeOp::Drop => return Ok(None),
     };
     Ok(match change.collection {
         collection if collection == collections.ads => {

@@ -53,9 +53,16 @@ impl Searched {
         catalog.iter().filter_map(|collection| Some((collection.id, self.of(collection.id)?))).collect()
     }
 
-    /// The newest collection there is.
+    /// The newest collection there is or has been.
     pub(crate) fn newest(&self) -> CollectionId {
-        self.store.catalog().iter().last().map_or(CollectionId::ZERO, |collection| collection.id)
+        self.store.catalog().newest()
+    }
+
+    /// Forgets a collection that has been dropped. Until then it counts: a checkpoint from before is not that of the
+    /// collections there are now.
+    pub(crate) fn forget(&self, id: CollectionId) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        *self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// A hash of the mappings of all collections up to `newest`: later ones bring their own log records.

@@ -64,9 +64,15 @@ fn indexed(view: &View, differences: &mut Vec<String>) -> Result<BTreeMap<String
     Ok(found)
 }
 
-/// Whether the document has moved on, and the store no longer keeps the version that is indexed.
+/// Whether the document has moved on, or was dropped with its collection, and the store no longer keeps the version
+/// that is indexed.
 fn is_forgotten(store: &Store, name: &str, indexed: Seq, upto: Seq) -> Result<bool> {
     let (collection, id) = parse_key(name)?;
+    let catalog = store.catalog();
+    let dropped = catalog.ever(collection).and_then(|collection| collection.dropped_at());
+    if dropped.is_some_and(|dropped| dropped > upto) {
+        return Ok(true);
+    }
     let moved_on = store.head(collection, id.as_str())?.is_some_and(|head| head.seq > upto);
     Ok(moved_on && store.version(collection, id.as_str(), indexed)?.is_none())
 }

@@ -110,9 +110,23 @@ impl Writer {
                 self.take_one(source, &mapping, change)?;
             }
         }
+        // Its documents have no records of their own. After all others: nothing of it may come in again.
+        for change in changes.iter().filter(|change| change.op == ChangeOp::Drop) {
+            source.searched.forget(change.collection);
+            self.operate();
+            self.writer.delete_term(self.generation.fields.collection_term(change.collection));
+        }
         self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
         self.broken = false;
         Ok(())
+    }
+
+    /// Counts an operation that waits for the next commit.
+    fn operate(&mut self) {
+        if self.pending == 0 {
+            self.pending_since = Instant::now();
+        }
+        self.pending += 1;
     }
 
     fn take_one(&mut self, source: Source<'_>, mapping: &Mapping, change: &Change) -> Result<()> {
@@ -131,10 +145,7 @@ impl Writer {
             },
             _ => None,
         };
-        if self.pending == 0 {
-            self.pending_since = Instant::now();
-        }
-        self.pending += 1;
+        self.operate();
         // A delete is looked up in every segment; a first version has nothing to delete.
         if change.prev_seq > Seq::ZERO {
             self.writer.delete_term(self.generation.fields.key_term(collection, id));

@@ -9,6 +9,7 @@
 //!   payload is gone, and what they did may not be done twice.
 //! - Cursors that hold the log and are ahead are set back to the moment.
 //! - Answers under idempotency keys given since are forgotten, so that a retry takes effect.
+//! - A step back before a collection was dropped is refused: its documents went with it.
 //! - A collection defined since goes. One whose definition was changed since keeps the later definition; it is named.
 //! - Positions committed since are cut off.
 
@@ -138,6 +139,16 @@ impl Work<'_> {
                 changed.insert(change.collection);
             }
         })?;
+        for dropped in catalog.dropped() {
+            if dropped.defined_at > self.seq {
+                self.batch.delete(Family::Meta, &key::meta_collection(dropped.id));
+            } else if let Some(at) = dropped.dropped_at().filter(|at| *at > self.seq) {
+                return Err(Error::gone(format!(
+                    "collection '{}' was dropped by {at} with its documents, {} lies before",
+                    dropped.name, self.seq
+                )));
+            }
+        }
         for collection in catalog.iter() {
             if collection.defined_at > self.seq {
                 self.batch.delete(Family::Meta, &key::meta_collection(collection.id));

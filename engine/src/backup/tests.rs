@@ -121,6 +121,30 @@ fn generations_share_what_has_not_changed_and_can_each_be_restored() {
 }
 
 #[test]
+fn a_step_back_before_a_drop_is_refused() {
+    let world = World::new();
+    let before = world.put("a", r#"{"brand":"saab"}"#.to_owned());
+    let boats = world.store.ensure_collection("boats", CollectionOptions::default()).unwrap();
+    world.store.commit(Transaction::new(Durability::Sync).drop(world.cars)).unwrap();
+    let dropped = world.store.watermark().applied().seq;
+    let put = Transaction::new(Durability::Sync).put(boats, name("x"), Condition::Always, "{}");
+    world.store.commit(put.drop(boats)).unwrap();
+    world.take();
+    let until = |seq| Choice { until: Some(Until::Seq(seq)), ..Choice::default() };
+    let refused = world.restore(until(before), "refused").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Gone);
+    assert!(refused.to_string().contains(&format!("'cars' was dropped by {dropped}")), "{refused}");
+    // The second was there at this moment, and its documents are gone.
+    assert_eq!(world.restore(until(dropped), "refused too").unwrap_err().kind(), ErrorKind::Gone);
+    let (_, store) = world.restore(Choice::default(), "whole").unwrap();
+    assert_eq!(store.catalog().iter().count(), 0);
+    store.tidy().unwrap();
+    assert_eq!(store.verify(&mut |_| ()).unwrap(), Vec::<String>::new());
+    let again = store.ensure_collection("cars", CollectionOptions::default()).unwrap();
+    assert!(again > boats, "numbers stay taken");
+}
+
+#[test]
 fn what_was_seen_after_the_backup_is_not_known_to_the_restored_store() {
     let world = World::new();
     let kept = world.put("a", r#"{"plate":"A"}"#.to_owned());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! [format u8 = 01][op u8][header_len u16][header][id]
-//! op      1 put, 2 delete, 3 expire, 4 purge, 5 enqueue, 6 catalog
+//! op      1 put, 2 delete, 3 expire, 4 purge, 5 enqueue, 6 catalog, 7 drop
 //! header  prev_seq u64, group_last u64, at_ms u64, epoch u32, coll u32
 //! ```
 //! Integers little-endian; the record's own seq is its key. For `enqueue` coll is the lane and id the
@@ -112,7 +112,7 @@ mod tests {
         for len in 0..=36 {
             assert!(decode(Seq::new(42), &bytes[..len]).is_err(), "truncated to {len}");
         }
-        for (place, wrong) in [(0, 2), (1, 0), (1, 7), (2, 31)] {
+        for (place, wrong) in [(0, 2), (1, 0), (1, 8), (2, 31)] {
             let mut bad = bytes.clone();
             bad[place] = wrong;
             assert!(decode(Seq::new(42), &bad).is_err(), "byte {place} = {wrong}");

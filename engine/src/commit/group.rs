@@ -11,15 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::blob::{Chunk, ChunkHash};
-use crate::catalog::{Catalog, Collection, IndexKey};
+use crate::catalog::{Catalog, Collection, Defined, IndexKey};
 use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
 use crate::codec::{blob, change, envelope, idem, key, meta, positions, unique};
 use crate::commit::decide::decide;
-use crate::commit::op::{self, Condition, CursorMove, DueRow, Receipt, Transaction, Upkeep};
+use crate::commit::op::{self, Condition, CursorMove, Define, DueRow, Receipt, Transaction, Upkeep};
 use crate::commit::prepare::{Prepared, Target};
 use crate::document::Document;
-use crate::error::{Conflict, Error, Result};
+use crate::error::{Conflict, Error, ErrorKind, Result};
 use crate::feed::cursor::Cursor;
 use crate::figures::KeepTotals;
 use crate::keep;
@@ -73,9 +73,9 @@ pub(crate) struct Ledger {
 
 /// One group in the making.
 pub(crate) struct Group<'a> {
-    kv: &'a dyn Kv,
-    ledger: &'a mut Ledger,
-    batch: &'a mut Batch,
+    pub(super) kv: &'a dyn Kv,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) batch: &'a mut Batch,
     overlay: Overlay,
     /// Holders of unique keys as the group has made them.
     unique: Holders,
@@ -216,10 +216,14 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn plan_definition(&self, transaction: &Transaction, planned: usize) -> Result<Option<Collection>> {
-        let Some((name, options)) = &transaction.define else { return Ok(None) };
+    fn plan_definition(&self, transaction: &Transaction, planned: usize) -> Result<Option<Defined>> {
+        let Some(define) = &transaction.define else { return Ok(None) };
         let at = Seq::new(self.ledger.tail.seq.get() + planned as u64 + 1);
-        self.ledger.catalog.plan(name, options.clone(), at).map(Some)
+        match define {
+            Define::New(name, options) => self.ledger.catalog.plan(name, options.clone(), at),
+            Define::Gone(id) => self.ledger.catalog.plan_drop(*id, at),
+        }
+        .map(Some)
     }
 
     /// Plans every write in order. What the engine does by itself is passed over where it no longer applies.
@@ -228,8 +232,13 @@ impl<'a> Group<'a> {
         let mut draft = Draft { planned: Vec::with_capacity(writes.len()), ..Draft::default() };
         for (write, target) in writes.iter().zip(&prepared.targets) {
             let place = (write.collection, write.id.clone());
-            match self.plan_write(&mut draft, place, target, &write.condition, &write.change) {
-                Err(error) if write.change.is_upkeep() && error.conflict().is_some() => {}
+            let outcome = self
+                .check_live(write.collection)
+                .and_then(|()| self.plan_write(&mut draft, place, target, &write.condition, &write.change));
+            match outcome {
+                Err(error)
+                    if write.change.is_upkeep()
+                        && (error.conflict().is_some() || error.kind() == ErrorKind::NotFound) => {}
                 outcome => outcome?,
             }
         }
@@ -333,7 +342,7 @@ impl<'a> Group<'a> {
         &mut self,
         prepared: &Prepared,
         planned: Vec<Planned<'_>>,
-        defined: Option<Collection>,
+        defined: Option<Defined>,
         forgotten: &[ChunkHash],
     ) -> Result<Receipt> {
         let transaction = &prepared.transaction;
@@ -362,7 +371,7 @@ impl<'a> Group<'a> {
             self.keep_up(upkeep)?;
         }
         let defined = match defined {
-            Some(collection) => Some(self.write_definition(collection, last)?),
+            Some(defined) => Some(self.write_definition(defined, last)?),
             None => None,
         };
         for (lane, id) in created {
@@ -499,6 +508,12 @@ impl<'a> Group<'a> {
 
     fn keep_up(&mut self, upkeep: &Upkeep) -> Result<()> {
         match upkeep {
+            // All went with it.
+            Upkeep::Forget { collection, .. } if self.check_live(*collection).is_err() => {}
+            Upkeep::File(row) if self.check_live(row.collection).is_err() => {}
+            Upkeep::Settle { row, .. } if self.check_live(row.collection).is_err() => {
+                self.batch.delete(row.family, &row.key());
+            }
             Upkeep::Forget { collection, id, versions, floor } => {
                 self.ledger.kept.versions_removed += versions.len() as u64;
                 self.forget(*collection, id, versions, *floor)?;
@@ -516,6 +531,7 @@ impl<'a> Group<'a> {
                 }
             }
             Upkeep::File(row) => self.file(row),
+            Upkeep::Dropped(collection) => self.close_drop(*collection)?,
         }
         Ok(())
     }
@@ -525,6 +541,10 @@ impl<'a> Group<'a> {
         for &version in versions {
             self.batch.single_delete(Family::History, &key::history(collection, id.as_str(), version));
         }
+        self.raise_history_floor(collection, floor)
+    }
+
+    fn raise_history_floor(&mut self, collection: CollectionId, floor: Seq) -> Result<()> {
         let name = key::meta_history_floor(collection);
         let known = self.ledger.history_floors.entry(collection);
         let known = match known {
@@ -558,14 +578,30 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn write_definition(&mut self, collection: Collection, last: Seq) -> Result<CollectionId> {
-        let id = collection.id;
-        let name = DocId::new(&collection.name)?;
-        self.record(collection.defined_at, id, name, ChangeOp::Catalog, Seq::ZERO, last)?;
-        let value = meta::encode_collection(&collection)?;
-        self.batch.put(Family::Meta, &key::meta_collection(id), &value);
-        self.ledger.catalog = Arc::new(self.ledger.catalog.with(collection));
+    fn write_definition(&mut self, defined: Defined, last: Seq) -> Result<CollectionId> {
+        let Defined { collection, at, dropped } = defined;
+        let (id, name) = (collection.id, DocId::new(&collection.name)?);
+        let op = if collection.dropped_at().is_some() { ChangeOp::Drop } else { ChangeOp::Catalog };
+        self.record(at, id, name, op, Seq::ZERO, last)?;
+        if op == ChangeOp::Drop {
+            self.drop_documents(id, at);
+        } else if self.ledger.catalog.dropped().any(|dropped| dropped.name == collection.name) {
+            // What the name stood for before is not known any more.
+            self.raise_history_floor(id, at)?;
+        }
+        for index in dropped {
+            let (from, to) = (key::index_of(index), key::index_of(index.next()));
+            self.batch.delete_range(Family::Index, &from, &to);
+        }
+        self.write_collection(collection)?;
         Ok(id)
+    }
+
+    pub(super) fn write_collection(&mut self, collection: Collection) -> Result<()> {
+        let value = meta::encode_collection(&collection)?;
+        self.batch.put(Family::Meta, &key::meta_collection(collection.id), &value);
+        self.ledger.catalog = Arc::new(self.ledger.catalog.with(collection));
+        Ok(())
     }
 
     fn write_positions(&mut self, batch: &Bytes) -> Result<PositionSeq> {

@@ -5,6 +5,7 @@
 //! gives sequence numbers and commits in that order, sequence order is visibility order is log order.
 
 pub(crate) mod decide;
+mod dropping;
 pub(crate) mod group;
 pub(crate) mod op;
 pub(crate) mod poison;

@@ -64,6 +64,8 @@ pub(crate) enum Upkeep {
     Settle { row: DueRow, seen: Seq },
     /// A row to be looked at.
     File(DueRow),
+    /// Nothing names a document of this dropped collection any more.
+    Dropped(CollectionId),
 }
 
 /// A row of a family of documents by time.
@@ -97,6 +99,13 @@ pub(crate) enum CursorMove {
     Forget,
 }
 
+/// What becomes of a collection.
+#[derive(Clone, Debug)]
+pub(crate) enum Define {
+    New(String, CollectionOptions),
+    Gone(CollectionId),
+}
+
 /// Writes, jobs, cursor moves and position batches that are committed together or not at all.
 ///
 /// It becomes one group of the log: a reader of the feed never sees half of it.
@@ -110,7 +119,7 @@ pub struct Transaction {
     pub(crate) positions: Option<Bytes>,
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) forget: Option<(Vec<ChunkHash>, Millis)>,
-    pub(crate) define: Option<(String, CollectionOptions)>,
+    pub(crate) define: Option<Define>,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) upkeep: Vec<Upkeep>,
     pub(crate) when_full: bool,
@@ -250,7 +259,20 @@ impl Transaction {
     /// Creates a collection.
     #[must_use]
     pub fn define(mut self, name: impl Into<String>, options: CollectionOptions) -> Self {
-        self.define = Some((name.into(), options));
+        self.define = Some(Define::New(name.into(), options));
+        self
+    }
+
+    /// Ends a collection with all its documents and versions at once. What it occupied is given back in the
+    /// background. Its name can be used again from this transaction on, its number never.
+    #[must_use]
+    pub fn drop(mut self, collection: CollectionId) -> Self {
+        self.define = Some(Define::Gone(collection));
+        self
+    }
+
+    pub(crate) fn upkeep(mut self, upkeep: Upkeep) -> Self {
+        self.upkeep.push(upkeep);
         self
     }
 
@@ -296,7 +318,7 @@ impl Transaction {
         let chunks = self.chunks.iter().map(Chunk::len);
         let forgotten = self.upkeep.iter().map(|upkeep| match upkeep {
             Upkeep::Forget { versions, .. } => size_of_val(versions.as_slice()),
-            Upkeep::Settle { .. } | Upkeep::File(_) => 0,
+            Upkeep::Settle { .. } | Upkeep::File(_) | Upkeep::Dropped(_) => 0,
         });
         bodies.chain(forgotten).chain(jobs).chain(results).chain(chunks).sum::<usize>()
             + positions
@@ -315,7 +337,7 @@ pub struct Receipt {
     pub enqueued: usize,
     /// Where the position batch went.
     pub positions: Option<PositionSeq>,
-    /// The collection that was defined.
+    /// The collection that was defined or dropped.
     pub defined: Option<CollectionId>,
     /// Both lanes as of this transaction.
     pub tail: Tail,

@@ -1,5 +1,5 @@
-//! Housekeeping: ends documents that have reached their end, forgets tombstones, and removes versions that are
-//! kept no longer.
+//! Housekeeping: ends documents that have reached their end, forgets tombstones, removes versions that are kept no
+//! longer, and what is left of dropped collections.
 //!
 //! One thread reads what is due from a view of the store and asks the writer for it in small buffered
 //! transactions, one at a time, so it never holds up a write and is never in two minds. Everything it asks
@@ -9,23 +9,26 @@
 //! What waits is in the store, not in memory: after a crash it goes on where it was.
 
 pub(crate) mod alarm;
+mod dropped;
 mod round;
 pub(crate) mod versions;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::bounded;
 
+use crate::catalog::CollectionState;
 use crate::codec::key;
-use crate::commit::op::{Receipt, Transaction};
+use crate::commit::op::{Durability, Receipt, Transaction, Upkeep};
 use crate::commit::prepare::prepare;
 use crate::commit::shared::Shared;
 use crate::commit::{Committer, Done, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
-use crate::types::Millis;
+use crate::types::{CollectionId, Millis};
 
 /// Wait after something that may pass, in milliseconds.
 const RETRY_MS: u64 = 1_000;
@@ -54,6 +57,7 @@ impl Housekeeper {
     pub(crate) fn pass(&self) -> Result<Option<Millis>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut damaged = false;
+        self.end_dropped()?;
         for family in FAMILIES {
             let mut from = Vec::new();
             loop {
@@ -75,6 +79,32 @@ impl Housekeeper {
         let retry = Millis::new(now + if damaged { DAMAGED_RETRY_MS } else { RETRY_MS });
         let next = self.first_due()?;
         Ok(next.map(|next| if next.get() <= now { retry } else { next }))
+    }
+
+    /// Removes what is left of dropped collections. What a crash interrupted begins anew: what is gone is gone.
+    fn end_dropped(&self) -> Result<()> {
+        let catalog = self.shared.catalog.load_full();
+        let dropping = catalog.dropped().filter(|known| matches!(known.state, CollectionState::Dropping(_)));
+        let dropping: BTreeSet<CollectionId> = dropping.map(|collection| collection.id).collect();
+        if dropping.is_empty() {
+            return Ok(());
+        }
+        for family in FAMILIES {
+            let mut from = Some(Vec::new());
+            while let Some(start) = from {
+                if self.shared.alarm.is_stopping() {
+                    return Ok(());
+                }
+                let step = dropped::plan(&*self.shared.kv, family, &dropping, start)?;
+                if step.removals.parts() > 0 {
+                    self.commit(step.removals)?;
+                }
+                from = step.next;
+            }
+        }
+        let closing = Transaction::new(Durability::Buffered);
+        let closing = dropping.into_iter().map(Upkeep::Dropped).fold(closing, Transaction::upkeep);
+        self.commit(closing).map(drop)
     }
 
     fn first_due(&self) -> Result<Option<Millis>> {
@@ -107,7 +137,9 @@ impl Housekeeper {
             let next = match self.pass() {
                 Ok(next) => next,
                 Err(error) => {
-                    let expected = matches!(error.kind(), ErrorKind::Busy | ErrorKind::Unavailable);
+                    // What is not found belongs to a collection that was dropped since it was looked at.
+                    let passing = [ErrorKind::Busy, ErrorKind::Unavailable, ErrorKind::NotFound];
+                    let expected = passing.contains(&error.kind());
                     if !expected {
                         tracing::error!(%error, "housekeeping failed and is tried again");
                     }

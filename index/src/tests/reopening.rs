@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dateline_engine::{Options, Store};
+use dateline_engine::{Durability, Options, Store, Transaction};
 use serde_json::json;
 
 use super::world::{World, copy_dir};
@@ -84,6 +84,36 @@ fn a_later_collection_does_not_rebuild() {
     assert_eq!(world.ids("c", "red"), ["y"]);
     assert_eq!(world.figure("rebuilds"), 0);
     world.verify();
+}
+
+#[test]
+fn a_dropped_collection_leaves_the_index() {
+    let mut world = World::new();
+    let (a, b) = (world.define("a", &json!(true)), world.define("b", &json!(true)));
+    for n in 0..20 {
+        world.put(a, &format!("d{n}"), &json!({"t": "red"}));
+        world.put(b, &format!("d{n}"), &json!({"t": "red"}));
+    }
+    world.verify();
+    // What was written just before goes too, in the index of now and in one that has been stopped meanwhile.
+    world.put(a, "late", &json!({"t": "red"}));
+    world.store.commit(Transaction::new(Durability::Sync).drop(a)).unwrap();
+    world.verify();
+    assert_eq!(world.figure("documents"), 20);
+    assert_eq!(world.ids("b", "red").len(), 20);
+    assert!(world.index().search(&world.request("a", "red")).is_err(), "it is not searched any more");
+    let again = world.define("a", &json!(true));
+    world.put(again, "new", &json!({"t": "red"}));
+    assert_eq!(world.ids("a", "red"), ["new"]);
+    world.stop();
+    world.open();
+    world.verify();
+    assert_eq!(world.figure("rebuilds"), 0, "the mappings are those of the last commit");
+    world.stop();
+    world.store.commit(Transaction::new(Durability::Sync).drop(b)).unwrap();
+    world.open();
+    world.verify();
+    assert_eq!((world.figure("documents"), world.ids("a", "red")), (1, vec!["new".to_owned()]));
 }
 
 /// A store on disk, so that it can lose what was written last.

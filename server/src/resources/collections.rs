@@ -1,8 +1,9 @@
 //! Collections: a document here defines a resource.
 
+use dateline_engine::{DocId, Transaction};
 use serde_json::{Map, Value};
 
-use crate::eve::problem::{Problem, Slug};
+use crate::app::App;
 use crate::eve::{Issue, Issues};
 use crate::resources::builtin::is_builtin;
 use crate::resources::definition::{check_members, options};
@@ -80,6 +81,10 @@ const RESERVED: [&str; 37] = [
     "ws",
 ];
 
-pub(crate) fn cannot_change() -> Problem {
-    Problem::new(Slug::NotSupported, "a collection cannot be changed or dropped yet")
+/// With its document goes what it defined.
+pub(crate) fn removal(app: &App, id: &DocId) -> Vec<Effect> {
+    let defined = app.store().catalog().by_name(id.as_str()).map(|collection| collection.id);
+    let drop =
+        |collection| Effect::Also(Box::new(move |transaction: Transaction| transaction.drop(collection)));
+    defined.map(drop).into_iter().collect()
 }

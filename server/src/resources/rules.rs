@@ -84,7 +84,7 @@ pub(crate) fn removal(
 ) -> Removal {
     match resource.name.as_str() {
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
-        "collections" => Removal::Refused(collections::cannot_change()),
+        "collections" => Removal::Gone(collections::removal(app, id)),
         "users" => match users::removal(app, principal, id, stored) {
             Ok(effects) => Removal::Gone(effects),
             Err(problem) => Removal::Refused(problem),

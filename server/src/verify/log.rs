@@ -80,18 +80,13 @@ impl Walk<'_> {
     fn record(&mut self, change: &Change) -> Result<()> {
         self.part.checked(1);
         match change.op {
-            ChangeOp::Catalog => {
-                if self.store.catalog().by_name(change.id.as_str()).is_none() {
-                    self.part.differ(
-                        "collection",
-                        &change.id,
-                        format!("defined by {}", change.seq),
-                        "nothing",
-                    );
-                }
+            ChangeOp::Catalog | ChangeOp::Drop => {
+                self.definition(change);
                 return Ok(());
             }
             op if !op.is_document() => return Ok(()),
+            // Its documents went with it.
+            _ if self.is_dropped(change.collection) => return Ok(()),
             _ => {}
         }
         let place = self.place(change.collection, &change.id);
@@ -112,6 +107,26 @@ impl Walk<'_> {
             _ => self.version(change, &place)?,
         }
         Ok(())
+    }
+
+    /// The collection a record has defined or dropped.
+    fn definition(&mut self, change: &Change) {
+        let catalog = self.store.catalog();
+        let known = catalog.ever(change.collection).filter(|known| known.name == change.id.as_str());
+        let (agrees, word) = match change.op {
+            ChangeOp::Drop => (known.is_some_and(|known| known.dropped_at() == Some(change.seq)), "dropped"),
+            _ => (known.is_some(), "defined"),
+        };
+        if !agrees {
+            let found = known
+                .map_or("nothing", |known| if known.dropped_at().is_some() { "dropped" } else { "live" });
+            self.part.differ("collection", &change.id, format!("{word} by {}", change.seq), found);
+        }
+    }
+
+    fn is_dropped(&self, collection: CollectionId) -> bool {
+        let catalog = self.store.catalog();
+        catalog.ever(collection).is_some_and(|known| known.dropped_at().is_some())
     }
 
     /// The version a record has written.
@@ -194,6 +209,10 @@ impl Walk<'_> {
     fn leftovers(&mut self, upto: Seq) -> Result<()> {
         let now = self.store.now();
         for ((collection, id), (seq, op)) in std::mem::take(&mut self.newest) {
+            // Dropped while this was reading.
+            if self.is_dropped(collection) {
+                continue;
+            }
             let head = self.store.head(collection, id.as_str())?;
             let agrees = match (&head, op) {
                 // Written since.
@@ -214,7 +233,7 @@ impl Walk<'_> {
     fn place(&self, collection: CollectionId, id: &DocId) -> String {
         let catalog = self.store.catalog();
         let name =
-            catalog.by_id(collection).map_or_else(|| collection.to_string(), |found| found.name.clone());
+            catalog.ever(collection).map_or_else(|| collection.to_string(), |found| found.name.clone());
         format!("{name}/{id}")
     }
 }
@@ -268,6 +287,25 @@ mod tests {
         let part = check(&store, &snapshot, &mut |_, _, _| steps += 1).unwrap();
         assert_eq!(part.words(), Vec::<String>::new());
         assert!(steps > 0);
+    }
+
+    #[test]
+    fn a_dropped_collection_is_no_difference() {
+        let store = Store::memory(Options::new()).unwrap();
+        let cars = store.ensure_collection("cars", CollectionOptions::default()).unwrap();
+        let put = |collection| {
+            let id = DocId::new("a").unwrap();
+            Transaction::new(Durability::Sync).put(collection, id, Condition::Always, "{}")
+        };
+        store.commit(put(cars)).unwrap();
+        let before = store.snapshot().unwrap();
+        store.commit(put(cars).drop(cars)).unwrap();
+        let again = store.ensure_collection("cars", CollectionOptions::default()).unwrap();
+        store.commit(put(again)).unwrap();
+        for snapshot in [before, store.snapshot().unwrap()] {
+            let part = check(&store, &snapshot, &mut |_, _, _| ()).unwrap();
+            assert_eq!(part.words(), Vec::<String>::new());
+        }
     }
 
     /// What the log says is taken as given and the documents as wrong: each kind of difference is told once.

@@ -72,6 +72,45 @@ async fn old_versions_go_and_their_past_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_is_dropped_and_its_name_used_again() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    let definition = json!({"name": "cars", "unique": [["plate"]], "search": true, "expire_after_s": 3600});
+    let define = async || admin.post("/api/collections", &definition).reply().await;
+    let tag = define().await.expect(201).json()["_etag"].as_str().expect("_etag").to_owned();
+    let cars: Vec<Value> = (0..300).map(|n| json!({"plate": format!("P{n}"), "note": "red"})).collect();
+    admin.post("/api/cars", &Value::Array(cars)).reply().await.expect(201);
+    let first = admin.read("/api/cars?max_results=1").await["_seq"].as_u64().expect("_seq");
+    assert_eq!(admin.read(&format!("/api/cars?q=red&min_seq={first}")).await["_meta"]["total"], 300);
+
+    let path = "/api/collections/cars";
+    problem("no If-Match", &admin.call("DELETE", path).reply().await, 428);
+    problem("another version", &admin.delete(path, "9-9").reply().await, 412);
+    problem("built in", &admin.delete("/api/collections/ads", &tag).reply().await, 404);
+    admin.read("/api/cars").await;
+    admin.delete(path, &tag).reply().await.expect(204);
+    for gone in ["/api/cars", path, "/api/cars?q=red"] {
+        problem(gone, &admin.get(gone).reply().await, 404);
+    }
+    problem("a write", &admin.post("/api/cars", &json!({})).reply().await, 404);
+    let changes = admin.read(&format!("/api/changes?since={first}&limit=100")).await;
+    let told: Vec<_> = changes["changes"].as_array().expect("changes").iter().collect();
+    assert!(told.iter().all(|change| change["collection"] != "cars"), "{changes}");
+    assert!(told.iter().any(|change| change["collection"] == "collections" && change["op"] == "delete"));
+
+    define().await.expect(201);
+    assert_eq!(admin.read("/api/cars").await["_meta"]["total"], 0);
+    admin.post("/api/cars", &json!({"_id": "new", "plate": "P7", "note": "red"})).reply().await.expect(201);
+    let seq = admin.read("/api/cars").await["_seq"].as_u64().expect("_seq");
+    let found = admin.read(&format!("/api/cars?q=red&min_seq={seq}")).await;
+    assert_eq!((&found["_meta"]["total"], &found["_items"][0]["_id"]), (&json!(1), &json!("new")));
+    problem("another cars", &admin.get(&format!("/api/cars?as_of={first}")).reply().await, 410);
+    // Log, documents and index agree.
+    let report = admin.read("/api/verify").await;
+    assert_eq!(report["ok"], true, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_times_to_keep_name_their_member() {
     let server = Server::start();
     let admin = Client::admin(&server).await;
