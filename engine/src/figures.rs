@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::latency::{Latency, LatencyCounts};
 use crate::types::Tail;
 
 /// Running totals; readers take `CommitTotals`.
@@ -13,6 +14,7 @@ pub(crate) struct CommitFigures {
     bytes: AtomicU64,
     syncs: AtomicU64,
     write_us: AtomicU64,
+    durable: LatencyCounts,
 }
 
 /// Reads of the log's tail, and what has been trimmed.
@@ -51,12 +53,18 @@ impl CommitFigures {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.write_us.fetch_add(took_us, Ordering::Relaxed);
         if sync {
-            self.synced();
+            self.synced(took);
         }
     }
 
-    pub(crate) fn synced(&self) {
+    pub(crate) fn synced(&self, took: Duration) {
         self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.durable.add(took);
+    }
+
+    /// How long it took to make groups durable.
+    pub(crate) fn durable(&self) -> Latency {
+        self.durable.read()
     }
 
     pub(crate) fn totals(&self) -> CommitTotals {

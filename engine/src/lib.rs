@@ -26,11 +26,13 @@ mod figures;
 mod format;
 mod keep;
 mod kv;
+mod latency;
 pub mod limits;
 mod queue;
 mod read;
 mod repair;
 mod space;
+mod statistics;
 mod store;
 mod types;
 mod verify;
@@ -56,6 +58,8 @@ pub use feed::follower::{Follower, FollowerHandle, follow};
 pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
 pub use figures::{CommitTotals, FeedTotals, KeepTotals};
+pub use kv::tuning::{Compression, Filter, Tuning};
+pub use latency::Latency;
 pub use queue::{
     Ack, FinishedJob, Granted, Holder, Job, JobEvent, JobState, JobStep, LaneSettings, LaneView,
     LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,
@@ -63,6 +67,10 @@ pub use queue::{
 pub use read::{Moment, Snapshot};
 pub use repair::Repaired;
 pub use space::Room;
+pub use statistics::{
+    CacheStatistics, Compaction, FamilyStatistics, Filters, Level, Memory, Space, Stalls, Statistics, Syncs,
+    Written,
+};
 pub use store::{Health, Options, Store};
 pub use types::{
     CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,

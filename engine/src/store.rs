@@ -39,11 +39,13 @@ use crate::keep::alarm::Alarm;
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::tuning::Tuning;
 use crate::kv::{Direction, KeyRange, Kv};
 use crate::limits::COLLECTION_IDS_MAX;
 use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
 use crate::space::{Room, Space};
+use crate::statistics::Statistics;
 use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId, Tail};
 
 /// How a store is opened.
@@ -61,6 +63,8 @@ pub struct Options {
     /// With less free room than this on its disk the store does not grow, in bytes; never more than a twentieth of
     /// the disk, and 0 lets it grow until the disk is full.
     pub disk_reserve_bytes: u64,
+    /// How it keeps its bytes.
+    pub tuning: Tuning,
 }
 
 impl Options {
@@ -73,6 +77,7 @@ impl Options {
             memtable_bytes: 256 << 20,
             upgrade: false,
             disk_reserve_bytes: 2 << 30,
+            tuning: Tuning::SHIPPED,
         }
     }
 }
@@ -148,7 +153,9 @@ impl Store {
     /// was written by a newer version, or by an older one and `upgrade` is not asked for; `Corrupt` when the log
     /// and its counters disagree.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
-        let rocks = RocksOptions { cache_bytes: options.cache_bytes, memtable_bytes: options.memtable_bytes };
+        options.tuning.check()?;
+        let Options { cache_bytes, memtable_bytes, tuning, .. } = options;
+        let rocks = RocksOptions { cache_bytes, memtable_bytes, tuning };
         // Opening adds the families that are missing, and the program that wrote the rest would not know them.
         if !options.upgrade
             && let Some(format) = RocksKv::older_format(dir)?
@@ -159,7 +166,7 @@ impl Store {
         if options.upgrade {
             format::upgrade(&kv)?;
         }
-        Self::run(Arc::new(kv), options.clock, Some(Space::new(dir, options.disk_reserve_bytes)))
+        Self::run(Arc::new(kv), options.clock, Some(Space::new(dir, options.disk_reserve_bytes)), tuning)
     }
 
     /// A store that lives in memory, for tests and throw-away use.
@@ -171,11 +178,11 @@ impl Store {
     }
 
     pub(crate) fn start(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
-        Self::run(kv, clock, None)
+        Self::run(kv, clock, None, Tuning::SHIPPED)
     }
 
-    fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>) -> Result<Self> {
-        let store = Self::build(kv, clock, space)?;
+    fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>, tuning: Tuning) -> Result<Self> {
+        let store = Self::build(kv, clock, space, tuning)?;
         let thread = store.inner.keeper.start()?;
         *store.inner.keeping.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(store)
@@ -183,10 +190,10 @@ impl Store {
 
     /// Opens without the thread of housekeeping.
     pub(crate) fn start_still(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
-        Self::build(kv, clock, None)
+        Self::build(kv, clock, None, Tuning::SHIPPED)
     }
 
-    fn build(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>) -> Result<Self> {
+    fn build(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>, tuning: Tuning) -> Result<Self> {
         let id = format::check(&*kv)?;
         let tail = read::tail(&*kv)?;
         check_log(&*kv, tail.seq)?;
@@ -223,7 +230,7 @@ impl Store {
             kept: KeepTotals::default(),
             history_floors: HashMap::new(),
         };
-        let writer = Writer::new(Arc::clone(&shared), ledger);
+        let writer = Writer::new(Arc::clone(&shared), ledger, tuning);
         let committer = Arc::new(Committer::start(move |intake| writer.run(&intake))?);
         let keeper = Arc::new(Housekeeper::new(Arc::clone(&shared), Arc::clone(&committer)));
         let keeping = Mutex::default();
@@ -531,10 +538,14 @@ impl Store {
         }
     }
 
-    /// Figures of the storage below, by name.
-    #[must_use]
-    pub fn figures(&self) -> Vec<(String, u64)> {
-        self.inner.shared.kv.figures()
+    /// What the storage below has done and holds. Takes some of its locks: not for each request.
+    ///
+    /// # Errors
+    /// `Unavailable` when the storage cannot tell.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let mut statistics = self.inner.shared.kv.statistics()?;
+        statistics.syncs.durable = self.inner.shared.figures.durable();
+        Ok(statistics)
     }
 
     /// Reads every key of the store and holds it against the invariants of the format.

@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 mod console;
 pub mod data;
+mod engine_view;
 pub mod eve;
 pub mod health;
 pub mod http;
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .merge(auth::routes::routes())
         .merge(health::routes())
+        .merge(engine_view::routes())
         .merge(metrics::routes())
         .merge(http::openapi::routes())
         .merge(http::docs::routes())

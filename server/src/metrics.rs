@@ -4,6 +4,7 @@
 //! Labels are bounded: routes as registered, methods and statuses, never anything a client invents.
 
 mod job_figures;
+mod storage;
 
 use std::time::Duration;
 
@@ -82,6 +83,7 @@ impl Metrics {
         );
         metrics.jobs.register(&mut registry);
         registry.register_collector(Box::new(EngineFigures { store: store.clone() }));
+        registry.register_collector(Box::new(storage::StorageFigures { store: store.clone() }));
         Self { registry, ..metrics }
     }
 
@@ -183,27 +185,12 @@ impl Collector for EngineFigures {
             let metric = gauge(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
-        for (name, value) in self.store.figures() {
-            let metric = gauge(value);
-            let name = format!("storage_{}", plain(&name));
-            metric.encode(encoder.encode_descriptor(
-                &name,
-                "Figure of the storage below",
-                None,
-                metric.metric_type(),
-            )?)?;
-        }
         Ok(())
     }
 }
 
 fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// A name of letters, digits and underscores, as the format demands.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -248,15 +235,4 @@ async fn serve(State(app): State<App>) -> Answer {
     });
     let headers = [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Ok((headers, text.await?).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn storage_names_become_metric_names() {
-        assert_eq!(plain("rocksdb.block-cache.Usage"), "rocksdb_block_cache_usage");
-        assert_eq!(plain("a b"), "a_b");
-    }
 }

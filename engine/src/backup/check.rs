@@ -15,10 +15,12 @@ use crate::clock::ManualClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format;
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::tuning::Tuning;
 use crate::store::Store;
 
 /// Memory for looking at a generation; reading once through needs little.
-pub(super) const MEMORY: RocksOptions = RocksOptions { cache_bytes: 32 << 20, memtable_bytes: 32 << 20 };
+pub(super) const MEMORY: RocksOptions =
+    RocksOptions { cache_bytes: 32 << 20, memtable_bytes: 32 << 20, tuning: Tuning::SHIPPED };
 
 /// What a verification has looked at and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::tuning::Tuning;
 use crate::*;
 
-const SMALL: RocksOptions = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20 };
+const SMALL: RocksOptions =
+    RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
 
 /// A store in a directory, and a directory of backups beside it.
 struct World {

@@ -20,7 +20,8 @@ use crate::commit::{Done, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::trim;
 use crate::kv::batch::Batch;
-use crate::limits::{BUFFERED_SYNC_MS_MAX, GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
+use crate::kv::tuning::Tuning;
+use crate::limits::BUFFERED_SYNC_MS_MAX;
 use crate::queue::{Answer, Step};
 use crate::types::Tail;
 
@@ -54,11 +55,12 @@ pub(crate) struct Writer {
     /// When buffered writes must have reached the disk; `None`: all have.
     sync_by: Option<Instant>,
     sweep: Sweep,
+    tuning: Tuning,
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger) -> Self {
-        Self { shared, ledger, batch: Batch::default(), sync_by: None, sweep: Sweep::default() }
+    pub(crate) fn new(shared: Arc<Shared>, ledger: Ledger, tuning: Tuning) -> Self {
+        Self { shared, ledger, batch: Batch::default(), sync_by: None, sweep: Sweep::default(), tuning }
     }
 
     /// Runs until told to stop; a panic poisons the engine instead of leaving callers to wait.
@@ -84,7 +86,7 @@ impl Writer {
                 // The door is closed and nothing is left inside.
                 Err(RecvTimeoutError::Disconnected) => return self.sync_if_due(true),
             };
-            self.commit(gather(intake, first));
+            self.commit(gather(intake, first, &self.tuning));
             self.sync_if_due(false);
         }
     }
@@ -228,8 +230,9 @@ impl Writer {
 
     fn sync(&mut self) -> Result<()> {
         self.sync_by = None;
+        let started = Instant::now();
         self.shared.kv.sync().map_err(unknown)?;
-        self.shared.figures.synced();
+        self.shared.figures.synced(started.elapsed());
         self.shared.watermark.advance();
         Ok(())
     }
@@ -256,7 +259,7 @@ fn split(requests: Vec<Request>) -> (Transactions, Vec<Box<dyn Step>>, Trims) {
 }
 
 /// Everything that waits, up to the bounds of a group.
-fn gather(intake: &Intake, first: Option<Request>) -> Vec<Request> {
+fn gather(intake: &Intake, first: Option<Request>, tuning: &Tuning) -> Vec<Request> {
     let mut group = Vec::new();
     let mut bytes = 0;
     let mut next = first;
@@ -265,7 +268,7 @@ fn gather(intake: &Intake, first: Option<Request>) -> Vec<Request> {
         intake.waiting_bytes.fetch_sub(size, Ordering::AcqRel);
         bytes += size;
         group.push(request);
-        if group.len() >= GROUP_TRANSACTIONS_MAX || bytes >= GROUP_BYTES_MAX {
+        if group.len() >= tuning.group_transactions || bytes >= tuning.group_bytes {
             break;
         }
         next = intake.requests.try_recv().ok();

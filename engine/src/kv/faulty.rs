@@ -12,6 +12,7 @@ use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit};
+use crate::statistics::Statistics;
 
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +160,8 @@ impl Kv for FaultyKv {
         Box::new(FaultySnapshot { kv: self, view: self.inner.live.snapshot() })
     }
 
-    fn figures(&self) -> Vec<(String, u64)> {
-        self.inner.live.figures()
+    fn statistics(&self) -> Result<Statistics> {
+        self.inner.live.statistics()
     }
 }
 

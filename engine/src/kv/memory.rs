@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::kv::batch::{Action, Batch};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit};
+use crate::statistics::Statistics;
 
 type Map = BTreeMap<(Family, Vec<u8>), Vec<u8>>;
 
@@ -126,8 +127,7 @@ impl Kv for MemoryKv {
         Box::new(self.read().clone())
     }
 
-    fn figures(&self) -> Vec<(String, u64)> {
-        let keys = u64::try_from(self.read().len()).unwrap_or(u64::MAX);
-        vec![("memory.keys".to_owned(), keys)]
+    fn statistics(&self) -> Result<Statistics> {
+        Ok(Statistics::default())
     }
 }

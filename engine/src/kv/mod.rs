@@ -7,8 +7,10 @@ pub(crate) mod batch;
 pub(crate) mod families;
 #[cfg(test)]
 pub(crate) mod faulty;
+pub(crate) mod measure;
 pub(crate) mod memory;
 pub(crate) mod rocks;
+pub(crate) mod tuning;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,6 +18,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
+use crate::statistics::Statistics;
 
 /// Bounds of a scan. Both ends are always given: no scan ever leaves its prefix.
 #[derive(Clone, Debug)]
@@ -100,8 +103,8 @@ pub(crate) trait Kv: KvRead + Send + Sync {
     /// A consistent view of this moment.
     fn snapshot(&self) -> Box<dyn KvRead + Send + '_>;
 
-    /// Free-form figures of the store by name, for the metrics page.
-    fn figures(&self) -> Vec<(String, u64)>;
+    /// What it has done and holds.
+    fn statistics(&self) -> Result<Statistics>;
 }
 
 #[cfg(test)]

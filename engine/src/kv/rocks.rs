@@ -18,21 +18,26 @@ use crate::codec::key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::batch::{Action, Batch};
 use crate::kv::families::Family;
+use crate::kv::tuning::{Compression, Filter, Tuning};
 use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit};
+use crate::statistics::Statistics;
 
 type Db = DBWithThreadMode<SingleThreaded>;
 
-/// Memory RocksDB may use.
+/// Memory RocksDB may use, and how it keeps its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RocksOptions {
     /// Block cache shared by all families; memtables are charged to it.
     pub(crate) cache_bytes: usize,
     /// Upper bound of all memtables together.
     pub(crate) memtable_bytes: usize,
+    pub(crate) tuning: Tuning,
 }
 
 pub(crate) struct RocksKv {
-    db: Db,
+    pub(crate) db: Db,
+    /// Kept because the counts are reached through them.
+    pub(crate) options: Options,
 }
 
 impl RocksKv {
@@ -43,11 +48,15 @@ impl RocksKv {
             false,
             cache.clone(),
         );
-        let families =
-            Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &cache)));
-        let db = Db::open_cf_descriptors(&database_options(&memtables), dir, families)
-            .map_err(|e| open_error(dir, &e))?;
-        Ok(Self { db })
+        let families = Family::ALL
+            .map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &options.tuning, &cache)));
+        let mut database = database_options(&memtables);
+        if options.tuning.counted {
+            // Everything but the time spent inside mutexes and on compression.
+            database.enable_statistics();
+        }
+        let db = Db::open_cf_descriptors(&database, dir, families).map_err(|e| open_error(dir, &e))?;
+        Ok(Self { db, options: database })
     }
 
     /// The format of a store in which families of this program are missing, so of an older one, or one whose
@@ -72,14 +81,14 @@ impl RocksKv {
 
     /// Family `meta` of a directory that nobody writes to, read without changing it.
     pub(crate) fn open_meta(dir: &Path) -> Result<Self> {
-        let memory = RocksOptions { cache_bytes: 1 << 20, memtable_bytes: 1 << 20 };
-        let cache = Cache::new_lru_cache(memory.cache_bytes);
-        let memtables = WriteBufferManager::new_write_buffer_manager(memory.memtable_bytes, false);
-        let families =
-            [Family::Meta].map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &cache)));
-        let db = Db::open_cf_descriptors_read_only(&database_options(&memtables), dir, families, false)
+        let (tuning, cache) = (Tuning::SHIPPED, Cache::new_lru_cache(1 << 20));
+        let memtables = WriteBufferManager::new_write_buffer_manager(1 << 20, false);
+        let families = [Family::Meta]
+            .map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &tuning, &cache)));
+        let options = database_options(&memtables);
+        let db = Db::open_cf_descriptors_read_only(&options, dir, families, false)
             .map_err(|e| open_error(dir, &e))?;
-        Ok(Self { db })
+        Ok(Self { db, options })
     }
 
     /// Leaves the files as they are: nothing is merged any more.
@@ -93,7 +102,7 @@ impl RocksKv {
         Ok(())
     }
 
-    fn family(&self, family: Family) -> Result<&ColumnFamily> {
+    pub(crate) fn family(&self, family: Family) -> Result<&ColumnFamily> {
         self.db
             .cf_handle(family.name())
             .ok_or_else(|| Error::corrupt(format!("column family {} is missing", family.name())))
@@ -121,7 +130,7 @@ fn database_options(memtables: &WriteBufferManager) -> Options {
 }
 
 /// Block sizes, filters and compression by what a family holds and how it is read.
-fn tune(family: Family, cache: &Cache) -> Options {
+fn tune(family: Family, tuning: &Tuning, cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_format_version(6);
@@ -130,35 +139,32 @@ fn tune(family: Family, cache: &Cache) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(write_buffer_bytes(family));
     options.set_max_write_buffer_number(3);
-    options.set_compression_per_level(&[
-        DBCompressionType::None,
-        DBCompressionType::None,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
-        DBCompressionType::Lz4,
-        DBCompressionType::Zstd,
-    ]);
+    options.set_compression_per_level(&compression(tuning.compression));
     match family {
         Family::Heads | Family::Idem => {
-            table.set_block_size(16 << 10);
-            table.set_hybrid_ribbon_filter(10.0, 1);
+            table.set_block_size(tuning.block_bytes);
+            match tuning.filter {
+                Filter::Ribbon => table.set_hybrid_ribbon_filter(f64::from(tuning.filter_bits), 1),
+                Filter::Bloom => table.set_bloom_filter(f64::from(tuning.filter_bits), false),
+                Filter::None => {}
+            }
             table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
             table.set_data_block_hash_ratio(0.75);
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.05);
         }
         Family::History | Family::Blobs => {
-            table.set_block_size(16 << 10);
+            table.set_block_size(tuning.block_bytes);
             options.set_enable_blob_files(true);
-            options.set_min_blob_size(if family == Family::History { 4 << 10 } else { 32 << 10 });
-            // Attachments are compressed in themselves; bodies are not.
             let is_history = family == Family::History;
+            let versions = u64::try_from(tuning.version_blob_bytes).unwrap_or(u64::MAX);
+            options.set_min_blob_size(if is_history { versions } else { 32 << 10 });
+            // Attachments are compressed in themselves; bodies are not.
             let compression = if is_history { DBCompressionType::Zstd } else { DBCompressionType::None };
             options.set_blob_compression_type(compression);
             options.set_enable_blob_gc(true);
         }
-        Family::Log | Family::Positions => table.set_block_size(32 << 10),
+        Family::Log | Family::Positions => table.set_block_size(tuning.lane_block_bytes),
         Family::Job
         | Family::Jst
         | Family::Ready
@@ -172,6 +178,17 @@ fn tune(family: Family, cache: &Cache) -> Options {
     }
     options.set_block_based_table_factory(&table);
     options
+}
+
+/// For each of the seven levels.
+fn compression(compression: Compression) -> [DBCompressionType; 7] {
+    use DBCompressionType::{Lz4, None, Zstd};
+    match compression {
+        Compression::Layered => [None, None, Lz4, Lz4, Lz4, Lz4, Zstd],
+        Compression::None => [None; 7],
+        Compression::Lz4 => [Lz4; 7],
+        Compression::Zstd => [Zstd; 7],
+    }
 }
 
 /// Queue families stay small so that short-lived jobs die in their memtable.
@@ -192,7 +209,7 @@ fn open_error(dir: &Path, error: &rocksdb::Error) -> Error {
     read_error(error).at(format_args!("cannot open {place}"))
 }
 
-fn read_error(error: &rocksdb::Error) -> Error {
+pub(crate) fn read_error(error: &rocksdb::Error) -> Error {
     let kind = match error.kind() {
         rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
@@ -301,26 +318,8 @@ impl Kv for RocksKv {
         Box::new(RocksSnapshot { kv: self, snapshot: self.db.snapshot() })
     }
 
-    fn figures(&self) -> Vec<(String, u64)> {
-        const PROPERTIES: [&str; 6] = [
-            "rocksdb.estimate-num-keys",
-            "rocksdb.total-sst-files-size",
-            "rocksdb.cur-size-all-mem-tables",
-            "rocksdb.estimate-pending-compaction-bytes",
-            "rocksdb.num-running-compactions",
-            "rocksdb.actual-delayed-write-rate",
-        ];
-        let mut figures = Vec::new();
-        for family in Family::ALL {
-            let Ok(handle) = self.family(family) else { continue };
-            for property in PROPERTIES {
-                if let Ok(Some(value)) = self.db.property_int_value_cf(handle, property) {
-                    let short = property.trim_start_matches("rocksdb.");
-                    figures.push((format!("{}.{short}", family.name()), value));
-                }
-            }
-        }
-        figures
+    fn statistics(&self) -> Result<Statistics> {
+        self.measure()
     }
 }
 

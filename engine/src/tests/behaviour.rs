@@ -312,8 +312,8 @@ impl Kv for FailingKv {
         self.inner.snapshot()
     }
 
-    fn figures(&self) -> Vec<(String, u64)> {
-        Vec::new()
+    fn statistics(&self) -> Result<crate::Statistics> {
+        Ok(crate::Statistics::default())
     }
 }
 

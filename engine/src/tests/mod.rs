@@ -6,5 +6,6 @@ mod faults;
 mod formats;
 mod keep;
 mod model;
+mod statistics;
 mod trimming;
 mod without_waiting;

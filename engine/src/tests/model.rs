@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use crate::kv::Kv;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::tuning::Tuning;
 use crate::*;
 
 #[derive(Clone, Debug)]
@@ -117,7 +118,8 @@ impl Bytes {
         match self {
             Self::Memory(kv) => Arc::new(kv.clone()),
             Self::Rocks(dir) => {
-                let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20 };
+                let options =
+                    RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
                 Arc::new(RocksKv::open(dir.path(), options).unwrap())
             }
         }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::kv::Kv;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
+use crate::kv::tuning::Tuning;
 use crate::*;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -154,7 +155,7 @@ proptest! {
     #[test]
     fn readers_agree_on_disk(steps in proptest::collection::vec(step(), 1..40)) {
         let dir = tempfile::tempdir().unwrap();
-        let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20 };
+        let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
         run(|| Arc::new(RocksKv::open(dir.path(), options).unwrap()), &steps);
     }
 }
@@ -246,7 +247,7 @@ fn a_thousand_readers_share_one_ring() {
 fn a_slow_reader_falls_off_the_ring_and_reads_on_from_disk() {
     let clock = Arc::new(ManualClock::new(Millis::new(NOW)));
     let dir = tempfile::tempdir().unwrap();
-    let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20 };
+    let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
     let (store, cars) = open(Arc::new(RocksKv::open(dir.path(), options).unwrap()), &clock);
     let mut at = store.feed().head();
     let records = limits::FEED_RING_RECORDS_MAX + 3 * limits::FEED_RING_SEGMENT_RECORDS;
