@@ -55,6 +55,7 @@ pub use document::Document;
 pub use error::{Conflict, Error, ErrorKind, Result};
 pub use feed::cursor::Cursor;
 pub use feed::follower::{Follower, FollowerHandle, follow};
+pub use feed::group::{Claim, Group, partition_of};
 pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
 pub use figures::{CommitTotals, FeedTotals, KeepTotals};

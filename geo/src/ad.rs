@@ -47,6 +47,14 @@ impl Ad {
         let ended_reason = member(object, "ended_reason").and_then(Value::as_str).map(Box::from);
         Ok(Self { location, category: category.map(Arc::from), price, words, active, ended_reason })
     }
+
+    /// Where the ad of this body is: its `location`, or the legacy `coords`.
+    ///
+    /// # Errors
+    /// The bad field as (path, message).
+    pub fn location_of(body: &Map<String, Value>) -> Result<Shape, Issues> {
+        parse_location(body)
+    }
 }
 
 fn parse_location(object: &Map<String, Value>) -> Result<Shape, Issues> {

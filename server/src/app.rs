@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::queues::{Ends, Waiting};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
-use crate::streams::Seats;
+use crate::streams::{Feeds, Seats};
 
 /// The shared state. See the module.
 #[derive(Clone)]
@@ -46,6 +46,7 @@ struct Shared {
     geo: Geo,
     search: SearchIndex,
     seats: Seats,
+    feeds: Feeds,
     metrics: Metrics,
     waiting: Waiting,
     backups: Backups,
@@ -177,6 +178,7 @@ impl Builder {
             geo,
             search,
             seats: Seats::default(),
+            feeds: Feeds::open(&store)?,
             store,
             metrics,
             waiting,
@@ -303,6 +305,11 @@ impl App {
     /// What wakes the thread that keeps the schedules.
     pub(crate) fn bell(&self) -> &Bell {
         &self.shared.bell
+    }
+
+    /// Named feeds.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.shared.feeds
     }
 
     fn watch_followers(&self) {

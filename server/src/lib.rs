@@ -53,6 +53,7 @@ pub fn routes() -> Routes {
         .merge(queues::routes())
         .merge(schedules::routes())
         .merge(streams::routes())
+        .merge(streams::feed_routes())
         .merge(verify::routes())
         .merge(backups::routes())
         .merge(console::routes())

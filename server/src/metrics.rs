@@ -102,6 +102,7 @@ impl Metrics {
         text::encode_registry(&mut text, &self.registry)?;
         text::encode_registry(&mut text, &follower_registry(app))?;
         text::encode_registry(&mut text, &job_figures::lane_registry(app.store()))?;
+        text::encode_registry(&mut text, &feed_registry(app)?)?;
         text::encode_eof(&mut text)?;
         Ok(text)
     }
@@ -214,6 +215,27 @@ fn follower_registry(app: &App) -> Registry {
     registry.register("follower_lag", "Records of both lanes that a follower has not seen", lag);
     registry.register("follower_failed", "1 when a follower has stopped", failed);
     registry
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabels {
+    feed: String,
+}
+
+/// Bounded by the number of feeds that may be defined.
+fn feed_registry(app: &App) -> Result<Registry, std::fmt::Error> {
+    let lag = Family::<FeedLabels, Gauge>::default();
+    let leased = Family::<FeedLabels, Gauge>::default();
+    // A figure that cannot be read fails the scrape, which is how an operator hears of it.
+    for (feed, state) in app.feeds().states(app.store()).map_err(|_| std::fmt::Error)? {
+        let labels = FeedLabels { feed };
+        lag.get_or_create(&labels).set(i64::try_from(state.lag).unwrap_or(i64::MAX));
+        leased.get_or_create(&labels).set(i64::try_from(state.leased).unwrap_or(i64::MAX));
+    }
+    let mut registry = Registry::with_prefix("dateline");
+    registry.register("feed_lag", "Records that the slowest partition of a feed has not seen", lag);
+    registry.register("feed_leases", "Partitions of a feed that a consumer has", leased);
+    Ok(registry)
 }
 
 /// `/metrics`.

@@ -6,6 +6,7 @@
 
 pub(crate) mod cursor;
 pub(crate) mod follower;
+pub(crate) mod group;
 pub(crate) mod merge;
 pub(crate) mod ring;
 pub(crate) mod trim;

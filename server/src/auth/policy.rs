@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
     ("content_types", SignedIn, privilege("content_type"), privilege("content_type")),
     ("credentials", Nobody, Nobody, Nobody),
     ("devices", OwnOr("devices"), SignedIn, OwnOr("devices")),
+    ("feeds", OwnOr("feeds"), SignedIn, OwnOr("feeds")),
     ("fence_events", OwnOr("fences"), Nobody, Nobody),
     ("fences", SignedIn, privilege("fences"), privilege("fences")),
     ("filter_conditions", SignedIn, privilege("content_filters"), privilege("content_filters")),

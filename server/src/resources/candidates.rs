@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use dateline_engine::Seq;
-use dateline_geo::{Shape, Within};
+use dateline_geo::Within;
 use dateline_index::SearchRequest;
 use dateline_index::limits::{HITS_MAX, WINDOW_MAX};
 use serde_json::Value;
@@ -200,8 +200,7 @@ fn scan_places(app: &App, resource: &Resource, within: &Within) -> Result<Vec<Ca
     let mut found: Vec<(f64, Candidate)> = Vec::new();
     app.store().snapshot()?.scan(resource.collection, None, false, |document| {
         let body: Value = serde_json::from_slice(&document.body).unwrap_or_default();
-        let shapes = resource.geo.iter().filter_map(|field| Shape::parse(field, body.get(field)?).ok());
-        let met = shapes.filter(|shape| within.meets(shape));
+        let met = resource.shapes(&body).into_iter().filter(|shape| within.meets(shape));
         let nearest = met.map(|shape| within.distance_m(&shape).unwrap_or(0.0)).fold(f64::INFINITY, f64::min);
         if nearest.is_finite() {
             let extra = matches!(within, Within::Near { .. }).then(|| ("distance_m", Value::from(nearest)));

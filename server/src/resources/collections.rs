@@ -41,7 +41,7 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 37] = [
+const RESERVED: [&str; 38] = [
     "admin",
     "api_keys",
     "archive",
@@ -55,6 +55,7 @@ const RESERVED: [&str; 37] = [
     "contentapi",
     "credentials",
     "explain",
+    "feeds",
     "filter_conditions",
     "formatters",
     "items",

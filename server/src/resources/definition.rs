@@ -2,6 +2,7 @@
 
 use dateline_engine::limits::KEEP_MS_MAX;
 use dateline_engine::{Collection, CollectionId, CollectionOptions, Keep};
+use dateline_geo::{Ad, Shape};
 use dateline_index::Mapping;
 use serde_json::{Map, Value, json};
 
@@ -51,6 +52,16 @@ impl Resource {
             searched: parts.searched,
             geo: parts.geo,
         })
+    }
+
+    /// Where a document of this body is, by its members that hold places.
+    pub(crate) fn shapes(&self, body: &Value) -> Vec<Shape> {
+        let Value::Object(body) = body else { return Vec::new() };
+        if self.name == "ads" {
+            // They have an older way to say it beside the declared one.
+            return Ad::location_of(body).ok().into_iter().collect();
+        }
+        self.geo.iter().filter_map(|field| Shape::parse(field, body.get(field)?).ok()).collect()
     }
 }
 

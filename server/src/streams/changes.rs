@@ -20,7 +20,7 @@ use crate::eve::{Filter, Params};
 use crate::http::{Answer, Peer, Refusal};
 use crate::resources::Query;
 use crate::resources::answer;
-use crate::streams::position::{Position, gone};
+use crate::streams::position::beginning;
 use crate::streams::reader::{BYTES_MAX, End, Reader};
 use crate::streams::seats::Seat;
 use crate::streams::tailing::{Moment, Tailing};
@@ -70,6 +70,7 @@ pub(crate) async fn read(
     let body = json!({
         "changes": found.into_iter().map(|event| event.data).collect::<Vec<_>>(),
         "last_seq": reader.at().get(),
+        "epoch": app.store().epoch().get(),
         "floor": app.store().feed().floor()?.get(),
     });
     Ok(answer::json_bytes(body.to_string().into_bytes()))
@@ -77,12 +78,10 @@ pub(crate) async fn read(
 
 fn since(app: &App, params: &Params) -> Result<Seq, Problem> {
     let text = params.get("since").filter(|text| !text.is_empty()).unwrap_or("0");
-    let position = Position::parse(text)
-        .ok_or_else(|| Problem::query("since", "expected a log sequence").issue("since", "not a position"))?;
-    match position.obstacle(app.store())? {
-        None => Ok(position.seq),
-        Some(reason) => Err(gone(app.store(), position.seq, reason)?),
-    }
+    beginning(app.store(), "since", text)?.ok_or_else(|| {
+        Problem::query("since", "expected 'now', 'earliest', a log sequence or EPOCH-SEQ")
+            .issue("since", "not a position")
+    })
 }
 
 fn topics(params: &Params) -> Topics {

@@ -9,6 +9,7 @@
 //! came: [`reader::Reader`] asks again before anything is given out. Being open does not count as using a session.
 
 mod changes;
+mod feeds;
 mod position;
 mod reader;
 mod seats;
@@ -23,12 +24,17 @@ use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
 
+pub(crate) use feeds::{Feeds, routes as feed_routes};
 pub(crate) use seats::Seats;
 
 /// Routes of the log.
 pub(crate) fn routes() -> Routes {
     const CHANGES: &[Param] = &[
-        Param::new("since", "string", "read after this log sequence; 0 without it"),
+        Param::new(
+            "since",
+            "string",
+            "read after this: a log sequence (0 without it), EPOCH-SEQ, 'now' or 'earliest'",
+        ),
         Param::new(
             "limit",
             "integer",
@@ -55,10 +61,10 @@ pub(crate) fn routes() -> Routes {
         .schema(
             "Changes",
             json!({
-                "type": "object", "required": ["changes", "last_seq", "floor"],
+                "type": "object", "required": ["changes", "last_seq", "epoch", "floor"],
                 "properties": {
                     "changes": {"type": "array", "items": {"type": "object"}},
-                    "last_seq": {"type": "integer"}, "floor": {"type": "integer"},
+                    "last_seq": {"type": "integer"}, "epoch": {"type": "integer"}, "floor": {"type": "integer"},
                 },
             }),
         )

@@ -1,4 +1,4 @@
-//! Where a reader of the log stands: `EPOCH-SEQ` on streams, a bare sequence on `/api/changes`.
+//! Where a reader of the log stands: `EPOCH-SEQ`, or a bare sequence of the history of now.
 
 use dateline_engine::{Epoch, Revision, Seq, Store};
 
@@ -39,8 +39,24 @@ impl Position {
     }
 }
 
-/// The answer of `/api/changes` to a position that cannot be read from.
-pub(crate) fn gone(store: &Store, seq: Seq, reason: &str) -> Result<Problem, Problem> {
+/// Where to begin to read: `now`, `earliest`, a sequence, or `EPOCH-SEQ`. `None` when the text is none of these.
+///
+/// # Errors
+/// 410 naming `member` when the log cannot be read from there.
+pub(crate) fn beginning(store: &Store, member: &str, text: &str) -> Result<Option<Seq>, Problem> {
+    match text.trim() {
+        "now" => return Ok(Some(store.feed().head())),
+        "earliest" => return Ok(Some(store.feed().floor()?)),
+        _ => {}
+    }
+    let Some(position) = Position::parse(text) else { return Ok(None) };
+    match position.obstacle(store)? {
+        None => Ok(Some(position.seq)),
+        Some(reason) => Err(gone(store, member, position.seq, reason)?),
+    }
+}
+
+fn gone(store: &Store, member: &str, seq: Seq, reason: &str) -> Result<Problem, Problem> {
     let (floor, head) = (store.feed().floor()?, store.feed().head());
     let detail = match reason {
         "future" => format!("{seq} is past the end of the log, which is {head}"),
@@ -50,7 +66,7 @@ pub(crate) fn gone(store: &Store, seq: Seq, reason: &str) -> Result<Problem, Pro
     Ok(Problem::new(Slug::Gone, detail)
         .with("floor", floor.get())
         .with("head", head.get())
-        .issue("since", reason))
+        .issue(member, reason))
 }
 
 #[cfg(test)]

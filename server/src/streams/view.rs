@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dateline_engine::{Change, ChangeOp, Document, Seq, Store};
+use dateline_geo::Within;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -33,6 +34,8 @@ pub(crate) struct View {
     principal: Principal,
     topics: Topics,
     filter: Filter,
+    /// Only documents that lie in here.
+    within: Option<Within>,
     with_documents: bool,
     /// What may be seen of a resource, found out once per resource.
     sights: Mutex<HashMap<String, Option<Sight>>>,
@@ -68,6 +71,7 @@ impl View {
             principal,
             topics,
             filter,
+            within: None,
             with_documents,
             sights: Mutex::default(),
             lanes: Mutex::default(),
@@ -79,7 +83,20 @@ impl View {
     /// # Errors
     /// As `new`: what was allowed once may be forbidden now.
     pub(crate) fn again(&self, principal: Principal) -> Result<Self, Problem> {
-        Self::new(&self.app, principal, self.topics.clone(), self.filter.clone(), self.with_documents)
+        let (topics, filter) = (self.topics.clone(), self.filter.clone());
+        let view = Self::new(&self.app, principal, topics, filter, self.with_documents)?;
+        Ok(view.within(self.within.clone()))
+    }
+
+    /// Narrowed to documents that lie here.
+    pub(crate) fn within(mut self, within: Option<Within>) -> Self {
+        self.within = within;
+        self
+    }
+
+    fn lies_within(&self, resource: &Resource, body: &Value) -> bool {
+        let Some(within) = &self.within else { return true };
+        resource.shapes(body).iter().any(|shape| within.meets(shape))
     }
 
     /// Whether a caller has exactly the rights that this view was made for.
@@ -132,6 +149,7 @@ impl View {
         *looked_at += body_bytes;
         let body = judged.as_ref().map(answer::body_of).transpose()?.unwrap_or(Value::Null);
         if !sight.sees(name, change.id.as_str(), &body)
+            || !self.lies_within(&resource, &body)
             || !self.passes(document.as_ref().or(judged.as_ref()), &body)
         {
             return Ok(None);
