@@ -8,6 +8,7 @@ pub mod client;
 mod config;
 mod demo;
 mod export;
+mod feed;
 mod first_start;
 mod import;
 mod init;
@@ -56,6 +57,8 @@ enum Command {
     Import(import::Args),
     /// Write the documents of a collection to a file
     Export(export::Args),
+    /// The log as lines, and named feeds: tail, list, reset, remove
+    Feed(feed::Args),
     /// Compare log, documents, search index and geo matcher
     Verify(verify::Args),
     /// Backups: create, list, verify, prune, restore
@@ -107,6 +110,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Init(args) => init::run(args, output),
         Command::Import(args) => import::run(args, output),
         Command::Export(args) => export::run(args, output),
+        Command::Feed(args) => feed::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Backup(args) => backup::run(args, output),
         Command::User(args) => user::run(args, output),

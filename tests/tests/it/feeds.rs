@@ -1,6 +1,8 @@
 //! Named feeds: what consumers get, and what a kill -9 between reading and acknowledging makes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::parts;
 use crate::plan::seed;
-use crate::program::Server;
+use crate::program::{Outcome, Server, dateline, run};
 
 const CONSUMERS: u64 = 3;
 const ROUNDS: usize = 4;
@@ -180,4 +182,92 @@ fn the_check_can_fail() {
     assert!(fails(books(vec![delivery(&[1, 2], &[])])), "one is lost");
     assert!(fails(books(vec![delivery(&[1], &[]), delivery(&[2, 3], &[])])), "one came too early");
     assert!(fails(books(vec![delivery(&[2, 1, 3], &[])])), "the order is wrong");
+}
+
+/// Runs `dateline feed ..` with the words of one line.
+async fn feed(client: &Client, words: &str, file: &std::path::Path) -> Outcome {
+    let mut all: Vec<String> = ["feed"].into_iter().chain(words.split(' ')).map(str::to_owned).collect();
+    if words.starts_with("tail") {
+        all.extend(["--resume".to_owned(), file.display().to_string()]);
+    }
+    all.extend(["--url".to_owned(), client.url(), "--token".to_owned(), client.token().to_owned()]);
+    tokio::task::spawn_blocking(move || run(&all)).await.expect("the command is waited for")
+}
+
+fn lines(outcome: &Outcome) -> Vec<Value> {
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON in every line")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_tails_lists_resets_and_removes() {
+    let mut server = Server::start();
+    let client = Client::admin(&server).await;
+    for name in ["cars", "boats"] {
+        client.post("/api/collections", &json!({"name": name})).reply().await.expect(201);
+    }
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let place = home.path().join("place");
+    let make = async |path: &str, n: u64| {
+        client.post(path, &json!({"_id": format!("d{n}"), "n": n})).reply().await.expect(201);
+    };
+    make("/api/cars", 1).await;
+    make("/api/boats", 2).await;
+    let first = lines(&feed(&client, "tail --once --since earliest --collections cars,boats", &place).await);
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert_eq!((&first[0]["collection"], &first[1]["doc"]["n"]), (&json!("cars"), &json!(2)));
+    make("/api/cars", 3).await;
+    make("/api/cars", 4).await;
+    let second = lines(&feed(&client, r#"tail --once --meta --where {"n":{"$gt":3}}"#, &place).await);
+    let brief: Vec<(&str, bool)> = second
+        .iter()
+        .filter(|change| change["collection"] == "cars")
+        .map(|change| (change["_id"].as_str().expect("_id"), change.get("doc").is_some()))
+        .collect();
+    assert_eq!(brief, [("d4", false)], "it goes on from the file, also past what it did not print");
+    assert_eq!(lines(&feed(&client, "tail --once", &place).await), [json!(null); 0], "all was told");
+
+    // One that follows, over a restart of the server at the same address.
+    let address = client.url().replace("http://", "listen=");
+    server.flags(&["--set", &address]);
+    let mut command = dateline();
+    command.args(["feed", "tail", "--collections", "cars", "--resume"]).arg(&place);
+    command.args(["--url", &client.url(), "--token", client.token()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let (tell, told) = std::sync::mpsc::channel();
+    let out = child.stdout.take().expect("stdout is piped");
+    let reader = std::thread::spawn(move || {
+        for line in std::io::BufReader::new(out).lines() {
+            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            tell.send(line["_id"].clone()).expect("the test listens");
+        }
+    });
+    let next = || told.recv_timeout(Duration::from_secs(20)).expect("a line comes soon");
+    make("/api/cars", 5).await;
+    assert_eq!(next(), "d5");
+    tokio::task::block_in_place(|| {
+        server.kill();
+        server.launch();
+    });
+    make("/api/cars", 6).await;
+    assert_eq!(next(), "d6", "it goes on after the server came back");
+    child.kill().expect("it still runs");
+    child.wait().expect("it is waited for");
+    reader.join().expect("the reader ends with its pipe");
+
+    let body = json!({"name": "work", "collections": ["cars"], "partitions": 2, "from": "earliest"});
+    client.post("/api/feeds", &body).reply().await.expect(201);
+    let listed = lines(&feed(&client, "list --json", &place).await);
+    assert!(listed[0]["name"] == "work" && listed[0]["lag"].as_u64() > Some(5), "{listed:?}");
+    assert!(feed(&client, "list", &place).await.stdout.starts_with("work user "));
+    assert_eq!(feed(&client, "reset work now", &place).await.code, Some(0));
+    assert!(client.read("/api/feeds/work").await["lag"].as_u64() < Some(5));
+    assert_eq!(feed(&client, "reset work 99999999", &place).await.code, Some(3), "nothing is there yet");
+    assert_eq!(feed(&client, "reset work soon", &place).await.code, Some(1));
+    assert_eq!(feed(&client, "remove work", &place).await.code, Some(0));
+    assert_eq!(feed(&client, "remove work", &place).await.code, Some(3));
+    assert_eq!(feed(&client, "tail --once --where x", &place).await.code, Some(2));
+    std::fs::write(&place, "77-1\n").expect("the file is written");
+    let other = feed(&client, "tail --once", &place).await;
+    assert!(other.code == Some(3) && other.stderr.contains("history"), "{other:?}");
 }
