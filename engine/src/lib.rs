@@ -62,8 +62,9 @@ pub use figures::{CommitTotals, FeedTotals, KeepTotals};
 pub use kv::tuning::{Compression, Filter, Tuning};
 pub use latency::Latency;
 pub use queue::{
-    Ack, FinishedJob, Granted, Holder, Job, JobEvent, JobState, JobStep, LaneSettings, LaneView,
-    LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked, NewJob, Queue, QueueNews,
+    Ack, Backoff, Beat, DeadFilter, FinishedJob, Granted, GroupOnFail, Heartbeat, Holder, Job, JobEvent,
+    JobState, JobStep, LaneSettings, LaneView, LeaseRequest, LeaseTerm, LeaseToken, LeasedJob, Nack, Nacked,
+    NewJob, Progress, Queue, QueueNews, Rate, Retry, Waits,
 };
 pub use read::{Moment, Snapshot};
 pub use repair::Repaired;

@@ -146,7 +146,7 @@ impl Writer {
         for waiting in pending {
             waiting.settle(written.clone());
         }
-        let (woken, events) = (self.ledger.queue.take_woken(), self.ledger.queue.take_events());
+        let (woken, events) = (self.ledger.queue.take_woken(self.ledger.at), self.ledger.queue.take_events());
         self.shared.listeners.tell(&woken, if written.is_ok() { &events } else { &[] });
         self.shared.wakes.wake(woken);
     }

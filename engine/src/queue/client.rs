@@ -17,7 +17,7 @@ use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv};
 use crate::queue::job::{FinishedJob, Job, JobState, LeasedJob, check_delay};
 use crate::queue::lane::{LaneId, LaneSettings, LaneView};
-use crate::queue::lease::{Ack, Grant, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
+use crate::queue::lease::{Ack, Beat, Grant, Heartbeat, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
 use crate::queue::news::{Listeners, QueueNews};
 use crate::queue::state::QueueState;
 use crate::queue::{key, record};
@@ -99,6 +99,9 @@ impl Wakes {
     }
 }
 
+/// Jobs looked at in one step of the writer.
+const MEMBERS_AT_A_TIME: usize = 500;
+
 /// Longest wait of one call; a worker asks again.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
@@ -115,6 +118,28 @@ pub struct LeaseRequest {
     pub holder: Holder,
     /// How long to wait for a first job.
     pub wait: Duration,
+}
+
+/// Which dead jobs are meant; one with no member means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadFilter {
+    /// Its error contains this.
+    pub error: Option<String>,
+    /// It belongs to this group.
+    pub group: Option<String>,
+    /// It was enqueued before this.
+    pub enqueued_before: Option<Millis>,
+}
+
+impl DeadFilter {
+    /// Whether it means this job.
+    #[must_use]
+    pub fn takes(&self, job: &Job) -> bool {
+        let error = job.error.as_deref().unwrap_or_default();
+        self.error.as_deref().is_none_or(|part| error.contains(part))
+            && (self.group.is_none() || self.group == job.group)
+            && self.enqueued_before.is_none_or(|before| job.enqueued < before)
+    }
 }
 
 /// The durable queue of a store.
@@ -238,14 +263,12 @@ impl<'a> Queue<'a> {
     }
 
     /// As `heartbeat`, without holding a thread.
-    pub fn submit_heartbeat(
-        &self,
-        lease: LeaseToken,
-        term: LeaseTerm,
-        done: impl FnOnce(Result<Millis>) + Send + 'static,
-    ) {
+    pub fn submit_heartbeat(&self, beat: Heartbeat, done: impl FnOnce(Result<Beat>) + Send + 'static) {
+        if let Err(error) = beat.check() {
+            return done(Err(error));
+        }
         let run = move |state: &mut QueueState, now, out: &mut Batch| {
-            state.apply_heartbeat(lease, term, now, out).ok_or_else(|| Conflict::LeaseLost.into())
+            state.apply_heartbeat(beat, now, out).ok_or_else(|| Conflict::LeaseLost.into())
         };
         self.submit(false, 0, run, done);
     }
@@ -316,13 +339,14 @@ impl<'a> Queue<'a> {
         })
     }
 
-    /// Extends a lease to `term` from now; answers its new end.
+    /// Extends a lease and keeps the progress told with it. Answers the new end, or that the job was cancelled.
     ///
     /// # Errors
-    /// As `ack`.
-    pub fn heartbeat(&self, lease: LeaseToken, term: LeaseTerm) -> Result<Millis> {
+    /// `Conflict` (`LeaseLost`) when the lease has ended; `Invalid` when the percentage is above 100.
+    pub fn heartbeat(&self, beat: Heartbeat) -> Result<Beat> {
+        beat.check()?;
         self.call(false, move |state, now, out| {
-            state.apply_heartbeat(lease, term, now, out).ok_or_else(|| Conflict::LeaseLost.into())
+            state.apply_heartbeat(beat, now, out).ok_or_else(|| Conflict::LeaseLost.into())
         })
     }
 
@@ -418,9 +442,9 @@ impl<'a> Queue<'a> {
     /// `Invalid` when the name or a setting is out of bounds.
     pub fn configure(&self, lane: impl Into<String>, settings: LaneSettings) -> Result<()> {
         let lane = lane.into();
-        self.call(true, move |state, _, out| {
+        self.call(true, move |state, now, out| {
             state.check_settings(&lane, &settings)?;
-            state.apply_settings(&lane, settings, out);
+            state.apply_settings(&lane, settings, now, out);
             Ok(())
         })
     }
@@ -464,8 +488,8 @@ impl<'a> Queue<'a> {
         self.jobs_in(lane, None, after, 0, limit)
     }
 
-    /// As `jobs`, only those in this state, and without the first `skip` of them. Jobs that are not
-    /// wanted cost a key each, not their payload.
+    /// As `jobs`, only those in this state, and without the first `skip` of them. Jobs in other states cost
+    /// nothing.
     ///
     /// # Errors
     /// As `job`.
@@ -479,20 +503,16 @@ impl<'a> Queue<'a> {
     ) -> Result<Vec<Job>> {
         let id = self.lane_ids()?.get(lane).copied().filter(|_| limit > 0);
         let Some(id) = id else { return Ok(Vec::new()) };
+        if let Some(stands) = stands {
+            return self.members(id, lane, stands, after, skip, limit);
+        }
         let range = KeyRange::new(
             key::job(id, JobId::new(after.get().saturating_add(1))).to_vec(),
             key::job(LaneId::new(id.get() + 1), JobId::ZERO).to_vec(),
         );
         let mut found = Vec::new();
-        self.kv.scan(Family::Jst, &range, Direction::Forward, &mut |place, value| {
+        self.kv.scan(Family::Jst, &range, Direction::Forward, &mut |place, _| {
             let Some((_, job)) = key::parse_job(place) else { return Ok(more(true)) };
-            if let Some(stands) = stands {
-                let entry = record::decode_state(value)
-                    .map_err(|error| error.at(format_args!("jst/{lane}/{job}")))?;
-                if entry.phase.state() != stands {
-                    return Ok(more(true));
-                }
-            }
             if skip > 0 {
                 skip -= 1;
             } else {
@@ -501,6 +521,52 @@ impl<'a> Queue<'a> {
             Ok(more(found.len() < limit))
         })?;
         Ok(found)
+    }
+
+    /// Jobs of one state, found by their ids in memory. One that leaves the state meanwhile makes room for the next.
+    fn members(
+        &self,
+        id: LaneId,
+        name: &str,
+        stands: JobState,
+        mut after: JobId,
+        mut skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let wanted = (limit - found.len()).min(MEMBERS_AT_A_TIME);
+            let ids: Vec<JobId> = self.call(false, move |state, _, _| {
+                Ok(state.members(id, stands, after).skip(skip).take(wanted).collect())
+            })?;
+            (after, skip) = (ids.last().copied().unwrap_or_default(), 0);
+            let is_last = ids.len() < wanted;
+            for id in ids.into_iter().map(|job| self.read_job(id, name, job)) {
+                found.extend(id?.filter(|job| job.state == stands));
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives dead jobs of a lane a fresh set of attempts, those that the filter takes, at most `max` of them;
+    /// answers how many, and whether there may be more.
+    ///
+    /// # Errors
+    /// As `job`.
+    pub fn redrive(&self, lane: &str, filter: &DeadFilter, max: usize) -> Result<(usize, bool)> {
+        let (mut after, mut redriven) = (JobId::ZERO, 0);
+        while redriven < max {
+            let dead = self.jobs_in(lane, Some(JobState::Dead), after, 0, MEMBERS_AT_A_TIME)?;
+            let Some(last) = dead.last() else { return Ok((redriven, false)) };
+            after = last.id;
+            let taken = dead.iter().filter(|job| filter.takes(job)).map(|job| job.id);
+            let ids: Vec<JobId> = taken.take(max - redriven).collect();
+            redriven += self.requeue_many(ids)?;
+        }
+        Ok((redriven, true))
     }
 
     /// A job that has left the queue, with the name of its lane, as long as that keeps it.

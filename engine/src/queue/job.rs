@@ -7,11 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::queue::entry::Progress;
 use crate::queue::hash::{GroupHash, UniqueHash};
 use crate::queue::lane::check_lane_name;
 use crate::queue::lease::{Grant, LeaseToken, millis_up};
 use crate::queue::limits::{ATTEMPTS_MAX, DELAY_MS_MAX, JOB_NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PRIORITY_MAX};
 use crate::queue::record;
+use crate::queue::retry::Retry;
 use crate::types::{JobId, Millis};
 
 /// A job to be enqueued, in the same commit as whatever causes it.
@@ -31,6 +33,12 @@ pub struct NewJob {
     pub unique: Option<String>,
     /// After so many attempts the job is dead; 0 takes the lane's own number.
     pub attempts_max: u32,
+    /// Jobs with one key share the lane's limits per key; 1 to 200 bytes. Without it the group is the key.
+    pub key: Option<String>,
+    /// When it is tried again after a failure; `None` takes the lane's own way.
+    pub retry: Option<Retry>,
+    /// From this age on no attempt begins and the job is dead; zero takes the lane's own.
+    pub age_max: Duration,
 }
 
 impl NewJob {
@@ -44,6 +52,9 @@ impl NewJob {
             delay: Duration::ZERO,
             unique: None,
             attempts_max: 0,
+            key: None,
+            retry: None,
+            age_max: Duration::ZERO,
         }
     }
 
@@ -58,6 +69,9 @@ impl NewJob {
             ("delay", check_delay(self.delay).map(drop)),
             ("unique", check_name("unique key", self.unique.as_deref())),
             ("attempts_max", self.check_attempts()),
+            ("key", check_name("key", self.key.as_deref())),
+            ("retry", self.retry.map_or(Ok(()), |retry| retry.check())),
+            ("age_max", check_delay(self.age_max).map(drop)),
         ];
         checks.into_iter().find_map(|(member, check)| Some((member, check.err()?)))
     }
@@ -74,6 +88,9 @@ impl NewJob {
             priority: self.priority,
             delay_ms: check_delay(self.delay)?,
             attempts_max: self.attempts_max,
+            key: self.key.as_deref().map(GroupHash::of),
+            retry: self.retry.map(Retry::as_kept),
+            age_ms_max: check_delay(self.age_max)?,
             envelope: record::encode_envelope(self),
         })
     }
@@ -134,6 +151,9 @@ pub(crate) struct PreparedJob {
     pub(crate) priority: u8,
     pub(crate) delay_ms: u64,
     pub(crate) attempts_max: u32,
+    pub(crate) key: Option<GroupHash>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) age_ms_max: u64,
     /// The value of family `job`.
     pub(crate) envelope: Vec<u8>,
 }
@@ -226,6 +246,12 @@ pub struct Job {
     pub due: Option<Millis>,
     /// What the last failed attempt left.
     pub error: Option<String>,
+    /// What the limits per key count it under, if it is not its group.
+    pub key: Option<String>,
+    /// What its last heartbeat told.
+    pub progress: Option<Progress>,
+    /// No attempt begins from then on.
+    pub deadline: Option<Millis>,
 }
 
 impl Job {
@@ -250,7 +276,10 @@ impl Job {
             enqueued: entry.enqueued,
             started: (entry.attempt > 0).then_some(entry.started),
             due: is_timed.then_some(entry.at),
+            deadline: entry.deadline(),
             error: entry.error.map(String::from),
+            key: envelope.key,
+            progress: entry.more.and_then(|more| more.progress),
         })
     }
 }
@@ -310,6 +339,7 @@ impl LeasedJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::retry::Backoff;
 
     fn job() -> NewJob {
         NewJob::new("publish:transmit", &b"{}"[..])
@@ -326,6 +356,11 @@ mod tests {
         check(false, NewJob { group: text(0), ..job() });
         check(false, NewJob { group: text(201), ..job() });
         check(false, NewJob { unique: text(0), ..job() });
+        check(true, NewJob { key: text(200), ..job() });
+        check(false, NewJob { key: text(0), ..job() });
+        check(false, NewJob { age_max: Duration::MAX, ..job() });
+        let retry = Retry { backoff: Backoff::Linear, ms_base: 2, ms_max: 1 };
+        check(false, NewJob { retry: Some(retry), ..job() });
         check(false, NewJob { unique: text(201), ..job() });
         check(false, NewJob { priority: 16, ..job() });
         check(true, NewJob { attempts_max: ATTEMPTS_MAX, ..job() });

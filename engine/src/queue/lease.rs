@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::queue::entry::Progress;
 use crate::queue::job::JobState;
 use crate::queue::lane::LaneId;
 use crate::queue::limits::{LEASE_MS_MAX, RESULT_BYTES_MAX};
@@ -131,6 +132,32 @@ pub struct Nack {
     pub error: String,
     /// Wait before the next attempt; without it the lane's backoff decides.
     pub retry_in: Option<Duration>,
+}
+
+/// A worker is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// From the lease.
+    pub lease: LeaseToken,
+    /// How long the lease lasts from now.
+    pub term: LeaseTerm,
+    /// How far it has come; `None` leaves what was told before.
+    pub progress: Option<Progress>,
+}
+
+impl Heartbeat {
+    pub(crate) fn check(&self) -> Result<()> {
+        self.progress.as_ref().map_or(Ok(()), Progress::check)
+    }
+}
+
+/// What a worker is told that is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Go on; the lease ends then.
+    Until(Millis),
+    /// The job was cancelled: stop. The lease is over.
+    Cancel,
 }
 
 /// What became of a job that was not completed.

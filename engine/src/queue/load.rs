@@ -9,11 +9,11 @@ use crate::queue::entry::{Entry, Phase};
 use crate::queue::lane::{Lane, LaneId};
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
-use crate::queue::{key, record};
+use crate::queue::{codec, key, record};
 use crate::types::{Epoch, JobId};
 
 /// The families to feed to a `Loader`, whole, in this order and each in key order; of `meta` only the
-/// keys that begin with `key::LANE_PREFIX`.
+/// keys that begin with `key::META_PREFIX`.
 pub(crate) const LOAD_ORDER: [Family; 7] =
     [Family::Meta, Family::Jst, Family::Ready, Family::Grp, Family::Timer, Family::Uniq, Family::Dead];
 
@@ -42,6 +42,7 @@ impl Loader {
     /// `Corrupt` when it cannot be read or contradicts the rows before it.
     pub(crate) fn row(&mut self, family: Family, key: &[u8], value: &[u8]) -> Result<()> {
         let taken = match family {
+            Family::Meta if key::parse_meta_rate(key).is_some() => self.bucket(key, value),
             Family::Meta => self.lane(key, value),
             Family::Jst => self.job(key, value),
             Family::Ready => self.ready(key, value),
@@ -56,7 +57,7 @@ impl Loader {
 
     fn lane(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         let id = key::parse_meta_lane(key).ok_or_else(bad_key)?;
-        let (name, paused, settings) = record::decode_lane(value)?;
+        let (name, paused, settings) = codec::lane::decode_lane(value)?;
         let mut lane = Lane::new(&name);
         (lane.paused, lane.settings) = (paused, settings);
         if self.state.lane_ids.insert(lane.name.clone(), id).is_some() {
@@ -66,22 +67,42 @@ impl Loader {
         Ok(())
     }
 
+    fn bucket(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let (lane, hash) = key::parse_meta_rate(key).ok_or_else(bad_key)?;
+        lane_mut(&mut self.state, lane)?;
+        let meter = record::decode_meter(value)?;
+        self.state.set_meter(lane, hash, meter);
+        self.state.refills.arm(meter.full_at(), lane, hash);
+        Ok(())
+    }
+
     fn job(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         let (lane_id, id) = key::parse_job(key).ok_or_else(bad_key)?;
         let job = Entry { lane: lane_id, ..record::decode_state(value)? };
         let lane = lane_mut(&mut self.state, lane_id)?;
         *lane.counts.of(job.phase) += 1;
+        if let Some(members) = lane.members_mut(job.phase.state()) {
+            members.insert(id);
+        }
         if job.phase.heads_group() && job.group.is_some() && !lane.groups.hold(job.group, id) {
             return Err(Error::corrupt("a second job of its group is leased or retrying"));
         }
         match job.phase {
-            Phase::Leased(_) => self.state.timers.arm(job.at, TimerKind::Lease, id),
+            Phase::Leased(_) => {
+                if job.key.is_some() {
+                    lane.held.change(job.key, |key| key.leased += 1);
+                }
+                self.state.timers.arm(job.at, TimerKind::Lease, id);
+            }
             Phase::Dead => {
                 if let Some(end) = lane.settings.dead_until(job.at) {
                     self.state.timers.arm(end, TimerKind::Retention, id);
                 }
             }
             _ => {}
+        }
+        if let Some(end) = job.age_end() {
+            self.state.timers.arm(end, TimerKind::Age, id);
         }
         if id == JobId::ZERO || self.state.jobs.insert(id, job).is_some() {
             return Err(Error::corrupt("the job id is zero or taken"));
@@ -130,8 +151,8 @@ impl Loader {
         let job = job_mut(&mut self.state.jobs, lane_id, id)?;
         let fits = match kind {
             TimerKind::Schedule => job.phase == Phase::Scheduled,
-            TimerKind::Retry => job.phase == Phase::Retrying,
-            TimerKind::Lease | TimerKind::Retention => false,
+            TimerKind::Retry => matches!(job.phase, Phase::Retrying | Phase::Skipped),
+            TimerKind::Lease | TimerKind::Retention | TimerKind::Age => false,
         };
         if !fits || job.at != at {
             return Err(contradiction(job));
@@ -170,7 +191,7 @@ impl Loader {
     /// `Corrupt` when a job lacks a row.
     pub(crate) fn finish(mut self) -> Result<QueueState> {
         // Every row fitted one job and was told apart by its key, so equal numbers mean none is missing.
-        let is_timed = |job: &Entry| matches!(job.phase, Phase::Scheduled | Phase::Retrying);
+        let is_timed = |job: &Entry| matches!(job.phase, Phase::Scheduled | Phase::Retrying | Phase::Skipped);
         let is_holder = |job: &Entry| job.unique.is_some() && job.phase != Phase::Dead;
         let count = |is: &dyn Fn(&Entry) -> bool| self.state.jobs.values().filter(|job| is(job)).count();
         let missing = |family: Family, rows: usize, wanted: usize| {

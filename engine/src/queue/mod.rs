@@ -13,7 +13,10 @@
 //! - A job is in exactly one phase, and its keys are exactly those of that phase (`codec`).
 //! - A job never becomes ready before its time, and never leaves but by ack, cancel or retention.
 //! - At most one member of a group is ready, leased or retrying: its head. The others wait in the
-//!   order in which they joined. A delayed job joins its group when its delay has passed.
+//!   order in which they joined. A delayed job joins its group when its delay has passed. Only where a
+//!   lane says so, a failed member lets the others go on.
+//! - No more leases run, and none begins sooner, than the bounds of the lane and of the job's key allow,
+//!   also over restarts.
 //! - A lease is named by boot epoch, job and attempt. Attempts of one job only rise, so a token is
 //!   never given twice and at most one completion is accepted.
 //! - A unique key belongs to one unfinished job. A dead job has given its key back.
@@ -24,6 +27,7 @@ mod codec;
 mod entry;
 mod group;
 mod hash;
+mod held;
 mod job;
 mod lane;
 mod lease;
@@ -31,6 +35,7 @@ mod limits;
 mod line;
 mod load;
 mod news;
+mod rate;
 mod retry;
 mod state;
 #[cfg(test)]
@@ -38,16 +43,19 @@ mod tests;
 mod timers;
 
 pub(crate) use client::{Answer, Step, Wakes};
-pub use client::{Granted, LeaseRequest, Queue};
+pub use client::{DeadFilter, Granted, LeaseRequest, Queue};
 pub(crate) use codec::{key, record};
+pub use entry::Progress;
 pub(crate) use job::PreparedJob;
 pub use job::{FinishedJob, Job, JobState, LeasedJob, NewJob};
-pub use lane::{LaneSettings, LaneView};
-pub use lease::{Ack, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
+pub use lane::{GroupOnFail, LaneSettings, LaneView};
+pub use lease::{Ack, Beat, Heartbeat, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
 pub(crate) use limits::JOBS_MAX;
 pub(crate) use load::{LOAD_ORDER, Loader};
 pub(crate) use news::Listeners;
 pub use news::{JobEvent, JobStep, QueueNews};
+pub use rate::Rate;
+pub use retry::{Backoff, Retry, Waits};
 pub(crate) use state::QueueState;
 
 use std::ops::ControlFlow;
@@ -63,7 +71,7 @@ pub(crate) fn load(kv: &dyn Kv, epoch: Epoch, now: Millis) -> Result<QueueState>
     let mut loader = Loader::new(epoch, JOBS_MAX);
     for family in LOAD_ORDER {
         let range = match family {
-            Family::Meta => KeyRange::prefix(key::LANE_PREFIX),
+            Family::Meta => KeyRange::prefix(key::META_PREFIX),
             _ => KeyRange::new([], [u8::MAX; 64]),
         };
         kv.scan(family, &range, Direction::Forward, &mut |place, value| {

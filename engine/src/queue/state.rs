@@ -4,6 +4,7 @@ mod control;
 mod enqueue;
 mod moves;
 mod rewind;
+mod room;
 mod settle;
 mod tick;
 
@@ -12,11 +13,13 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::queue::entry::Entry;
-use crate::queue::hash::UniqueHash;
+use crate::queue::hash::{GroupHash, UniqueHash};
+use crate::queue::job::JobState;
 use crate::queue::key;
 use crate::queue::lane::{Lane, LaneId, LaneView};
+use crate::queue::lease::LeaseToken;
 use crate::queue::news::{JobEvent, JobStep};
-use crate::queue::timers::Timers;
+use crate::queue::timers::{Refills, Timers};
 use crate::types::{Epoch, JobId, Millis};
 
 /// The queue in memory. Each `apply_*` changes it and tells the sink the same in keys.
@@ -29,6 +32,9 @@ pub(crate) struct QueueState {
     pub(super) lane_ids: HashMap<Arc<str>, LaneId>,
     pub(super) uniques: HashMap<(LaneId, UniqueHash), JobId>,
     pub(super) timers: Timers,
+    pub(super) refills: Refills,
+    /// Leases that ended because their job was cancelled, and when they would have ended.
+    pub(super) cancelled: HashMap<JobId, (LeaseToken, Millis)>,
     /// The last turn given.
     pub(super) turn: u64,
     /// Lanes from which a worker may get something it could not get before.
@@ -47,6 +53,8 @@ impl QueueState {
             lane_ids: HashMap::new(),
             uniques: HashMap::new(),
             timers: Timers::default(),
+            refills: Refills::default(),
+            cancelled: HashMap::new(),
             turn: 0,
             woken: BTreeSet::new(),
             events: Vec::new(),
@@ -73,16 +81,25 @@ impl QueueState {
     }
 
     /// How many jobs of a lane a worker could get now.
-    pub(crate) fn leasable(&self, lane: &str) -> usize {
+    pub(crate) fn leasable(&self, lane: &str, now: Millis) -> usize {
         let lane = self.lane_id(lane).and_then(|id| self.lanes.get(&id));
-        lane.map_or(0, Lane::leasable)
+        lane.map_or(0, |lane| lane.leasable(now))
+    }
+
+    /// Ids of the jobs of a lane that are in a state, from the first above `after` on.
+    pub(crate) fn members(&self, lane: LaneId, state: JobState, after: JobId) -> impl Iterator<Item = JobId> {
+        self.lanes.get(&lane).into_iter().flat_map(move |lane| lane.members(state, after))
     }
 
     /// Lanes that may have got something for a waiting worker since the last call.
-    pub(crate) fn take_woken(&mut self) -> Vec<Arc<str>> {
+    pub(crate) fn take_woken(&mut self, now: Millis) -> Vec<Arc<str>> {
         let woken = std::mem::take(&mut self.woken);
+        for id in &woken {
+            // A lane without a token wakes nobody now, but when it has one again.
+            self.watch_bucket(*id, GroupHash::NONE, now);
+        }
         let lanes = woken.iter().filter_map(|id| self.lanes.get(id));
-        lanes.filter(|lane| lane.leasable() > 0).map(|lane| Arc::clone(&lane.name)).collect()
+        lanes.filter(|lane| lane.leasable(now) > 0).map(|lane| Arc::clone(&lane.name)).collect()
     }
 
     /// Steps of jobs since the last call.
@@ -105,7 +122,7 @@ impl QueueState {
 
     /// When `tick` has something to do next.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        self.timers.next_at()
+        self.timers.next_at().into_iter().chain(self.refills.next_at()).min()
     }
 
     /// Every lane in order of creation. Costs the same however many jobs there are.
@@ -115,13 +132,15 @@ impl QueueState {
 
     fn view(&self, id: LaneId, lane: &Lane) -> LaneView {
         // Within a priority the first in line has been ready longest.
-        let since = lane.fronts().filter_map(|(_, id)| self.jobs.get(&id)).map(|job| job.at);
+        let since =
+            lane.fronts().filter_map(|id| self.jobs.get(&id)).map(|job| job.at).chain(lane.held.oldest());
         LaneView {
             name: Arc::clone(&lane.name),
             id,
             paused: lane.paused,
             settings: lane.settings,
             ready: lane.counts.ready,
+            held: lane.held.len(),
             waiting: lane.counts.waiting,
             leased: lane.counts.leased,
             scheduled: lane.counts.scheduled,

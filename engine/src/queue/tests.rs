@@ -1,5 +1,6 @@
 //! Scenarios by name, the model test, and the rows both check against.
 
+mod limits;
 mod loading;
 mod model;
 mod scenarios;
@@ -11,9 +12,11 @@ use crate::error::Result;
 use crate::kv::families::Family;
 use crate::queue::entry::Entry;
 use crate::queue::group::Contents as GroupContents;
-use crate::queue::hash::UniqueHash;
+use crate::queue::hash::{GroupHash, UniqueHash};
+use crate::queue::held::Place;
 use crate::queue::lane::{Counts, LaneId};
 use crate::queue::lease::Grant;
+use crate::queue::rate::Meter;
 use crate::queue::{Holder, LOAD_ORDER, LaneSettings, LeaseTerm, Loader, Mutations, NewJob, QueueState, key};
 use crate::types::{Epoch, JobId, Millis};
 
@@ -64,7 +67,9 @@ impl Rows {
     }
 }
 
-type LaneContents = (LaneId, String, bool, LaneSettings, Counts, GroupContents, Vec<Vec<(u64, JobId)>>);
+type LaneContents = (LaneId, String, bool, LaneSettings, Counts, GroupContents, Vec<Place>, Buckets);
+/// The bucket of a lane, and leases and bucket of each key.
+type Buckets = (Meter, Vec<(GroupHash, u32, Meter)>);
 
 /// All of a state that must be the same after it has been read back.
 #[derive(Debug, PartialEq)]
@@ -85,6 +90,7 @@ fn contents(state: &QueueState) -> Contents {
             lane.counts,
             lane.groups.list(),
             lane.lines(),
+            (lane.meter, lane.held.list().0),
         )
     });
     Contents {

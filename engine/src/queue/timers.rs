@@ -3,8 +3,10 @@
 //! The persistent kinds have a key in family `timer`; the others follow from a job's state record.
 //! Timers of one moment fire in the order of kind, then job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use crate::queue::hash::GroupHash;
+use crate::queue::lane::LaneId;
 use crate::types::{JobId, Millis};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +20,8 @@ pub(crate) enum TimerKind {
     Lease = 3,
     /// A dead job is forgotten. Only in memory: it follows from the lane's settings.
     Retention = 4,
+    /// A job becomes too old for another attempt. Only in memory: the time is in the state record.
+    Age = 5,
 }
 
 impl TimerKind {
@@ -45,6 +49,38 @@ impl Timers {
     pub(crate) fn first_due(&self, now: Millis) -> Option<(TimerKind, JobId)> {
         let (at, kind, id) = self.armed.first()?;
         (*at <= now).then_some((*kind, *id))
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Millis> {
+        self.armed.first().map(|(at, ..)| *at)
+    }
+}
+
+/// When each bucket is looked at next.
+#[derive(Debug, Default)]
+pub(crate) struct Refills {
+    armed: BTreeSet<(Millis, LaneId, GroupHash)>,
+    at: HashMap<(LaneId, GroupHash), Millis>,
+}
+
+impl Refills {
+    pub(crate) fn arm(&mut self, at: Millis, lane: LaneId, key: GroupHash) {
+        if let Some(before) = self.at.insert((lane, key), at) {
+            self.armed.remove(&(before, lane, key));
+        }
+        self.armed.insert((at, lane, key));
+    }
+
+    pub(crate) fn disarm(&mut self, lane: LaneId, key: GroupHash) {
+        if let Some(before) = self.at.remove(&(lane, key)) {
+            self.armed.remove(&(before, lane, key));
+        }
+    }
+
+    /// The first bucket whose time has come.
+    pub(crate) fn first_due(&self, now: Millis) -> Option<(LaneId, GroupHash)> {
+        let (at, lane, key) = self.armed.first()?;
+        (*at <= now).then_some((*lane, *key))
     }
 
     pub(crate) fn next_at(&self) -> Option<Millis> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 
 use crate::{
-    Ack, Clock, ErrorKind, Granted, Holder, JobId, JobState, JobStep, LeaseRequest, LeaseTerm, ManualClock,
-    Millis, Nack, NewJob, Options, Result, Store, Transaction,
+    Ack, Clock, ErrorKind, Granted, Heartbeat, Holder, JobId, JobState, JobStep, LeaseRequest, LeaseTerm,
+    ManualClock, Millis, Nack, NewJob, Options, Result, Store, Transaction,
 };
 
 fn open() -> (Store, Arc<ManualClock>) {
@@ -65,7 +65,9 @@ fn a_worker_that_waits_elsewhere_goes_through_a_whole_life() {
     assert_eq!(nacked.recv().unwrap().unwrap().due, Some(Millis::new(10_700)));
     let (told, beaten) = bounded(1);
     let term = LeaseTerm::new(Duration::from_secs(1)).unwrap();
-    store.queue().submit_heartbeat(jobs[1].lease, term, move |done| told.send(done).unwrap());
+    store.queue().submit_heartbeat(Heartbeat { lease: jobs[1].lease, term, progress: None }, move |done| {
+        told.send(done).unwrap()
+    });
     assert_eq!(beaten.recv().unwrap().unwrap_err().kind(), ErrorKind::Conflict);
 
     let granted = lease(&store, 9);

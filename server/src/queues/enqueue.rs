@@ -8,10 +8,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{HeaderValue, LOCATION};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
-use dateline_engine::{ChangeOp, JobId, NewJob, Seq, Transaction};
+use dateline_engine::{ChangeOp, JobId, LaneSettings, NewJob, Seq, Transaction};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::limits::{self, WantedBackoff};
 use super::{TOGETHER_MAX, body, wrong};
 use crate::app::App;
 use crate::auth::Principal;
@@ -33,6 +34,11 @@ struct Wanted<'a> {
     group: Option<String>,
     unique: Option<String>,
     attempts: Option<u32>,
+    key: Option<String>,
+    backoff: Option<WantedBackoff>,
+    backoff_s: Option<f64>,
+    backoff_max_s: Option<f64>,
+    age_max_s: Option<f64>,
 }
 
 impl Wanted<'_> {
@@ -43,11 +49,20 @@ impl Wanted<'_> {
         }
         let delay = match self.delay_s {
             None => Duration::ZERO,
-            Some(delay_s) => super::seconds("delay_s", delay_s, 3_652.0 * 86_400.0)?,
+            Some(delay_s) => super::seconds("delay_s", delay_s, limits::WAIT_S_MAX)?,
         };
         if self.attempts == Some(0) {
             return Err(wrong("attempts", "must be at least 1"));
         }
+        let age_max = self.age_max_s.map(|age| super::seconds("age_max_s", age, limits::WAIT_S_MAX));
+        let has_own_retry =
+            self.backoff.is_some() || self.backoff_s.is_some() || self.backoff_max_s.is_some();
+        let retry = limits::retry(
+            self.backoff.as_ref(),
+            self.backoff_s,
+            self.backoff_max_s,
+            LaneSettings::INITIAL.retry,
+        )?;
         let job = NewJob {
             lane: self.lane.into_owned(),
             // The bytes of the request, as they came.
@@ -57,6 +72,9 @@ impl Wanted<'_> {
             delay,
             unique: self.unique,
             attempts_max: self.attempts.unwrap_or(0),
+            key: self.key,
+            retry: has_own_retry.then_some(retry),
+            age_max: age_max.transpose()?.unwrap_or_default(),
         };
         match job.flaw() {
             None => Ok(job),

@@ -1,11 +1,12 @@
 //! Lanes: how much stands where, whether leases are given, and how jobs are treated.
 
 use axum::extract::State;
-use dateline_engine::{ErrorKind, JobId, JobState, LaneSettings, LaneView, Millis, Store};
+use dateline_engine::{DeadFilter, ErrorKind, JobId, JobState, LaneSettings, LaneView, Millis, Rate, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{body, seconds, wrong};
+use super::limits::{self, WantedBackoff, WantedRate};
+use super::{body, in_seconds, wrong};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
@@ -18,7 +19,6 @@ use crate::resources::{Query, answer};
 const STEP: usize = 500;
 /// Jobs changed by one request at the most; the answer says whether there are more.
 const CHANGED_MAX: usize = 100_000;
-const KEEP_S_MAX: f64 = 3_652.0 * 86_400.0;
 
 pub(super) async fn list(State(app): State<App>, Query(params): Query) -> Answer {
     let bytes = app
@@ -77,39 +77,55 @@ fn bad_name(error: dateline_engine::Error) -> Problem {
 #[serde(deny_unknown_fields)]
 struct Wanted {
     attempts: Option<u32>,
+    backoff: Option<WantedBackoff>,
     backoff_s: Option<f64>,
     backoff_max_s: Option<f64>,
     keep_done_s: Option<f64>,
     keep_dead_s: Option<f64>,
     jobs_max: Option<u32>,
     leased_max: Option<u32>,
+    key_leased_max: Option<u32>,
+    #[serde(default, deserialize_with = "limits::given")]
+    rate: Option<Option<WantedRate>>,
+    #[serde(default, deserialize_with = "limits::given")]
+    key_rate: Option<Option<WantedRate>>,
+    group_on_fail: Option<String>,
+    age_max_s: Option<f64>,
+    draining: Option<bool>,
 }
 
 impl Wanted {
     /// The settings with what was asked for; the rest stays.
     fn over(&self, now: LaneSettings) -> Result<LaneSettings, Problem> {
-        let ms = |field: &str, given: Option<f64>, now_ms: u64| match given {
-            None => Ok(now_ms),
-            Some(given) => seconds(field, given, KEEP_S_MAX)
-                .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        let ms = |field: &str, given: Option<f64>, now_ms: u64| {
+            given.map_or(Ok(now_ms), |given| limits::in_ms(field, given))
         };
+        let rate = |field: &str, given: &Option<Option<WantedRate>>, now: Option<Rate>| match given {
+            None => Ok(now),
+            Some(None) => Ok(None),
+            Some(Some(rate)) => rate.check(field).map(Some),
+        };
+        let policy = self.group_on_fail.as_deref().map(str::parse).transpose();
         let attempts_max = self.attempts.unwrap_or(now.attempts_max);
         if !(1..=10_000).contains(&attempts_max) {
             return Err(wrong("attempts", "must be from 1 to 10000"));
         }
-        let settings = LaneSettings {
+        Ok(LaneSettings {
             attempts_max,
-            backoff_ms_base: ms("backoff_s", self.backoff_s, now.backoff_ms_base)?,
-            backoff_ms_max: ms("backoff_max_s", self.backoff_max_s, now.backoff_ms_max)?,
+            retry: limits::retry(self.backoff.as_ref(), self.backoff_s, self.backoff_max_s, now.retry)?,
             done_ms_keep: ms("keep_done_s", self.keep_done_s, now.done_ms_keep)?,
             dead_ms_keep: ms("keep_dead_s", self.keep_dead_s, now.dead_ms_keep)?,
             jobs_max: self.jobs_max.unwrap_or(now.jobs_max),
             leased_max: self.leased_max.unwrap_or(now.leased_max),
-        };
-        if settings.backoff_ms_base > settings.backoff_ms_max {
-            return Err(wrong("backoff_s", "must not be above backoff_max_s"));
-        }
-        Ok(settings)
+            key_leased_max: self.key_leased_max.unwrap_or(now.key_leased_max),
+            rate: rate("rate", &self.rate, now.rate)?,
+            key_rate: rate("key_rate", &self.key_rate, now.key_rate)?,
+            group_on_fail: policy
+                .map_err(|error| wrong("group_on_fail", error))?
+                .unwrap_or(now.group_on_fail),
+            age_ms_max: ms("age_max_s", self.age_max_s, now.age_ms_max)?,
+            draining: self.draining.unwrap_or(now.draining),
+        })
     }
 }
 
@@ -129,13 +145,34 @@ pub(super) async fn change(State(app): State<App>, Id(lane): Id, RawBody(bytes):
     Ok(answer::json_bytes(shown?.to_string().into_bytes()))
 }
 
-/// `POST /api/queues/{lane}/redrive`. A job whose unique key is held by another stays dead.
-pub(super) async fn redrive(State(app): State<App>, Id(lane): Id) -> Answer {
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedRedrive {
+    error: Option<String>,
+    group: Option<String>,
+    enqueued_before: Option<String>,
+}
+
+impl WantedRedrive {
+    fn check(self) -> Result<DeadFilter, Problem> {
+        let before = self.enqueued_before.map(|text| {
+            let at = text.parse::<jiff::Timestamp>().map_err(|error| wrong("enqueued_before", error))?;
+            let ms = u64::try_from(at.as_millisecond());
+            ms.map(Millis::new).map_err(|_| wrong("enqueued_before", "is before 1970"))
+        });
+        Ok(DeadFilter { error: self.error, group: self.group, enqueued_before: before.transpose()? })
+    }
+}
+
+/// `POST /api/queues/{lane}/redrive {"error"?, "group"?, "enqueued_before"?}`, all without a body. A job whose
+/// unique key is held by another stays dead.
+pub(super) async fn redrive(State(app): State<App>, Id(lane): Id, RawBody(bytes): RawBody) -> Answer {
+    let wanted: WantedRedrive = if bytes.is_empty() { WantedRedrive::default() } else { body::read(&bytes)? };
+    let filter = wanted.check()?;
     let told = app
         .scan(move |store| -> Result<Value, Problem> {
             find(store, &lane)?;
-            let (changed, more) =
-                in_steps(store, &lane, JobState::Dead, |ids| store.queue().requeue_many(ids))?;
+            let (changed, more) = store.queue().redrive(&lane, &filter, CHANGED_MAX)?;
             Ok(json!({"redriven": changed, "more": more}))
         })
         .await?;
@@ -205,6 +242,7 @@ fn row(lane: &LaneView, now: Millis) -> Value {
         "delayed": lane.scheduled,
         "retrying": lane.retrying,
         "dead": lane.dead,
+        "held": lane.held,
         "paused": lane.paused,
         "oldest_ready_s": oldest_ms.map(in_seconds),
     })
@@ -213,28 +251,35 @@ fn row(lane: &LaneView, now: Millis) -> Value {
 fn whole(lane: &LaneView, now: Millis) -> Value {
     let LaneSettings {
         attempts_max,
-        backoff_ms_base,
-        backoff_ms_max,
+        retry,
         done_ms_keep,
         dead_ms_keep,
         jobs_max,
         leased_max,
+        key_leased_max,
+        rate,
+        key_rate,
+        group_on_fail,
+        age_ms_max,
+        draining,
     } = lane.settings;
     let mut shown = row(lane, now);
     shown["settings"] = json!({
         "attempts": attempts_max,
-        "backoff_s": in_seconds(backoff_ms_base),
-        "backoff_max_s": in_seconds(backoff_ms_max),
+        "backoff": limits::shown_backoff(retry.backoff),
+        "backoff_s": in_seconds(retry.ms_base),
+        "backoff_max_s": in_seconds(retry.ms_max),
         "keep_done_s": in_seconds(done_ms_keep),
         "keep_dead_s": in_seconds(dead_ms_keep),
         "jobs_max": jobs_max,
         "leased_max": leased_max,
+        "key_leased_max": key_leased_max,
+        "rate": limits::shown_rate(rate),
+        "key_rate": limits::shown_rate(key_rate),
+        "group_on_fail": group_on_fail.as_str(),
+        "age_max_s": in_seconds(age_ms_max),
+        "draining": draining,
     });
     shown["_links"] = json!({"self": {"title": "Queue", "href": format!("queues/{}", lane.name)}});
     shown
-}
-
-#[expect(clippy::cast_precision_loss, reason = "times below 285 000 years are exact")]
-fn in_seconds(ms: u64) -> f64 {
-    ms as f64 / 1_000.0
 }

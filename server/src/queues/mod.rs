@@ -11,6 +11,7 @@ mod ends;
 mod enqueue;
 mod lanes;
 mod lease;
+mod limits;
 mod settle;
 mod show;
 mod waiting;
@@ -50,6 +51,11 @@ pub(crate) fn seconds(field: &str, given: f64, most_s: f64) -> Result<Duration, 
     let fits = (0.0..=most_s).contains(&given);
     let duration = Duration::try_from_secs_f64(given).ok().filter(|_| fits);
     duration.ok_or_else(|| wrong(field, format!("must be seconds from 0 to {most_s}")))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times below 285 000 years are exact")]
+fn in_seconds(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
 }
 
 /// RFC 3339 in UTC, with milliseconds where there are some.
@@ -105,7 +111,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/api/jobs/{id}/heartbeat",
             settle::heartbeat,
-            job("Extend a lease").request(any).answer(200, any),
+            job("Extend a lease, tell progress, and learn of a cancel").request("Heartbeat").answer(200, any),
         )
         .post("/api/jobs/{id}/cancel", settle::cancel, job("Cancel a job").empty(204))
         .post(
@@ -125,7 +131,9 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/api/queues/{lane}/redrive",
             lanes::redrive,
-            lane("Give every dead job a fresh set of attempts").answer(200, any),
+            lane("Give dead jobs a fresh set of attempts, all or those that fit")
+                .request(any)
+                .answer(200, any),
         )
         .post(
             "/api/queues/{lane}/purge",
@@ -135,13 +143,21 @@ pub(crate) fn routes() -> Routes {
 }
 
 fn schemas(routes: Routes) -> Routes {
+    let backoff = json!({"oneOf": [
+        {"enum": ["exponential", "linear"]}, {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "number"}},
+    ]});
+    let rate = json!({
+        "type": ["object", "null"], "required": ["jobs"], "additionalProperties": false,
+        "properties": {"jobs": {"type": "integer"}, "per_s": {"type": "number"}, "burst": {"type": "integer"}},
+    });
     let new_job = json!({
         "type": "object", "required": ["lane", "payload"], "additionalProperties": false,
         "properties": {
             "lane": {"type": "string", "maxLength": 64}, "payload": {"description": "any JSON, at most 1 MiB"},
             "delay_s": {"type": "number", "minimum": 0}, "priority": {"type": "integer", "minimum": 0, "maximum": 15},
             "group": {"type": "string", "maxLength": 200}, "unique": {"type": "string", "maxLength": 200},
-            "attempts": {"type": "integer", "minimum": 1, "maximum": 10_000},
+            "attempts": {"type": "integer", "minimum": 1, "maximum": 10_000}, "key": {"type": "string", "maxLength": 200},
+            "backoff": backoff, "backoff_s": {"type": "number"}, "backoff_max_s": {"type": "number"}, "age_max_s": {"type": "number"},
         },
     });
     let ack = json!({
@@ -166,6 +182,15 @@ fn schemas(routes: Routes) -> Routes {
         }))
         .schema("Acks", json!({"type": "array", "minItems": 1, "maxItems": TOGETHER_MAX, "items": ack}))
         .schema("Ack", ack)
+        .schema("Heartbeat", json!({
+            "type": "object", "required": ["lease", "lease_s"], "additionalProperties": false,
+            "properties": {
+                "lease": {"type": "string"}, "lease_s": {"type": "number"},
+                "progress": {"type": "object", "properties": {
+                    "percent": {"type": "integer", "minimum": 0, "maximum": 100}, "message": {"type": "string"},
+                }},
+            },
+        }))
         .schema("JobChange", json!({"type": "object"}))
         .schema("Queue", json!({"type": "object", "required": ["lane", "ready", "leased", "delayed", "retrying", "dead", "paused"]}))
         .schema("QueueSettings", json!({
@@ -173,7 +198,9 @@ fn schemas(routes: Routes) -> Routes {
             "properties": {
                 "attempts": {"type": "integer"}, "backoff_s": {"type": "number"}, "backoff_max_s": {"type": "number"},
                 "keep_done_s": {"type": "number"}, "keep_dead_s": {"type": "number"},
-                "jobs_max": {"type": "integer"}, "leased_max": {"type": "integer"},
+                "jobs_max": {"type": "integer"}, "leased_max": {"type": "integer"}, "key_leased_max": {"type": "integer"},
+                "rate": rate, "key_rate": rate, "group_on_fail": {"enum": ["block", "skip", "dead"]},
+                "age_max_s": {"type": "number"}, "draining": {"type": "boolean"}, "backoff": backoff,
             },
         }))
 }

@@ -6,13 +6,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use dateline_engine::{Ack, Conflict, Error, LeaseToken, Nack, Result as EngineResult};
+use dateline_engine::{
+    Ack, Beat, Conflict, Error, Heartbeat, LeaseToken, Nack, Progress, Result as EngineResult,
+};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::lease::term;
+use super::limits::WAIT_S_MAX;
 use super::{TOGETHER_MAX, body, job_id, seconds, time, wrong};
 use crate::app::App;
 use crate::auth::Principal;
@@ -51,6 +54,14 @@ struct WantedNack {
 struct WantedHeartbeat {
     lease: String,
     lease_s: f64,
+    progress: Option<WantedProgress>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedProgress {
+    percent: Option<u8>,
+    message: Option<String>,
 }
 
 fn token(text: &str) -> Result<LeaseToken, Problem> {
@@ -78,7 +89,7 @@ pub(super) async fn ack(State(app): State<App>, Id(id): Id, RawBody(bytes): RawB
     token_of(&id, &wanted.lease)?;
     let ack = wanted.check(&bytes)?;
     let done = told(|done| app.store().queue().submit_acks(vec![ack], done)).await;
-    let done = done.map_err(|error| too_long(error, "result"))?;
+    let done = done.map_err(|error| out_of_bounds(error, "result"))?;
     if done != [true] {
         return Err(Error::from(Conflict::LeaseLost).into());
     }
@@ -93,14 +104,14 @@ pub(super) async fn ack_many(State(app): State<App>, RawBody(bytes): RawBody) ->
     }
     let acks: Vec<Ack> = wanted.iter().map(|wanted| wanted.check(&bytes)).collect::<Result<_, _>>()?;
     let done = told(|done| app.store().queue().submit_acks(acks, done)).await;
-    let done = done.map_err(|error| too_long(error, "result"))?;
+    let done = done.map_err(|error| out_of_bounds(error, "result"))?;
     let lost: Vec<&str> =
         wanted.iter().zip(&done).filter(|(_, done)| !**done).map(|(wanted, _)| &*wanted.lease).collect();
     let told = json!({"acked": wanted.len() - lost.len(), "lost": lost});
     Ok(answer::json_bytes(told.to_string().into_bytes()))
 }
 
-fn too_long(error: Error, field: &str) -> Problem {
+fn out_of_bounds(error: Error, field: &str) -> Problem {
     match error.kind() {
         dateline_engine::ErrorKind::Invalid => wrong(field, error),
         _ => error.into(),
@@ -109,7 +120,7 @@ fn too_long(error: Error, field: &str) -> Problem {
 
 pub(super) async fn nack(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
     let wanted: WantedNack = body::read(&bytes)?;
-    let retry_in = wanted.retry_in_s.map(|retry_in_s| seconds("retry_in_s", retry_in_s, 3_652.0 * 86_400.0));
+    let retry_in = wanted.retry_in_s.map(|retry_in_s| seconds("retry_in_s", retry_in_s, WAIT_S_MAX));
     let nack =
         Nack { lease: token_of(&id, &wanted.lease)?, error: wanted.error, retry_in: retry_in.transpose()? };
     let nacked = told(|done| app.store().queue().submit_nack(nack, done)).await?;
@@ -120,8 +131,15 @@ pub(super) async fn nack(State(app): State<App>, Id(id): Id, RawBody(bytes): Raw
 pub(super) async fn heartbeat(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
     let wanted: WantedHeartbeat = body::read(&bytes)?;
     let (lease, term) = (token_of(&id, &wanted.lease)?, term(wanted.lease_s)?);
-    let until = told(|done| app.store().queue().submit_heartbeat(lease, term, done)).await?;
-    Ok(answer::json_bytes(json!({"lease": wanted.lease, "until": time(until)}).to_string().into_bytes()))
+    let progress = wanted.progress.map(|told| Progress { percent: told.percent, message: told.message });
+    let beat = Heartbeat { lease, term, progress };
+    let beat = told(|done| app.store().queue().submit_heartbeat(beat, done)).await;
+    let until = match beat.map_err(|error| out_of_bounds(error, "progress.percent"))? {
+        Beat::Until(until) => Some(time(until)),
+        Beat::Cancel => None,
+    };
+    let told = json!({"lease": wanted.lease, "until": until, "cancel": until.is_none()});
+    Ok(answer::json_bytes(told.to_string().into_bytes()))
 }
 
 /// Wherever the job stands; who did it is kept beside it.

@@ -130,6 +130,9 @@ fn waiting(job: &Job) -> Value {
         "started": job.started.map(time),
         "due": job.due.map(time),
         "error": job.error,
+        "key": job.key,
+        "progress": job.progress.as_ref().map(|told| json!({"percent": told.percent, "message": told.message})),
+        "deadline": job.deadline.map(time),
         "_links": links(job.id),
     })
 }

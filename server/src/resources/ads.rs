@@ -20,7 +20,7 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
         body.shift_remove("ended_reason");
     }
     let payload = json!({"ad": draft.id.as_str()}).to_string();
-    let job = |lane: &str| Effect::Enqueue(NewJob::new(lane, payload.clone()));
+    let job = |lane: &str| Effect::Enqueue(Box::new(NewJob::new(lane, payload.clone())));
     let mut effects = Vec::new();
     if draft.stored.is_none() {
         let has_media = body.get("media").and_then(Value::as_array).is_some_and(|media| !media.is_empty());
@@ -37,7 +37,7 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
         // Nobody waits ten years for an ad; a later end would not fit the queue.
         if left_ms < 3_650 * 86_400_000 {
             let delay = Duration::from_millis(left_ms);
-            effects.push(Effect::Enqueue(NewJob { delay, ..NewJob::new(EXPIRE_LANE, payload) }));
+            effects.push(Effect::Enqueue(Box::new(NewJob { delay, ..NewJob::new(EXPIRE_LANE, payload) })));
         }
     }
     effects

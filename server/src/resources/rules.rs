@@ -21,14 +21,14 @@ pub(crate) struct Draft<'a> {
 
 /// What goes into the transaction beside the document itself.
 pub(crate) enum Effect {
-    Enqueue(NewJob),
+    Enqueue(Box<NewJob>),
     Also(Box<dyn FnOnce(Transaction) -> Transaction + Send>),
 }
 
 impl Effect {
     pub(crate) fn add_to(self, transaction: Transaction) -> Transaction {
         match self {
-            Self::Enqueue(job) => transaction.enqueue(job),
+            Self::Enqueue(job) => transaction.enqueue(*job),
             Self::Also(add) => add(transaction),
         }
     }

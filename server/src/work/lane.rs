@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dateline_engine::{Error, LeaseTerm, LeasedJob, Result};
+use dateline_engine::{Error, Heartbeat, LeaseTerm, LeasedJob, Result};
 use serde_json::Value;
 
 use super::stop::Stop;
@@ -38,11 +38,11 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Shows that these jobs are still being worked on. A lost one is noticed when it is completed.
+    /// Shows that these jobs are still being worked on. A lost or cancelled one is noticed when it is completed.
     pub(crate) fn heartbeat(&self, jobs: &[LeasedJob]) -> Result<()> {
         for job in jobs {
-            let outcome = self.app.store().queue().heartbeat(job.lease, LeaseTerm::new(LEASE)?);
-            match outcome {
+            let beat = Heartbeat { lease: job.lease, term: LeaseTerm::new(LEASE)?, progress: None };
+            match self.app.store().queue().heartbeat(beat) {
                 Err(error) if error.conflict().is_none() => return Err(error),
                 _ => {}
             }

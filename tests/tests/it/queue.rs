@@ -211,11 +211,68 @@ async fn failed_jobs_are_tried_again_die_and_are_redriven() {
     assert_eq!(retried.expect(200).json()["state"], "ready");
     let twice = admin.post(&format!("/api/jobs/{}/retry", ids[1]), &json!({})).reply().await;
     problem(&twice, 409, "state-conflict");
-    let told = admin.post("/api/queues/mail/redrive", &json!({})).reply().await.expect(200).json();
+    let other = json!({"error": "bad address"});
+    let told = admin.post("/api/queues/mail/redrive", &other).reply().await.expect(200).json();
+    assert_eq!(told, json!({"redriven": 0, "more": false}), "the one that is dead failed otherwise");
+    let told =
+        admin.post("/api/queues/mail/redrive", &json!({"error": "route"})).reply().await.expect(200).json();
     assert_eq!(told, json!({"redriven": 1, "more": false}));
     let told = admin.post("/api/queues/mail/purge", &json!({"state": "ready"})).reply().await;
     assert_eq!(told.expect(200).json(), json!({"purged": 2, "more": false}));
     assert_eq!(state(&admin, &ids[0]).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_progress_and_cancels_reach_workers() {
+    let (mut server, admin) = ground().await;
+    let set = async |body: Value| {
+        admin.call("PATCH", "/api/queues/mail").json(&body).reply().await.expect(200).json()
+    };
+    let limits = json!({
+        "rate": {"jobs": 3, "per_s": 3600.0, "burst": 3}, "key_leased_max": 1, "group_on_fail": "skip",
+        "age_max_s": 60.0, "backoff": [1.5, 2.0],
+    });
+    let told = set(limits.clone()).await;
+    for member in ["rate", "key_leased_max", "group_on_fail", "age_max_s", "backoff"] {
+        assert_eq!(told["settings"][member], limits[member], "{told}");
+    }
+    let keyed =
+        |n: u64| json!({"lane": "mail", "payload": n, "key": "k", "backoff": "linear", "backoff_s": 0.01});
+    let first = add(&admin, keyed(1)).await;
+    let second = add(&admin, keyed(2)).await;
+    let free = add(&admin, json!({"lane": "mail", "payload": 3})).await;
+    let jobs = lease(&admin, json!({"lane": "mail", "max": 10})).await;
+    assert_eq!(
+        jobs.iter().map(|job| &job["_id"]).collect::<Vec<_>>(),
+        [&first, &free],
+        "one of a key at a time"
+    );
+    assert_eq!(admin.read("/api/queues/mail").await["held"], 1);
+
+    let progress = json!({"lease_s": 30, "progress": {"percent": 40, "message": "half way"}});
+    let beat = tell(&admin, &jobs[0], "heartbeat", progress).await.expect(200).json();
+    assert_eq!(beat["cancel"], false, "{beat}");
+    let seen = admin.read(&format!("/api/jobs/{first}")).await;
+    assert_eq!((&seen["progress"]["percent"], &seen["key"]), (&json!(40), &json!("k")), "{seen}");
+    assert!(seen["deadline"].is_string(), "{seen}");
+    admin.post(&format!("/api/jobs/{first}/cancel"), &json!({})).reply().await.expect(204);
+    let beat = tell(&admin, &jobs[0], "heartbeat", json!({"lease_s": 30})).await.expect(200).json();
+    assert_eq!((&beat["cancel"], &beat["until"]), (&json!(true), &Value::Null));
+    problem(&tell(&admin, &jobs[0], "ack", json!({})).await, 409, "lease-lost");
+
+    let jobs = lease(&admin, json!({"lane": "mail", "max": 10})).await;
+    assert_eq!(jobs.iter().map(|job| &job["_id"]).collect::<Vec<_>>(), [&second]);
+    add(&admin, json!({"lane": "mail", "payload": 4})).await;
+    // Three have begun, and an hour has not passed: also not by a restart.
+    server.kill();
+    server.launch();
+    let admin = Client::admin(&server).await;
+    assert!(lease(&admin, json!({"lane": "mail", "max": 10})).await.is_empty());
+    let set = json!({"rate": null, "draining": true});
+    admin.call("PATCH", "/api/queues/mail").json(&set).reply().await.expect(200);
+    assert_eq!(lease(&admin, json!({"lane": "mail", "max": 10})).await.len(), 1);
+    let refused = admin.post("/api/jobs", &json!({"lane": "mail", "payload": 5})).reply().await;
+    assert!([429, 503].contains(&refused.status), "a draining lane takes no more: {}", refused.status);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,6 +299,11 @@ async fn bad_input_names_the_member() {
         ("unique", json!("x".repeat(201))),
         ("attempts", json!(0)),
         ("attempts", json!(10_001)),
+        ("key", json!("")),
+        ("backoff", json!("often")),
+        ("backoff", json!([])),
+        ("backoff_s", json!(1_000)),
+        ("age_max_s", json!(-1)),
         ("colour", json!(1)),
     ] {
         check("/api/jobs", job(member, bad), member).await;
@@ -271,6 +333,24 @@ async fn bad_input_names_the_member() {
         problem(&set(json!({"backoff_s": 9, "backoff_max_s": 1})).reply().await, 400, "validation-failed");
     assert!(refused["_issues"].get("backoff_s").is_some(), "{refused}");
     problem(&set(json!({"attempts": 0})).reply().await, 400, "validation-failed");
+    for (field, bad) in [
+        ("rate", json!({"rate": {"jobs": 0}})),
+        ("rate", json!({"rate": {"jobs": 9_000, "burst": 1}})),
+        ("key_rate.per_s", json!({"key_rate": {"jobs": 1, "per_s": -1}})),
+        ("group_on_fail", json!({"group_on_fail": "explode"})),
+        ("backoff", json!({"backoff": [1, 2, 3, 4, 5, 6, 7, 8, 9]})),
+        ("age_max_s", json!({"age_max_s": 1e12})),
+    ] {
+        let refused = problem(&set(bad).reply().await, 400, "validation-failed");
+        assert!(refused["_issues"].get(field).is_some(), "{field}: {refused}");
+    }
+    check(
+        "/api/jobs/7/heartbeat",
+        json!({"lease": "1-7-1", "lease_s": 1, "progress": {"percent": 101}}),
+        "progress.percent",
+    )
+    .await;
+    check("/api/queues/mail/redrive", json!({"enqueued_before": "yesterday"}), "enqueued_before").await;
     let deep = format!("{{\"lane\":\"mail\",\"payload\":{}1{}}}", "[".repeat(80), "]".repeat(80));
     problem(
         &admin.call("POST", "/api/jobs").raw("application/json", deep).reply().await,

@@ -5,8 +5,12 @@ use crate::queue::lane::LaneId;
 use crate::queue::timers::TimerKind;
 use crate::types::{JobId, Millis};
 
+/// What all keys of the queue in family `meta` begin with.
+pub(crate) const META_PREFIX: &[u8] = b"queue/";
 /// What the keys of all lanes in family `meta` begin with.
-pub(crate) const LANE_PREFIX: &[u8] = b"queue/lane/";
+const LANE_PREFIX: &[u8] = b"queue/lane/";
+/// What the keys of all buckets in family `meta` begin with; they come after the lanes.
+const RATE_PREFIX: &[u8] = b"queue/rate/";
 
 /// Key in families `job` and `jst`.
 pub(crate) fn job(lane: LaneId, id: JobId) -> [u8; 12] {
@@ -87,6 +91,18 @@ pub(crate) fn parse_meta_lane(key: &[u8]) -> Option<LaneId> {
     let mut rest = key.strip_prefix(LANE_PREFIX)?;
     let lane = take_lane(&mut rest)?;
     rest.is_empty().then_some(lane)
+}
+
+/// Key of a bucket in family `meta`.
+pub(crate) fn meta_rate(lane: LaneId, key: GroupHash) -> [u8; 23] {
+    join(&[RATE_PREFIX, &lane.get().to_be_bytes(), &key.raw().to_be_bytes()])
+}
+
+pub(crate) fn parse_meta_rate(key: &[u8]) -> Option<(LaneId, GroupHash)> {
+    let mut rest = key.strip_prefix(RATE_PREFIX)?;
+    let lane = take_lane(&mut rest)?;
+    let key = GroupHash::from_raw(u64::from_be_bytes(take(&mut rest)?));
+    rest.is_empty().then_some((lane, key))
 }
 
 /// The parts side by side. Their lengths are fixed by the caller and must add up to `N`.

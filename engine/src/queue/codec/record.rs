@@ -3,20 +3,26 @@
 #![expect(clippy::mem_forget, reason = "wincode's derive forgets its own guard, which owns nothing")]
 
 use bytes::Bytes;
-use wincode::config::DefaultConfig;
-use wincode::{SchemaRead, SchemaReadOwned, SchemaWrite};
+use wincode::{SchemaRead, SchemaWrite};
 
+use super::retry::{decode_retry, encode_retry};
+use super::seal::{
+    Parts, long, nothing_more, parse, plain, seal, seal_both, short, tiny, unseal, unseal_both, wide,
+};
 use crate::error::{Error, Result};
-use crate::queue::entry::{Entry, Phase};
+use crate::queue::entry::{Entry, More, Phase, Progress};
 use crate::queue::hash::{GroupHash, UniqueHash};
 use crate::queue::job::{FinishedJob, JobState, NewJob};
-use crate::queue::lane::{LaneId, LaneSettings, check_lane_name};
+use crate::queue::lane::LaneId;
 use crate::queue::lease::Holder;
 use crate::queue::limits::PRIORITY_MAX;
+use crate::queue::rate::Meter;
 use crate::types::{Epoch, JobId, Millis};
 
-const FORMAT: u8 = 1;
-const CRC_LEN: usize = 4;
+/// A percentage that was not told.
+const PERCENT_NONE: u8 = u8::MAX;
+/// The group goes on without the job.
+const FLAG_SKIPPED: u8 = 0x02;
 /// The lease belongs to a thread of the process.
 const FLAG_PROCESS: u8 = 0x01;
 /// A result is present, though it may be empty.
@@ -29,6 +35,13 @@ pub(super) struct EnvelopeFields {
     group_len: u16,
     unique_len: u16,
     payload_len: u32,
+}
+
+/// What few of `job` have; first in the tail: key.
+#[derive(Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct EnvelopeMore {
+    key_len: u16,
 }
 
 /// Fixed part of `jst`; tail: last error.
@@ -48,6 +61,17 @@ pub(super) struct StateFields {
     group: u64,
     unique: [u8; 16],
     error_len: u16,
+}
+
+/// What few of `jst` have; after the error in the tail: progress message, retry.
+#[derive(Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct StateMore {
+    key: u64,
+    deadline_ms: u64,
+    percent: u8,
+    message_len: u16,
+    retry_len: u8,
 }
 
 /// Fixed part of `dead`; tail: reason.
@@ -71,26 +95,12 @@ pub(super) struct DoneFields {
     result_len: u32,
 }
 
-/// Fixed part of a lane in `meta`; tail: name.
-#[derive(Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
-#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct LaneFields {
-    paused: u8,
-    attempts_max: u32,
-    backoff_ms_base: u64,
-    backoff_ms_max: u64,
-    done_ms_keep: u64,
-    dead_ms_keep: u64,
-    jobs_max: u32,
-    leased_max: u32,
-    name_len: u16,
-}
-
 /// What of a job never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) group: Option<String>,
     pub(crate) unique: Option<String>,
+    pub(crate) key: Option<String>,
     pub(crate) payload: Bytes,
 }
 
@@ -102,28 +112,37 @@ pub(crate) fn encode_envelope(job: &NewJob) -> Vec<u8> {
         unique_len: short(unique.len()),
         payload_len: long(job.payload.len()),
     };
-    seal(&fields, &[group.as_bytes(), unique.as_bytes(), &job.payload])
+    let key = job.key.as_deref().unwrap_or_default();
+    let more = (!key.is_empty()).then(|| EnvelopeMore { key_len: short(key.len()) });
+    seal_both(&fields, more.as_ref(), &[key.as_bytes(), group.as_bytes(), unique.as_bytes(), &job.payload])
 }
 
 pub(crate) fn decode_envelope(value: Vec<u8>) -> Result<Envelope> {
     let value = Bytes::from(value);
-    let (fields, tail) = unseal::<EnvelopeFields>(&value)?;
+    let (fields, more, tail) = unseal_both::<EnvelopeFields, EnvelopeMore>(&value)?;
     let mut parts = Parts(tail);
+    let key = parts.text(more.as_ref().map_or(0, |more| more.key_len.into()))?;
+    if more.is_some() && key.is_empty() {
+        return Err(nothing_more());
+    }
     let group = parts.text(fields.group_len.into())?;
     let unique = parts.text(fields.unique_len.into())?;
     let payload = value.slice_ref(parts.bytes(wide(fields.payload_len))?);
     parts.finish()?;
     let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    Ok(Envelope { group: name(group), unique: name(unique), payload })
+    Ok(Envelope { group: name(group), unique: name(unique), key: name(key), payload })
 }
 
 pub(crate) fn encode_state(entry: &Entry) -> Vec<u8> {
     let error = entry.error.as_deref().unwrap_or_default();
-    let is_process = entry.phase == Phase::Leased(Holder::Process);
     let fields = StateFields {
         state: entry.phase.state() as u8,
         priority: entry.priority,
-        flags: if is_process { FLAG_PROCESS } else { 0 },
+        flags: match entry.phase {
+            Phase::Leased(Holder::Process) => FLAG_PROCESS,
+            Phase::Skipped => FLAG_SKIPPED,
+            _ => 0,
+        },
         attempt: entry.attempt,
         attempts_max: entry.attempts_max,
         attempts_base: entry.attempts_base,
@@ -135,22 +154,56 @@ pub(crate) fn encode_state(entry: &Entry) -> Vec<u8> {
         unique: entry.unique.raw(),
         error_len: short(error.len()),
     };
-    seal(&fields, &[error.as_bytes()])
+    if entry.key == entry.group && entry.more.is_none() {
+        return seal(&fields, &[error.as_bytes()]);
+    }
+    let progress = entry.more.as_ref().and_then(|more| more.progress.as_ref());
+    let message = progress.and_then(|progress| progress.message.as_deref()).unwrap_or_default();
+    let retry =
+        entry.more.as_ref().and_then(|more| more.retry.as_ref()).map(encode_retry).unwrap_or_default();
+    let more = StateMore {
+        key: if entry.key == entry.group { 0 } else { entry.key.raw() },
+        deadline_ms: entry.deadline().map_or(0, Millis::get),
+        percent: progress.and_then(|progress| progress.percent).unwrap_or(PERCENT_NONE),
+        message_len: short(message.len()),
+        retry_len: tiny(retry.len()),
+    };
+    seal_both(&fields, Some(&more), &[error.as_bytes(), message.as_bytes(), &retry])
+}
+
+/// Reads what few jobs have; what follows the error in the tail is theirs.
+fn decode_more(more: &StateMore, parts: &mut Parts<'_>) -> Result<(GroupHash, Option<Box<More>>)> {
+    let message = parts.text(more.message_len.into())?;
+    let retry = decode_retry(parts.bytes(more.retry_len.into())?)?;
+    let percent = (more.percent != PERCENT_NONE).then_some(more.percent);
+    let progress = Progress { percent, message: (!message.is_empty()).then(|| message.to_owned()) };
+    progress.check().map_err(|error| Error::corrupt(error.to_string()))?;
+    let progress = Some(progress).filter(|progress| *progress != Progress::default());
+    let few = More { deadline: Millis::new(more.deadline_ms), retry, progress };
+    let few = (few != More::default()).then(|| Box::new(few));
+    if few.is_none() && more.key == 0 {
+        return Err(nothing_more());
+    }
+    Ok((GroupHash::from_raw(more.key), few))
 }
 
 /// Reads a state back. The lane is in the key, the turn in `ready` or `grp`: until one of them is
 /// found a ready job counts as waiting, at turn 0.
 pub(crate) fn decode_state(value: &[u8]) -> Result<Entry> {
-    let (fields, tail) = unseal::<StateFields>(value)?;
+    let (fields, more, tail) = unseal_both::<StateFields, StateMore>(value)?;
     let mut parts = Parts(tail);
     let error = parts.text(fields.error_len.into())?;
+    let few = more.as_ref().map(|more| decode_more(more, &mut parts)).transpose()?;
     parts.finish()?;
+    let group = GroupHash::from_raw(fields.group);
+    let (key, more) = few.unwrap_or_default();
     let phase = match (JobState::from_raw(fields.state), fields.flags) {
         (Some(JobState::Scheduled), 0) => Phase::Scheduled,
         (Some(JobState::Ready), 0) => Phase::Waiting,
         (Some(JobState::Leased), 0) => Phase::Leased(Holder::Worker),
         (Some(JobState::Leased), FLAG_PROCESS) => Phase::Leased(Holder::Process),
         (Some(JobState::Retrying), 0) => Phase::Retrying,
+        (Some(JobState::Retrying), FLAG_SKIPPED) => Phase::Skipped,
         (Some(JobState::Dead), 0) => Phase::Dead,
         (_, flags) => {
             return Err(Error::corrupt(format!("state {} with flags {flags:#04x}", fields.state)));
@@ -171,9 +224,11 @@ pub(crate) fn decode_state(value: &[u8]) -> Result<Entry> {
         started: Millis::new(fields.started_ms),
         at: Millis::new(fields.at_ms),
         turn: 0,
-        group: GroupHash::from_raw(fields.group),
+        group,
+        key: if key.is_some() { key } else { group },
         unique: UniqueHash::from_raw(fields.unique),
         error: (!error.is_empty()).then(|| error.into()),
+        more,
     })
 }
 
@@ -277,118 +332,14 @@ pub(crate) fn decode_done(id: JobId, finished: Millis, value: Vec<u8>) -> Result
     })
 }
 
-pub(crate) fn encode_lane(name: &str, paused: bool, settings: &LaneSettings) -> Vec<u8> {
-    let fields = LaneFields {
-        paused: u8::from(paused),
-        attempts_max: settings.attempts_max,
-        backoff_ms_base: settings.backoff_ms_base,
-        backoff_ms_max: settings.backoff_ms_max,
-        done_ms_keep: settings.done_ms_keep,
-        dead_ms_keep: settings.dead_ms_keep,
-        jobs_max: settings.jobs_max,
-        leased_max: settings.leased_max,
-        name_len: short(name.len()),
-    };
-    seal(&fields, &[name.as_bytes()])
+/// A bucket, in family `meta`.
+pub(crate) fn encode_meter(meter: Meter) -> [u8; 8] {
+    meter.get().to_le_bytes()
 }
 
-pub(crate) fn decode_lane(value: &[u8]) -> Result<(String, bool, LaneSettings)> {
-    let (fields, tail) = unseal::<LaneFields>(value)?;
-    let mut parts = Parts(tail);
-    let name = parts.text(fields.name_len.into())?.to_owned();
-    parts.finish()?;
-    let settings = LaneSettings {
-        attempts_max: fields.attempts_max,
-        backoff_ms_base: fields.backoff_ms_base,
-        backoff_ms_max: fields.backoff_ms_max,
-        done_ms_keep: fields.done_ms_keep,
-        dead_ms_keep: fields.dead_ms_keep,
-        jobs_max: fields.jobs_max,
-        leased_max: fields.leased_max,
-    };
-    let damaged = |error: Error| Error::corrupt(error.to_string());
-    check_lane_name(&name).and_then(|()| settings.check()).map_err(damaged)?;
-    if fields.paused > 1 {
-        return Err(Error::corrupt(format!("pause flag {}", fields.paused)));
-    }
-    Ok((name, fields.paused == 1, settings))
-}
-
-fn seal<T: SchemaWrite<DefaultConfig, Src = T>>(fields: &T, tail: &[&[u8]]) -> Vec<u8> {
-    let tail_len: usize = tail.iter().map(|part| part.len()).sum();
-    let mut value = Vec::with_capacity(1 + size_of::<T>() + tail_len + CRC_LEN);
-    value.push(FORMAT);
-    write(&mut value, fields);
-    for part in tail {
-        value.extend_from_slice(part);
-    }
-    let crc = crc32c::crc32c(&value);
-    value.extend_from_slice(&crc.to_le_bytes());
-    value
-}
-
-fn unseal<T: SchemaReadOwned<DefaultConfig, Dst = T>>(value: &[u8]) -> Result<(T, &[u8])> {
-    let short = || Error::corrupt(format!("{} bytes are too short", value.len()));
-    let (covered, crc) = value.split_last_chunk::<CRC_LEN>().ok_or_else(short)?;
-    let (format, mut body) = covered.split_first().ok_or_else(short)?;
-    let (found, stored) = (crc32c::crc32c(covered), u32::from_le_bytes(*crc));
-    if found != stored {
-        return Err(Error::corrupt(format!("checksum {found:08x}, {stored:08x} stored")));
-    }
-    if *format != FORMAT {
-        return Err(Error::corrupt(format!("unknown format {format}")));
-    }
-    let fields = wincode::deserialize_from(&mut body).map_err(|e| Error::corrupt(e.to_string()))?;
-    Ok((fields, body))
-}
-
-fn plain<T: SchemaWrite<DefaultConfig, Src = T>>(fields: &T) -> Vec<u8> {
-    let mut value = Vec::with_capacity(size_of::<T>());
-    write(&mut value, fields);
-    value
-}
-
-fn parse<T: SchemaReadOwned<DefaultConfig, Dst = T>>(value: &[u8]) -> Result<T> {
-    wincode::deserialize_exact(value).map_err(|e| Error::corrupt(e.to_string()))
-}
-
-#[expect(clippy::expect_used, reason = "fixed integers always fit a vector, which grows")]
-fn write<T: SchemaWrite<DefaultConfig, Src = T>>(value: &mut Vec<u8>, fields: &T) {
-    wincode::serialize_into(value, fields).expect("fixed integers are writable");
-}
-
-/// Lengths were checked against limits that fit; a longer part would fail its own decoding.
-fn short(len: usize) -> u16 {
-    u16::try_from(len).unwrap_or(u16::MAX)
-}
-
-fn long(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
-}
-
-fn wide(len: u32) -> usize {
-    usize::try_from(len).unwrap_or(usize::MAX)
-}
-
-/// Cuts the tail of a sealed value into its parts.
-struct Parts<'a>(&'a [u8]);
-
-impl<'a> Parts<'a> {
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
-        let short = || Error::corrupt(format!("{} bytes left, {len} expected", self.0.len()));
-        let (part, rest) = self.0.split_at_checked(len).ok_or_else(short)?;
-        self.0 = rest;
-        Ok(part)
-    }
-
-    fn text(&mut self, len: usize) -> Result<&'a str> {
-        std::str::from_utf8(self.bytes(len)?).map_err(|e| Error::corrupt(e.to_string()))
-    }
-
-    fn finish(self) -> Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        Err(Error::corrupt(format!("{} bytes too many", self.0.len())))
+pub(crate) fn decode_meter(value: &[u8]) -> Result<Meter> {
+    match parse(value)? {
+        0 => Err(Error::corrupt("a bucket that is full")),
+        full_us => Ok(Meter::new(full_us)),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Conflict, Error, Result};
 use crate::queue::Mutations;
-use crate::queue::entry::{Entry, Phase};
+use crate::queue::entry::Phase;
+use crate::queue::job::JobState;
 use crate::queue::lane::LaneSettings;
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
@@ -43,9 +44,11 @@ impl QueueState {
         if self.check_requeue(id).is_err() {
             return;
         }
-        self.lift(id, out);
+        self.lift(id, now, out);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.attempts_base = job.attempt;
+            // Whoever asks for it now does not find it too old.
+            job.amend(|more| more.deadline = Millis::ZERO);
         }
         self.claim_unique(id, out);
         self.join(id, now, out);
@@ -68,22 +71,30 @@ impl QueueState {
     }
 
     /// Changes how a lane treats its jobs from now on; the retention of dead jobs also backwards.
-    pub(crate) fn apply_settings(&mut self, lane: &str, settings: LaneSettings, out: &mut dyn Mutations) {
+    pub(crate) fn apply_settings(
+        &mut self,
+        lane: &str,
+        settings: LaneSettings,
+        now: Millis,
+        out: &mut dyn Mutations,
+    ) {
         let id = self.open_lane(lane, out);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let before = std::mem::replace(&mut lane.settings, settings);
         self.woken.insert(id);
+        self.let_all_in(id, now);
         self.write_lane(id, out);
         if before.dead_ms_keep == settings.dead_ms_keep {
             return;
         }
-        let dead = |job: &Entry| job.lane == id && job.phase == Phase::Dead;
-        for (job_id, job) in self.jobs.iter().filter(|(_, job)| dead(job)) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        for job_id in lane.members(JobState::Dead, JobId::ZERO) {
+            let Some(job) = self.jobs.get(&job_id) else { continue };
             if let Some(end) = before.dead_until(job.at) {
-                self.timers.disarm(end, TimerKind::Retention, *job_id);
+                self.timers.disarm(end, TimerKind::Retention, job_id);
             }
             if let Some(end) = settings.dead_until(job.at) {
-                self.timers.arm(end, TimerKind::Retention, *job_id);
+                self.timers.arm(end, TimerKind::Retention, job_id);
             }
         }
     }

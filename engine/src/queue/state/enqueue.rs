@@ -7,8 +7,8 @@ use crate::queue::job::PreparedJob;
 use crate::queue::lane::{Lane, LaneId, check_lane_name};
 use crate::queue::limits::LANES_MAX;
 use crate::queue::state::QueueState;
-use crate::queue::{Mutations, key, record};
-use crate::types::{Epoch, JobId, Millis};
+use crate::queue::{Mutations, codec, key, record};
+use crate::types::{JobId, Millis};
 
 impl QueueState {
     /// The unfinished job that holds the unique key of `job`, and is answered in its place.
@@ -57,23 +57,26 @@ impl QueueState {
         }
         debug_assert!(!self.jobs.contains_key(&id), "job {id} is in the queue already");
         let lane = self.open_lane(&job.lane, out);
-        let lane_attempts_max = self.lanes.get(&lane).map_or(1, |lane| lane.settings.attempts_max);
-        let entry = Entry {
-            lane,
-            phase: Phase::Scheduled,
+        let (attempts_max, age_ms_max) = self
+            .lanes
+            .get(&lane)
+            .map_or((1, 0), |lane| (lane.settings.attempts_max, lane.settings.age_ms_max));
+        let mut entry = Entry {
             priority: job.priority,
-            attempt: 0,
-            attempts_max: if job.attempts_max == 0 { lane_attempts_max } else { job.attempts_max },
-            attempts_base: 0,
-            lease_epoch: Epoch::ZERO,
+            attempts_max: if job.attempts_max == 0 { attempts_max } else { job.attempts_max },
             enqueued: now,
-            started: Millis::ZERO,
             at: now,
-            turn: 0,
             group: job.group,
+            key: job.key.unwrap_or(job.group),
             unique: job.unique,
-            error: None,
+            ..Entry::blank(lane)
         };
+        let age_ms_max = if job.age_ms_max == 0 { age_ms_max } else { job.age_ms_max };
+        if age_ms_max > 0 || job.retry.is_some() {
+            let deadline = Millis::new(now.get().saturating_add(age_ms_max));
+            let deadline = if age_ms_max > 0 { deadline } else { Millis::ZERO };
+            entry.amend(|more| (more.deadline, more.retry) = (deadline, job.retry));
+        }
         self.jobs.insert(id, entry);
         out.put(Family::Job, &key::job(lane, id), &job.envelope);
         self.claim_unique(id, out);
@@ -115,12 +118,15 @@ impl QueueState {
 
     pub(super) fn write_lane(&self, id: LaneId, out: &mut dyn Mutations) {
         let Some(lane) = self.lanes.get(&id) else { return };
-        let value = record::encode_lane(&lane.name, lane.paused, &lane.settings);
+        let value = codec::lane::encode_lane(&lane.name, lane.paused, &lane.settings);
         out.put(Family::Meta, &key::meta_lane(id), &value);
     }
 }
 
 pub(super) fn check_room(lane: &Lane, jobs_new: usize) -> Result<()> {
+    if lane.settings.draining {
+        return Err(Error::busy(format!("lane '{}' is draining and takes no new jobs", lane.name)));
+    }
     let Ok(jobs_max) = usize::try_from(lane.settings.jobs_max) else { return Ok(()) };
     let total = lane.counts.total();
     if jobs_max > 0 && total + jobs_new > jobs_max {

@@ -7,6 +7,7 @@ use crate::kv::families::Family;
 use crate::queue::Mutations;
 use crate::queue::entry::{Phase, cut};
 use crate::queue::job::JobState;
+use crate::queue::lane::GroupOnFail;
 use crate::queue::news::JobStep;
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
@@ -15,21 +16,27 @@ use crate::types::{JobId, Millis};
 
 impl QueueState {
     /// Takes a job out of wherever its phase keeps it. Its group stays held.
-    pub(super) fn lift(&mut self, id: JobId, out: &mut dyn Mutations) {
+    pub(super) fn lift(&mut self, id: JobId, now: Millis, out: &mut dyn Mutations) {
         let Some(job) = self.jobs.get(&id) else { return };
         let Some(lane) = self.lanes.get_mut(&job.lane) else { return };
         *lane.counts.of(job.phase) -= 1;
+        if let Some(end) = job.age_end() {
+            self.timers.disarm(end, TimerKind::Age, id);
+        }
+        if let Some(members) = lane.members_mut(job.phase.state()) {
+            members.remove(&id);
+        }
         match job.phase {
             Phase::Scheduled => {
                 self.timers.disarm(job.at, TimerKind::Schedule, id);
                 out.delete(Family::Timer, &key::timer(job.at, TimerKind::Schedule, job.lane, id));
             }
-            Phase::Retrying => {
+            Phase::Retrying | Phase::Skipped => {
                 self.timers.disarm(job.at, TimerKind::Retry, id);
                 out.delete(Family::Timer, &key::timer(job.at, TimerKind::Retry, job.lane, id));
             }
             Phase::Ready => {
-                lane.remove_ready(job.priority, job.turn);
+                lane.remove_ready(id, job);
                 out.delete(Family::Ready, &key::ready(job.lane, job.priority, job.turn));
             }
             Phase::Waiting => {
@@ -40,6 +47,14 @@ impl QueueState {
                 self.timers.disarm(job.at, TimerKind::Lease, id);
                 if lane.settings.leased_max > 0 {
                     self.woken.insert(job.lane);
+                }
+                let key = job.key;
+                if key.is_some() {
+                    lane.held.change(key, |key| key.leased = key.leased.saturating_sub(1));
+                    if lane.settings.limits_keys() {
+                        let lane = job.lane;
+                        self.let_in(lane, key, now);
+                    }
                 }
             }
             Phase::Dead => {
@@ -56,13 +71,19 @@ impl QueueState {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let Some(lane) = self.lanes.get_mut(&job.lane) else { return };
         *lane.counts.of(phase) += 1;
+        if let Some(members) = lane.members_mut(phase.state()) {
+            members.insert(id);
+        }
         (job.phase, job.at, job.turn) = (phase, at, 0);
+        if let Some(end) = job.age_end() {
+            self.timers.arm(end, TimerKind::Age, id);
+        }
         match phase {
             Phase::Scheduled => {
                 self.timers.arm(at, TimerKind::Schedule, id);
                 out.put(Family::Timer, &key::timer(at, TimerKind::Schedule, job.lane, id), &[]);
             }
-            Phase::Retrying => {
+            Phase::Retrying | Phase::Skipped => {
                 self.timers.arm(at, TimerKind::Retry, id);
                 out.put(Family::Timer, &key::timer(at, TimerKind::Retry, job.lane, id), &[]);
             }
@@ -81,7 +102,12 @@ impl QueueState {
                 let line_key = key::group(job.lane, job.group, job.turn);
                 out.put(Family::Grp, &line_key, &record::encode_waiting(id));
             }
-            Phase::Leased(_) => self.timers.arm(at, TimerKind::Lease, id),
+            Phase::Leased(_) => {
+                self.timers.arm(at, TimerKind::Lease, id);
+                if job.key.is_some() {
+                    lane.held.change(job.key, |key| key.leased += 1);
+                }
+            }
             Phase::Dead => {
                 if let Some(end) = lane.settings.dead_until(at) {
                     self.timers.arm(end, TimerKind::Retention, id);
@@ -125,19 +151,35 @@ impl QueueState {
     /// An attempt has failed: the next one at `due`, or none if there have been enough.
     pub(super) fn fail(&mut self, id: JobId, error: &str, due: Millis, now: Millis, out: &mut dyn Mutations) {
         let ran_ms = self.ran_ms(id, now);
-        self.lift(id, out);
+        self.lift(id, now, out);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.set_error(error);
-        if job.is_exhausted() {
+        let (group, gives_up) = (job.group, job.is_exhausted() || job.is_too_late(now));
+        let policy = self.lanes.get(&job.lane).map(|lane| lane.settings.group_on_fail);
+        let policy = policy.filter(|_| group.is_some()).unwrap_or(GroupOnFail::Block);
+        if gives_up || policy == GroupOnFail::Dead {
             self.tell(id, JobStep::Dead { ran_ms });
             return self.die(id, now, out);
         }
         self.tell(id, JobStep::Retrying { ran_ms });
-        if due > now {
-            self.place(id, Phase::Retrying, due, out);
-        } else {
-            self.join(id, now, out);
+        if policy == GroupOnFail::Skip {
+            self.pass_on(id, now, out);
         }
+        match (due > now, policy) {
+            (false, _) => self.join(id, now, out),
+            (true, GroupOnFail::Skip) => self.place(id, Phase::Skipped, due, out),
+            (true, _) => self.place(id, Phase::Retrying, due, out),
+        }
+    }
+
+    /// A job that waits for an attempt has come to the age from which on none begins.
+    pub(super) fn grow_old(&mut self, id: JobId, now: Millis, out: &mut dyn Mutations) {
+        self.lift(id, now, out);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.set_error("older than its maximum age");
+        }
+        self.tell(id, JobStep::Dead { ran_ms: 0 });
+        self.die(id, now, out);
     }
 
     /// A lifted job gives up. Its unique key is free again and its group goes on without it.
@@ -192,7 +234,8 @@ impl QueueState {
 
     /// Cancels a job wherever it stands.
     pub(super) fn cancel(&mut self, id: JobId, by: &str, now: Millis, out: &mut dyn Mutations) {
-        self.lift(id, out);
+        self.remember_cancelled(id, now);
+        self.lift(id, now, out);
         self.finish(id, JobState::Cancelled, Some(cut(by).as_bytes()), now, out);
     }
 }

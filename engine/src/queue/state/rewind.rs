@@ -10,7 +10,7 @@ impl QueueState {
         let mut late: Vec<JobId> = self.jobs.keys().copied().filter(|id| *id > last).collect();
         late.sort_unstable();
         for id in &late {
-            self.lift(*id, out);
+            self.lift(*id, now, out);
             self.forget(*id, now, out);
         }
         late.len()

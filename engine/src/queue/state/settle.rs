@@ -4,10 +4,9 @@ use crate::error::{Conflict, Error, Result};
 use crate::kv::families::Family;
 use crate::queue::entry::Phase;
 use crate::queue::job::{JobState, check_delay};
-use crate::queue::lease::{Ack, Grant, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
-use crate::queue::limits::LEASE_JOBS_MAX;
+use crate::queue::lease::{Ack, Beat, Grant, Heartbeat, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
+use crate::queue::limits::{CANCELLED_MAX, LEASE_JOBS_MAX};
 use crate::queue::news::JobStep;
-use crate::queue::retry::backoff_ms;
 use crate::queue::state::QueueState;
 use crate::queue::timers::TimerKind;
 use crate::queue::{Mutations, key, record};
@@ -24,7 +23,7 @@ impl QueueState {
         now: Millis,
         out: &mut dyn Mutations,
     ) -> Vec<Grant> {
-        let max = max.min(LEASE_JOBS_MAX).min(self.leasable(lane));
+        let max = max.min(LEASE_JOBS_MAX).min(self.leasable(lane, now));
         let mut grants = Vec::with_capacity(max);
         while grants.len() < max {
             let Some(grant) = self.lease_first(lane, term, holder, now, out) else { break };
@@ -42,15 +41,16 @@ impl QueueState {
         out: &mut dyn Mutations,
     ) -> Option<Grant> {
         let lane = self.lane_id(lane)?;
-        let id = self.lanes.get(&lane)?.first_ready()?;
+        let id = self.first_with_room(lane, now)?;
         let waited_ms = now.get().saturating_sub(self.jobs.get(&id)?.at.get());
-        self.lift(id, out);
+        self.lift(id, now, out);
         let job = self.jobs.get_mut(&id)?;
         job.attempt = job.attempt.saturating_add(1);
         job.lease_epoch = self.epoch;
         job.started = now;
         let lease = job.token(id);
         let until = Millis::new(now.get().saturating_add(term.ms));
+        self.take_tokens(id, now, out);
         self.place(id, Phase::Leased(holder), until, out);
         self.tell(id, JobStep::Leased { waited_ms });
         Some(Grant { lane, id, lease, until })
@@ -87,7 +87,7 @@ impl QueueState {
         if self.check_lease(ack.lease).is_err() {
             return false;
         }
-        self.lift(ack.lease.id, out);
+        self.lift(ack.lease.id, now, out);
         self.finish(ack.lease.id, JobState::Done, ack.result.as_deref(), now, out);
         true
     }
@@ -101,36 +101,56 @@ impl QueueState {
     pub(crate) fn apply_nack(&mut self, nack: &Nack, now: Millis, out: &mut dyn Mutations) -> Option<Nacked> {
         let id = nack.lease.id;
         let job = self.jobs.get(&id).filter(|job| job.is_leased_under(nack.lease))?;
-        let settings = self.lanes.get(&job.lane)?.settings;
+        let own = job.more.as_ref().and_then(|more| more.retry);
+        let retry = own.unwrap_or(self.lanes.get(&job.lane)?.settings.retry);
         let wait_ms = match nack.retry_in {
-            Some(delay) => check_delay(delay).unwrap_or(settings.backoff_ms_max),
-            None => {
-                backoff_ms(settings.backoff_ms_base, settings.backoff_ms_max, id, job.attempt, job.failures())
-            }
+            Some(delay) => check_delay(delay).unwrap_or(retry.ms_max),
+            None => retry.wait_ms(id, job.attempt, job.failures()),
         };
         // At least one millisecond, so that a retry is always seen as one.
         let due = Millis::new(now.get().saturating_add(wait_ms.max(1)));
         self.fail(id, &nack.error, due, now, out);
         let job = self.jobs.get(&id)?;
-        let due = (job.phase == Phase::Retrying).then_some(job.at);
+        let due = (job.phase.state() == JobState::Retrying).then_some(job.at);
         Some(Nacked { state: job.phase.state(), due })
     }
 
-    /// Extends a lease to `term` from now; answers its new end, or `None` if it has been lost.
+    /// Extends a lease to `term` from now and keeps the progress; `None` if the lease has been lost.
     pub(crate) fn apply_heartbeat(
         &mut self,
-        lease: LeaseToken,
-        term: LeaseTerm,
+        beat: Heartbeat,
         now: Millis,
         out: &mut dyn Mutations,
-    ) -> Option<Millis> {
+    ) -> Option<Beat> {
+        let Heartbeat { lease, term, progress } = beat;
+        if self.cancelled.get(&lease.id).is_some_and(|(cancelled, until)| *cancelled == lease && *until > now)
+        {
+            return Some(Beat::Cancel);
+        }
         let job = self.jobs.get_mut(&lease.id).filter(|job| job.is_leased_under(lease))?;
+        if let Some(progress) = progress {
+            job.set_progress(progress);
+        }
         let until = Millis::new(now.get().saturating_add(term.ms));
         self.timers.disarm(job.at, TimerKind::Lease, lease.id);
         self.timers.arm(until, TimerKind::Lease, lease.id);
         job.at = until;
         out.put(Family::Jst, &key::job(job.lane, lease.id), &record::encode_state(job));
-        Some(until)
+        Some(Beat::Until(until))
+    }
+
+    /// The holder of a lease whose job is cancelled is told so at its next heartbeat, as long as the lease would
+    /// have lasted. After a restart, or behind thousands of others, it finds its lease lost instead.
+    pub(super) fn remember_cancelled(&mut self, id: JobId, now: Millis) {
+        let Some(job) = self.jobs.get(&id).filter(|job| matches!(job.phase, Phase::Leased(_))) else {
+            return;
+        };
+        if self.cancelled.len() >= CANCELLED_MAX {
+            self.cancelled.retain(|_, (_, until)| *until > now);
+        }
+        if self.cancelled.len() < CANCELLED_MAX {
+            self.cancelled.insert(id, (job.token(id), job.at));
+        }
     }
 
     /// Hands a job back as if it had not been tried; `false` if the lease has been lost.
@@ -138,7 +158,7 @@ impl QueueState {
         if self.check_lease(lease).is_err() {
             return false;
         }
-        self.lift(lease.id, out);
+        self.lift(lease.id, now, out);
         if let Some(job) = self.jobs.get_mut(&lease.id) {
             job.attempts_base = job.attempts_base.saturating_add(1);
         }

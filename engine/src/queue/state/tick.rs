@@ -7,7 +7,8 @@ use crate::queue::timers::TimerKind;
 use crate::types::{JobId, Millis};
 
 impl QueueState {
-    /// Fires the timers whose time has come, at most 1,024 of them, and answers when the next is due.
+    /// Fires the timers whose time has come and looks at the buckets that have filled, at most 1,024 of each,
+    /// and answers when the next is due.
     ///
     /// That may be in the past, when there were more. To be called before each group is planned: then
     /// a job whose delay has passed joins its group before those enqueued later.
@@ -16,6 +17,10 @@ impl QueueState {
             let Some((kind, id)) = self.timers.first_due(now) else { break };
             self.fire(kind, id, now, out);
         }
+        for _ in 0..TICK_TIMERS_MAX {
+            let Some((lane, key)) = self.refills.first_due(now) else { break };
+            self.refill(lane, key, now, out);
+        }
         self.next_due()
     }
 
@@ -23,12 +28,13 @@ impl QueueState {
     fn fire(&mut self, kind: TimerKind, id: JobId, now: Millis, out: &mut dyn Mutations) {
         match kind {
             TimerKind::Schedule | TimerKind::Retry => {
-                self.lift(id, out);
+                self.lift(id, now, out);
                 self.join(id, now, out);
             }
             TimerKind::Lease => self.expire(id, "the lease ended without an answer", now, out),
+            TimerKind::Age => self.grow_old(id, now, out),
             TimerKind::Retention => {
-                self.lift(id, out);
+                self.lift(id, now, out);
                 self.forget(id, now, out);
             }
         }

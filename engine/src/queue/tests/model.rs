@@ -14,7 +14,11 @@ use steps::{Step, step};
 
 use super::Rows;
 use crate::error::{Conflict, ErrorKind};
-use crate::queue::{Ack, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, Nack, NewJob, QueueState};
+use crate::queue::rate::Meter;
+use crate::queue::{
+    Ack, Backoff, Beat, GroupOnFail, Heartbeat, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, Nack,
+    NewJob, Progress, QueueState, Retry,
+};
 use crate::types::{JobId, Millis};
 
 const LANES: [&str; 2] = ["mail", "push"];
@@ -37,6 +41,8 @@ enum Stand {
     },
     Retrying {
         due: u64,
+        /// Its group goes on.
+        skipped: bool,
     },
     Dead {
         at: u64,
@@ -51,6 +57,10 @@ struct ModelJob {
     priority: u8,
     failures: u32,
     attempts_max: u32,
+    key: Option<u8>,
+    retry: Option<Retry>,
+    deadline: Option<u64>,
+    progress: Option<Progress>,
     stand: Stand,
     /// Not to be leased before.
     earliest: u64,
@@ -77,6 +87,24 @@ struct World {
     completed: BTreeMap<u64, u32>,
     cancelled_or_dropped: u64,
     first_leases: BTreeMap<(usize, u8), Vec<u64>>,
+    /// Leases cancelled since the last restart, and when they would have ended.
+    cancelled: BTreeMap<u64, (LeaseToken, u64)>,
+    meters: BTreeMap<(usize, Option<LimitKey>), Meter>,
+    /// When leases began, by lane or key, since its limits were last changed.
+    begun: BTreeMap<(usize, Option<LimitKey>), Vec<u64>>,
+}
+
+/// What the limits per key count a job under: its key, or its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum LimitKey {
+    Own(u8),
+    Group(u8),
+}
+
+impl ModelJob {
+    fn limit_key(&self) -> Option<LimitKey> {
+        self.key.map(LimitKey::Own).or(self.group.map(LimitKey::Group))
+    }
 }
 
 impl World {
@@ -96,6 +124,9 @@ impl World {
             completed: BTreeMap::new(),
             cancelled_or_dropped: 0,
             first_leases: BTreeMap::new(),
+            cancelled: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            begun: BTreeMap::new(),
         }
     }
 
@@ -142,7 +173,7 @@ impl World {
                                 other.stand,
                                 Stand::Joined { line: Some(_), .. }
                                     | Stand::Leased { .. }
-                                    | Stand::Retrying { .. }
+                                    | Stand::Retrying { skipped: false, .. }
                             )
                     })
             });
@@ -155,18 +186,39 @@ impl World {
     }
 
     fn fail(&mut self, id: u64, due: u64) {
-        let job = &self.jobs[&id];
-        if job.failures >= job.attempts_max {
-            let now = self.now;
-            self.jobs.get_mut(&id).unwrap().stand = Stand::Dead { at: now };
-            self.advance_lines();
-        } else if due > self.now {
+        let skipped = match self.policy_of(id) {
+            _ if self.gives_up(id) => return self.die(id),
+            policy => policy == GroupOnFail::Skip,
+        };
+        if due > self.now {
             let job = self.jobs.get_mut(&id).unwrap();
-            job.stand = Stand::Retrying { due };
+            job.stand = Stand::Retrying { due, skipped };
             job.earliest = due;
+            self.advance_lines();
+        } else if skipped {
+            self.join(id);
         } else {
             self.rejoin_as_head(id);
         }
+    }
+
+    fn policy_of(&self, id: u64) -> GroupOnFail {
+        let job = &self.jobs[&id];
+        let policy = self.lanes[job.lane].settings.group_on_fail;
+        if job.group.is_some() { policy } else { GroupOnFail::Block }
+    }
+
+    /// Whether a failed job is dead.
+    fn gives_up(&self, id: u64) -> bool {
+        let job = &self.jobs[&id];
+        let is_late = job.deadline.is_some_and(|deadline| deadline <= self.now);
+        job.failures >= job.attempts_max || is_late || self.policy_of(id) == GroupOnFail::Dead
+    }
+
+    fn die(&mut self, id: u64) {
+        let now = self.now;
+        self.jobs.get_mut(&id).unwrap().stand = Stand::Dead { at: now };
+        self.advance_lines();
     }
 
     fn tick(&mut self) {
@@ -175,17 +227,22 @@ impl World {
                 let keep = self.lanes[job.lane].settings.dead_ms_keep;
                 let (at, kind) = match job.stand {
                     Stand::Scheduled { due } => (due, 1),
-                    Stand::Retrying { due } => (due, 2),
+                    Stand::Retrying { due, .. } => (due, 2),
                     Stand::Leased { until, .. } => (until, 3),
                     Stand::Dead { at } if keep > 0 => (at + keep, 4),
                     _ => return None,
                 };
-                Some((at, kind, *id))
+                let age = job.deadline.filter(|_| !matches!(kind, 3 | 4)).map(|deadline| (deadline, 5, *id));
+                Some((at, kind, *id)).into_iter().chain(age).min()
             });
+            let lined = self.jobs.iter().filter(|(_, job)| matches!(job.stand, Stand::Joined { .. }));
+            let due = due.chain(lined.filter_map(|(id, job)| Some((job.deadline?, 5, *id))));
             let Some((_, kind, id)) = due.filter(|(at, ..)| *at <= self.now).min() else { return };
             match kind {
                 1 => self.join(id),
+                2 if matches!(self.jobs[&id].stand, Stand::Retrying { skipped: true, .. }) => self.join(id),
                 2 => self.rejoin_as_head(id),
+                5 => self.die(id),
                 3 => self.fail(id, self.now),
                 _ => {
                     self.jobs.remove(&id);
@@ -220,21 +277,24 @@ impl World {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Enqueue { lane, group, unique, priority, delay_ms, attempts_max } => {
+            Step::Enqueue { lane, group, unique, priority, delay_ms, attempts_max, key, retry, age_ms } => {
                 let job = NewJob {
                     group: group.map(|group| format!("group-{group}")),
                     unique: unique.map(|unique| format!("unique-{unique}")),
                     priority,
                     delay: Duration::from_millis(delay_ms),
                     attempts_max,
+                    key: key.map(|key| format!("key-{key}")),
+                    retry,
+                    age_max: Duration::from_millis(age_ms),
                     ..NewJob::new(LANES[lane], format!("payload {}", self.last_id + 1))
                 };
-                self.enqueue(lane, group, unique, &job);
+                self.enqueue(lane, (group, unique, key), &job);
             }
             Step::Lease { lane, max, term_ms, holder } => self.lease(lane, max, term_ms, holder),
             Step::Ack { pick } => self.ack(pick),
             Step::Nack { pick, retry_in_ms } => self.nack(pick, retry_in_ms),
-            Step::Heartbeat { pick, term_ms } => self.heartbeat(pick, term_ms),
+            Step::Heartbeat { pick, term_ms, progress } => self.heartbeat(pick, term_ms, progress),
             Step::Release { pick } => self.release(pick),
             Step::Cancel { pick } => self.cancel(pick),
             Step::Requeue { pick } => self.requeue(pick),
@@ -245,7 +305,9 @@ impl World {
             }
             Step::Settings { lane, settings } => {
                 self.state.check_settings(LANES[lane], &settings).unwrap();
-                self.state.apply_settings(LANES[lane], settings, &mut self.rows);
+                let now = self.now();
+                self.state.apply_settings(LANES[lane], settings, now, &mut self.rows);
+                self.begun.retain(|(of, _), _| *of != lane);
                 self.lanes[lane].known = true;
                 self.lanes[lane].settings = settings;
             }
@@ -256,14 +318,19 @@ impl World {
         self.tick();
     }
 
-    fn enqueue(&mut self, lane: usize, group: Option<u8>, unique: Option<u8>, new: &NewJob) {
+    fn enqueue(
+        &mut self,
+        lane: usize,
+        (group, unique, key): (Option<u8>, Option<u8>, Option<u8>),
+        new: &NewJob,
+    ) {
         let prepared = new.prepare().unwrap();
         let holder = self.holder_of(lane, unique);
         assert_eq!(self.state.holder(&prepared), holder.map(JobId::new));
         let settings = self.lanes[lane].settings;
         let in_lane = self.jobs.values().filter(|job| job.lane == lane).count();
         let lane_is_full = settings.jobs_max > 0 && in_lane >= settings.jobs_max as usize;
-        let is_full = holder.is_none() && (self.jobs.len() >= JOBS_MAX || lane_is_full);
+        let is_full = holder.is_none() && (self.jobs.len() >= JOBS_MAX || lane_is_full || settings.draining);
         let checked = self.state.check_enqueue(std::slice::from_ref(&prepared));
         assert_eq!(checked.is_err(), is_full);
         if is_full {
@@ -280,6 +347,8 @@ impl World {
         self.lanes[lane].known = true;
         let due = self.now + u64::try_from(new.delay.as_millis()).unwrap();
         let is_delayed = due > self.now;
+        let own_age = u64::try_from(new.age_max.as_millis()).unwrap();
+        let age_ms = if own_age > 0 { own_age } else { settings.age_ms_max };
         self.jobs.insert(
             id,
             ModelJob {
@@ -289,6 +358,10 @@ impl World {
                 priority: new.priority,
                 failures: 0,
                 attempts_max: if new.attempts_max == 0 { settings.attempts_max } else { new.attempts_max },
+                key,
+                retry: new.retry,
+                deadline: (age_ms > 0).then_some(self.now + age_ms),
+                progress: None,
                 stand: Stand::Scheduled { due },
                 earliest: due,
                 delayed_or_requeued: is_delayed,
@@ -317,8 +390,8 @@ impl World {
             })
             .collect();
         candidates.sort_unstable();
-        candidates.truncate(if paused { 0 } else { room });
-        let wanted: Vec<u64> = candidates.iter().map(|(_, _, id)| *id).collect();
+        let room = if paused { 0 } else { room };
+        let wanted = self.under_limits(lane, room, candidates.iter().map(|(_, _, id)| *id));
 
         let term = LeaseTerm::new(Duration::from_millis(term_ms)).unwrap();
         let now = self.now();
@@ -332,6 +405,7 @@ impl World {
             assert_eq!(grant.until.get(), until);
             let job = self.jobs.get_mut(&grant.id.get()).unwrap();
             assert!(job.earliest <= self.now, "job {} is early", grant.id);
+            assert!(job.deadline.is_none_or(|deadline| deadline > self.now), "job {} is too old", grant.id);
             job.failures += 1;
             job.stand = Stand::Leased { until, token: grant.lease, holder };
             // Independent of the model's own idea of order: ids rise with enqueuing.
@@ -343,6 +417,38 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The first of these jobs for which lane and key have room; their leases begin.
+    fn under_limits(&mut self, lane: usize, room: usize, ids: impl Iterator<Item = u64>) -> Vec<u64> {
+        let (settings, now) = (self.lanes[lane].settings, self.now());
+        let mut taken: Vec<u64> = Vec::new();
+        for id in ids {
+            let key = self.jobs[&id].limit_key();
+            let meter = |world: &Self, key| world.meters.get(&(lane, key)).copied().unwrap_or_default();
+            let lane_is_dry = settings.rate.is_some_and(|rate| meter(self, None).tokens(&rate, now) == 0);
+            if taken.len() >= room || lane_is_dry {
+                break;
+            }
+            if key.is_some() {
+                let same = |id: &u64| self.jobs[id].lane == lane && self.jobs[id].limit_key() == key;
+                let runs =
+                    |id: &u64| matches!(self.jobs[id].stand, Stand::Leased { .. }) || taken.contains(id);
+                let leased = self.jobs.keys().filter(|id| same(id) && runs(id)).count();
+                let is_full = settings.key_leased_max > 0 && leased >= settings.key_leased_max as usize;
+                if is_full || settings.key_rate.is_some_and(|rate| meter(self, key).tokens(&rate, now) == 0) {
+                    continue;
+                }
+            }
+            for (key, rate) in [(None, settings.rate), (key, settings.key_rate.filter(|_| key.is_some()))] {
+                if let Some(rate) = rate {
+                    self.meters.entry((lane, key)).or_default().take(&rate, now);
+                    self.begun.entry((lane, key)).or_default().push(self.now);
+                }
+            }
+            taken.push(id);
+        }
+        taken
     }
 
     fn ack(&mut self, pick: usize) {
@@ -372,31 +478,47 @@ impl World {
         assert_eq!(nacked.is_some(), held.is_some());
         let (Some(id), Some(nacked)) = (held, nacked) else { return };
         let job = &self.jobs[&id];
-        let settings = self.lanes[job.lane].settings;
-        let ceiling = (settings.backoff_ms_base << (job.failures - 1)).min(settings.backoff_ms_max);
-        let is_dead = job.failures >= job.attempts_max;
+        let retry = job.retry.unwrap_or(self.lanes[job.lane].settings.retry);
+        let is_dead = self.gives_up(id);
+        let (least, most) = match retry.backoff {
+            Backoff::Exponential => (1, (retry.ms_base << (job.failures - 1)).min(retry.ms_max)),
+            Backoff::Linear => {
+                let wait = (retry.ms_base * u64::from(job.failures)).min(retry.ms_max);
+                (wait, wait)
+            }
+            Backoff::List(waits) => {
+                let place = (job.failures as usize).min(waits.as_ms().len()) - 1;
+                (waits.as_ms()[place], waits.as_ms()[place])
+            }
+        };
         assert_eq!(nacked.state, if is_dead { JobState::Dead } else { JobState::Retrying });
         assert_eq!(nacked.due.is_none(), is_dead);
         let due = nacked.due.map_or(0, Millis::get);
         if !is_dead {
             let wait = due - self.now;
-            let (least, most) = retry_in_ms.map_or((1, ceiling.max(1)), |ms| (ms.max(1), ms.max(1)));
+            let (least, most) = retry_in_ms.map_or((least.max(1), most.max(1)), |ms| (ms.max(1), ms.max(1)));
             assert!((least..=most).contains(&wait), "{wait} is not within {least} to {most}");
         }
         self.fail(id, due);
     }
 
-    fn heartbeat(&mut self, pick: usize, term_ms: u64) {
+    fn heartbeat(&mut self, pick: usize, term_ms: u64, progress: Option<Progress>) {
         let Some((lease, held)) = self.token(pick) else { return };
         let term = LeaseTerm::new(Duration::from_millis(term_ms)).unwrap();
         let now = self.now();
-        let until = self.state.apply_heartbeat(lease, term, now, &mut self.rows);
-        let wanted = held.map(|_| self.now + term_ms);
-        assert_eq!(until.map(Millis::get), wanted);
-        if let (Some(id), Some(wanted)) = (held, wanted)
-            && let Stand::Leased { until, .. } = &mut self.jobs.get_mut(&id).unwrap().stand
-        {
-            *until = wanted;
+        let beat = Heartbeat { lease, term, progress: progress.clone() };
+        let told = self.state.apply_heartbeat(beat, now, &mut self.rows);
+        let is_cancelled =
+            self.cancelled.get(&lease.id.get()).is_some_and(|(of, until)| *of == lease && *until > self.now);
+        let until = held.map(|_| Beat::Until(Millis::new(self.now + term_ms)));
+        assert_eq!(told, until.or(is_cancelled.then_some(Beat::Cancel)));
+        let Some(id) = held else { return };
+        let job = self.jobs.get_mut(&id).unwrap();
+        if let Some(progress) = progress {
+            job.progress = Some(progress).filter(|told| *told != Progress::default());
+        }
+        if let Stand::Leased { until, .. } = &mut job.stand {
+            *until = self.now + term_ms;
         }
     }
 
@@ -421,7 +543,11 @@ impl World {
 
     fn cancel(&mut self, pick: usize) {
         let id = self.any_id(pick);
-        let is_present = self.jobs.remove(&id).is_some();
+        let removed = self.jobs.remove(&id);
+        if let Some(Stand::Leased { until, token, .. }) = removed.as_ref().map(|job| job.stand) {
+            self.cancelled.insert(id, (token, until));
+        }
+        let is_present = removed.is_some();
         assert_eq!(self.state.check_cancel(JobId::new(id)).is_ok(), is_present);
         if is_present {
             let now = self.now();
@@ -450,13 +576,15 @@ impl World {
             let now = self.now();
             self.state.apply_requeue(JobId::new(id), now, &mut self.rows);
             let job = self.jobs.get_mut(&id).unwrap();
-            (job.failures, job.delayed_or_requeued) = (0, true);
+            (job.failures, job.delayed_or_requeued, job.deadline) = (0, true, None);
+            job.earliest = 0;
             self.join(id);
         }
     }
 
     fn restart(&mut self) {
         self.epoch += 1;
+        self.cancelled.clear();
         self.state = self.rows.load(self.epoch, JOBS_MAX).unwrap();
         let now = self.now();
         self.state.recover(now, &mut self.rows);

@@ -8,7 +8,8 @@ use super::{Bench, in_group, mail};
 use crate::error::{Conflict, ErrorKind};
 use crate::kv::families::Family;
 use crate::queue::{
-    Ack, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, LeasedJob, Nack, NewJob, key, record,
+    Ack, Beat, Heartbeat, Holder, JobState, LaneSettings, LeaseTerm, LeaseToken, LeasedJob, Nack, NewJob,
+    key, record,
 };
 use crate::types::{JobId, Millis};
 
@@ -18,6 +19,10 @@ fn ack(lease: LeaseToken) -> Ack {
 
 fn nack(lease: LeaseToken, retry_in_ms: Option<u64>) -> Nack {
     Nack { lease, error: "refused".to_owned(), retry_in: retry_in_ms.map(Duration::from_millis) }
+}
+
+fn beat(lease: LeaseToken, term: LeaseTerm) -> Heartbeat {
+    Heartbeat { lease, term, progress: None }
 }
 
 #[test]
@@ -72,7 +77,7 @@ fn a_worker_that_comes_too_late_is_fenced_off() {
     assert!(!bench.state.apply_ack(&ack(first), bench.now, &mut bench.rows));
     assert_eq!(bench.state.apply_nack(&nack(first, None), bench.now, &mut bench.rows), None);
     let term = LeaseTerm::new(Duration::from_secs(1)).unwrap();
-    assert_eq!(bench.state.apply_heartbeat(first, term, bench.now, &mut bench.rows), None);
+    assert_eq!(bench.state.apply_heartbeat(beat(first, term), bench.now, &mut bench.rows), None);
     assert!(bench.state.apply_ack(&ack(second), bench.now, &mut bench.rows));
 }
 
@@ -114,8 +119,8 @@ fn heartbeats_keep_a_lease_also_over_a_restart() {
     let lease = bench.lease_one().lease;
     bench.pass_ms(9_000);
     let term = LeaseTerm::new(Duration::from_secs(10)).unwrap();
-    let until = bench.state.apply_heartbeat(lease, term, bench.now, &mut bench.rows);
-    assert_eq!(until, Some(Millis::new(20_000)));
+    let until = bench.state.apply_heartbeat(beat(lease, term), bench.now, &mut bench.rows);
+    assert_eq!(until, Some(Beat::Until(Millis::new(20_000))));
     bench.pass_ms(9_000);
     bench.check_reload();
     bench.state = bench.rows.load(2, 1_000).unwrap();
@@ -272,9 +277,9 @@ fn a_paused_lane_stays_paused_over_a_restart() {
     bench.state = bench.rows.load(2, 1_000).unwrap();
     assert!(bench.state.lanes()[0].paused);
     assert!(bench.lease(1).is_empty());
-    assert!(bench.state.take_woken().is_empty());
+    assert!(bench.state.take_woken(bench.now).is_empty());
     bench.state.apply_pause("mail", false, &mut bench.rows);
-    assert_eq!(bench.state.take_woken(), ["mail".into()]);
+    assert_eq!(bench.state.take_woken(bench.now), ["mail".into()]);
     bench.lease_one();
 }
 
@@ -286,7 +291,7 @@ fn a_full_queue_says_busy_before_anything_happens() {
     assert_eq!(bench.state.check_enqueue(&many).unwrap_err().kind(), ErrorKind::Busy);
     let narrow = LaneSettings { jobs_max: 2, ..LaneSettings::INITIAL };
     bench.state.check_settings("mail", &narrow).unwrap();
-    bench.state.apply_settings("mail", narrow, &mut bench.rows);
+    bench.state.apply_settings("mail", narrow, bench.now, &mut bench.rows);
     assert!(bench.state.check_enqueue(&many[..2]).is_ok());
     assert_eq!(bench.state.check_enqueue(&many[..3]).unwrap_err().kind(), ErrorKind::Busy);
 }
@@ -306,15 +311,15 @@ fn lanes_are_bounded() {
 fn leases_at_a_time_are_bounded() {
     let mut bench = Bench::new();
     let settings = LaneSettings { leased_max: 2, ..LaneSettings::INITIAL };
-    bench.state.apply_settings("mail", settings, &mut bench.rows);
+    bench.state.apply_settings("mail", settings, bench.now, &mut bench.rows);
     for _ in 0..5 {
         bench.enqueue(mail());
     }
     let grants = bench.lease(10);
     assert_eq!(grants.len(), 2);
-    bench.state.take_woken();
+    bench.state.take_woken(bench.now);
     assert!(bench.state.apply_ack(&ack(grants[0].lease), bench.now, &mut bench.rows));
-    assert_eq!(bench.state.take_woken(), ["mail".into()]);
+    assert_eq!(bench.state.take_woken(bench.now), ["mail".into()]);
     assert_eq!(bench.lease(10).len(), 1);
 }
 
@@ -325,7 +330,7 @@ fn dead_jobs_and_results_are_kept_as_long_as_told() {
     let id = bench.enqueue(NewJob { attempts_max: 1, ..mail() });
     let lease = bench.lease_one().lease;
     bench.state.apply_nack(&nack(lease, None), bench.now, &mut bench.rows);
-    bench.state.apply_settings("mail", settings, &mut bench.rows);
+    bench.state.apply_settings("mail", settings, bench.now, &mut bench.rows);
     bench.check_reload();
     bench.pass_ms(59_999);
     assert!(bench.state_of(id).is_some());
