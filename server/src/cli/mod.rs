@@ -5,6 +5,7 @@
 
 mod backup;
 pub mod client;
+mod columns;
 mod config;
 mod demo;
 mod export;
@@ -19,6 +20,7 @@ mod pass;
 mod percent;
 pub mod place;
 mod progress;
+mod queue;
 mod reach;
 pub mod serve;
 mod tell;
@@ -63,6 +65,8 @@ enum Command {
     Verify(verify::Args),
     /// Backups: create, list, verify, prune, restore
     Backup(backup::Args),
+    /// The queue: lanes, jobs and schedules
+    Queue(queue::Args),
     /// Users: add, list, passwd, remove
     User(user::Args),
     /// API keys: create, list, revoke
@@ -113,6 +117,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Feed(args) => feed::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Backup(args) => backup::run(args, output),
+        Command::Queue(args) => queue::run(args, output),
         Command::User(args) => user::run(args, output),
         Command::Token(args) => token::run(args, output),
         Command::Config(args) => config::run(args, output),

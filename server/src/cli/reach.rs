@@ -46,6 +46,21 @@ impl Reach {
         Ok(Self::Directory { dir, inside, pass })
     }
 
+    /// Does something over one connection, and ends what had to be brought along for it.
+    ///
+    /// # Errors
+    /// As `open`, `client` and `close`, and whatever the deed answers.
+    pub(crate) fn with(
+        place: &PlaceArgs,
+        output: &Output,
+        deed: impl FnOnce(&Client) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let reach = Self::open(place, output)?;
+        let done = reach.client().and_then(|client| deed(&client));
+        let closed = reach.close();
+        done.and(closed)
+    }
+
     /// One more connection.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The commands beside `serve`: import, export, verify, users, tokens, version.
+//! The commands beside `serve`: import, export, verify, queue, users, tokens, version.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -187,6 +187,88 @@ async fn export_gives_back_what_was_imported() {
     desk.server.launch();
     assert_eq!(desk.admin.read("/api/ads?max_results=1").await["_meta"]["total"], 601);
     assert_eq!(desk.run(&["verify"], None).await.code, Some(0), "verify of a running server");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lanes_and_jobs_by_hand() {
+    let mut desk = Desk::new().await;
+    let done = async |desk: &Desk, arguments: &[&str]| {
+        let arguments: Vec<&str> = std::iter::once("queue").chain(arguments.iter().copied()).collect();
+        let done = desk.run(&arguments, None).await;
+        assert_eq!(done.code, Some(0), "{arguments:?}: {done:?}");
+        done.stdout.trim_end().to_owned()
+    };
+    let fails = async |desk: &Desk, arguments: &[&str], code: i32| {
+        let arguments: Vec<&str> = std::iter::once("queue").chain(arguments.iter().copied()).collect();
+        let done = desk.run(&arguments, None).await;
+        assert!(
+            done.code == Some(code) && done.stdout.is_empty() && !done.stderr.is_empty(),
+            "{arguments:?}: {done:?}"
+        );
+    };
+    let id =
+        done(&desk, &["add", "mail", "{\"n\": 1}", "--priority", "3", "--attempts", "1", "--unique", "u"])
+            .await;
+    let again = done(&desk, &["add", "mail", "7", "--unique", "u", "--json"]).await;
+    let again: Value = serde_json::from_str(&again).expect("JSON");
+    assert_eq!((&again["_id"], &again["held"]), (&json!(id), &json!(true)));
+    let later = done(&desk, &["add", "mail", "null", "--delay", "3600", "--group", "g"]).await;
+    fails(&desk, &["add", "mail", "no JSON"], 2).await;
+    fails(&desk, &["add", "mail", "1", "--priority", "16"], 1).await;
+
+    let table = done(&desk, &["list"]).await;
+    let row =
+        table.lines().find(|line| line.starts_with("mail")).unwrap_or_else(|| panic!("no lane in {table}"));
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!((cells[1], cells[3], cells.last().copied() == Some("paused")), ("1", "1", false), "{table}");
+    done(&desk, &["pause", "mail"]).await;
+    assert!(
+        done(&desk, &["list"]).await.lines().any(|line| line.starts_with("mail") && line.ends_with("paused"))
+    );
+    done(&desk, &["resume", "mail"]).await;
+    let lanes = done(&desk, &["list", "--json"]).await;
+    let lanes: Vec<Value> = lanes.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(lanes.iter().any(|lane| lane["lane"] == "mail" && lane["paused"] == false), "{lanes:?}");
+
+    let job = desk.admin.post("/api/jobs/lease", &json!({"lane": "mail"})).reply().await.expect(200).json();
+    let nack = json!({"lease": job["jobs"][0]["lease"], "error": "no\u{1b}route"});
+    desk.admin.post(&format!("/api/jobs/{id}/nack"), &nack).reply().await.expect(200);
+    let dead = done(&desk, &["jobs", "--lane", "mail", "--state", "dead"]).await;
+    assert!(dead.lines().count() == 2 && dead.contains("no route") && dead.contains(&id), "{dead}");
+    assert!(done(&desk, &["show", &id]).await.contains("{\"n\":1}"));
+    fails(&desk, &["retry", &later], 4).await;
+    done(&desk, &["retry", &id]).await;
+    assert!(done(&desk, &["redrive", "mail"]).await.contains("0 jobs"));
+    done(&desk, &["cancel", &id]).await;
+    assert_eq!(desk.admin.read(&format!("/api/jobs/{id}")).await["state"], "cancelled");
+    fails(&desk, &["cancel", &id], 3).await;
+    fails(&desk, &["show", "99999999"], 3).await;
+    fails(&desk, &["pause", "a b"], 1).await;
+    fails(&desk, &["redrive", "none"], 3).await;
+    fails(&desk, &["purge", "mail", "--state", "done"], 1).await;
+    assert!(done(&desk, &["purge", "mail", "--state", "scheduled"]).await.contains("1 jobs"));
+    let many: Vec<Value> = (0..700).map(|n| json!({"lane": "many", "payload": n})).collect();
+    desk.admin.post("/api/jobs", &json!(many)).reply().await.expect(201);
+    assert_eq!(done(&desk, &["jobs", "--lane", "many", "--limit", "650"]).await.lines().count(), 651);
+
+    let schedule = json!({"name": "nightly", "cron": "0 3 * * *", "time_zone": "Asia/Tokyo", "lane": "mail"});
+    desk.admin.post("/api/schedules", &schedule).reply().await.expect(201);
+    let schedules = done(&desk, &["schedules"]).await;
+    assert!(
+        schedules.lines().any(|line| line.starts_with("nightly") && line.ends_with("T18:00:00Z")),
+        "{schedules}"
+    );
+
+    // The same without a server.
+    desk.server.stop();
+    let data = desk.server.data();
+    let data = data.to_str().expect("a UTF-8 path");
+    let offline = run(&["queue", "jobs", "--lane", "many", "--limit", "1", "--json", "--data", data]);
+    let job: Value =
+        serde_json::from_str(offline.stdout.trim()).unwrap_or_else(|error| panic!("{error}: {offline:?}"));
+    assert_eq!((offline.code, &job["payload"]), (Some(0), &json!(0)));
+    assert_eq!(run(&["queue", "list"]).code, Some(2));
+    assert_eq!(run(&["queue", "list", "--url", "http://127.0.0.1:1"]).code, Some(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,23 +50,14 @@ enum Command {
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Tail(args) => tail::run(&args, output),
-        Command::List { place } => reach(&place, output, |client| list(client, output)),
+        Command::List { place } => Reach::with(&place, output, |client| list(client, output)),
         Command::Reset { name, from, place } => {
-            reach(&place, output, |client| reset(client, &name, &from, output))
+            Reach::with(&place, output, |client| reset(client, &name, &from, output))
         }
-        Command::Remove { name, place } => reach(&place, output, |client| remove(client, &name, output)),
+        Command::Remove { name, place } => {
+            Reach::with(&place, output, |client| remove(client, &name, output))
+        }
     }
-}
-
-/// Does something by a connection, and ends what had to be brought along for it.
-fn reach(
-    place: &PlaceArgs,
-    output: &Output,
-    deed: impl FnOnce(&Client) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let reach = Reach::open(place, output)?;
-    let done = reach.client().and_then(|client| deed(&client));
-    done.and(reach.close())
 }
 
 fn list(client: &Client, output: &Output) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use crate::cli::outcome::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::percent;
 use crate::cli::place::PlaceArgs;
+use crate::cli::reach::Reach;
 
 /// How long the server waits for a change before it answers that there is none.
 const WAIT_S: u64 = 50;
@@ -54,7 +55,7 @@ pub(super) fn run(args: &TailArgs, output: &Output) -> Result<(), Failure> {
     {
         return Err(Failure::usage("--where: expected a JSON object"));
     }
-    super::reach(&args.place, output, |client| follow(client, args, output))
+    Reach::with(&args.place, output, |client| follow(client, args, output))
 }
 
 fn follow(client: &Client, args: &TailArgs, output: &Output) -> Result<(), Failure> {
