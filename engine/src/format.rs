@@ -6,22 +6,26 @@
 //! ```text
 //! 1  documents, history, log, indexes, positions, queue
 //! 2  `expiry` has a row for each head that has an end; families `surplus` and later ones may exist
+//! 3  index entries are in the order of lists, each document in each index; collections name their indexes' ids
 //! ```
 
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::codec::{envelope, key, meta};
+use crate::codec::{envelope, key, meta, unique};
+use crate::document::Document;
 use crate::error::{Error, Result};
+use crate::index;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv, KvRead};
 use crate::read;
+use crate::store::load_catalog;
 use crate::types::{Epoch, Seq, StoreId};
 
 /// What this version reads and writes. DO NOT LOWER.
-pub(crate) const STORE_FORMAT: u64 = 2;
+pub(crate) const STORE_FORMAT: u64 = 3;
 /// Heads one write of an upgrade looks at.
 const STEP_HEADS: usize = 1_000;
 
@@ -56,6 +60,12 @@ pub(crate) fn upgrade(kv: &dyn Kv) -> Result<()> {
         raise(kv, 2)?;
         tracing::info!(from = 1, to = 2, filed, "store upgraded");
     }
+    let value = kv.get(Family::Meta, key::META_FORMAT)?.unwrap_or_default();
+    if meta::parse_number("format", &value)? == 2 {
+        let entries = index_again(kv)?;
+        raise(kv, 3)?;
+        tracing::info!(from = 2, to = 3, entries, "store upgraded");
+    }
     Ok(())
 }
 
@@ -67,9 +77,45 @@ fn raise(kv: &dyn Kv, format: u64) -> Result<()> {
     kv.write(&batch, true)
 }
 
+/// Writes all index entries and collections anew; answers how many entries there are.
+fn index_again(kv: &dyn Kv) -> Result<u64> {
+    let catalog = load_catalog(kv)?;
+    let mut batch = Batch::default();
+    batch.delete_range(Family::Index, &[], &[u8::MAX; 5]);
+    for collection in catalog.iter() {
+        let value = meta::encode_collection(collection)?;
+        batch.put(Family::Meta, &key::meta_collection(collection.id), &value);
+    }
+    batch.put(Family::Meta, key::META_NEXT_INDEX, &meta::number(u64::from(catalog.next_index().get())));
+    kv.write(&batch, true)?;
+    let mut entries = 0;
+    each_head(kv, &mut |head, batch| {
+        for (entry, _) in index::entries(&catalog, head)? {
+            let holder = if entry.unique { unique::encode(head.seq, &head.id) } else { Vec::new() };
+            batch.put(Family::Index, &entry.key, &holder);
+            entries += 1;
+        }
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
 /// Files every head that has an end under it; answers how many there are.
 fn file_ends(kv: &dyn Kv) -> Result<u64> {
     let mut filed = 0;
+    each_head(kv, &mut |head, batch| {
+        if let Some(end) = head.expires {
+            let due = key::due(end, head.collection, head.id.as_str());
+            batch.put(Family::Expiry, &due, &meta::number(head.seq.get()));
+            filed += 1;
+        }
+        Ok(())
+    })?;
+    Ok(filed)
+}
+
+/// Shows every head, and writes what is put into the batch, some heads at a time.
+fn each_head(kv: &dyn Kv, look: &mut dyn FnMut(&Document, &mut Batch) -> Result<()>) -> Result<()> {
     let mut range = KeyRange::new([], [u8::MAX; 256]);
     loop {
         let (mut batch, mut seen) = (Batch::default(), 0);
@@ -77,11 +123,7 @@ fn file_ends(kv: &dyn Kv) -> Result<u64> {
             let (collection, id) = key::parse_head(place)
                 .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
             let head = envelope::decode(collection, id, Bytes::copy_from_slice(value))?;
-            if let Some(end) = head.expires {
-                let due = key::due(end, collection, head.id.as_str());
-                batch.put(Family::Expiry, &due, &meta::number(head.seq.get()));
-                filed += 1;
-            }
+            look(&head, &mut batch)?;
             seen += 1;
             range.lower = [place, &[0]].concat();
             Ok(if seen < STEP_HEADS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
@@ -90,7 +132,7 @@ fn file_ends(kv: &dyn Kv) -> Result<u64> {
             kv.write(&batch, false)?;
         }
         if seen < STEP_HEADS {
-            return Ok(filed);
+            return Ok(());
         }
     }
 }

@@ -26,9 +26,17 @@ pub const COLLECTIONS_MAX: usize = 4_096;
 pub const COLLECTION_IDS_MAX: usize = 65_536;
 /// Most declared indexes of one collection.
 pub const INDEXES_MAX: usize = 32;
+/// Most fields of one index.
+pub const INDEX_FIELDS_MAX: usize = 8;
+/// Documents that do not fit an index, named at the most.
+pub const INDEX_VIOLATIONS_MAX: usize = 20;
+/// Most documents one step of building an index reads.
+pub const FILL_DOCUMENTS_MAX: usize = 256;
+/// Bytes of documents after which such a step is closed.
+pub const FILL_BYTES_MAX: usize = 1 << 20;
 /// Longest name of a collection, index or cursor in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
-/// Longest value inside an index key in bytes; a longer text cannot be indexed.
+/// Longest text inside an index key in bytes; of a longer one the key holds the beginning, and it cannot be unique.
 pub const INDEX_VALUE_BYTES_MAX: usize = 1_024;
 /// Most keys one document may add to one index (list elements multiply).
 pub const INDEX_KEYS_MAX: usize = 256;

@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use crate::catalog::Index;
-use crate::codec::{change, envelope, key, meta, order, unique};
+use crate::codec::{change, envelope, key, meta};
 use crate::document::Document;
 use crate::error::{Error, Result};
+use crate::index::{Index, id_of_entry};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq, Tail};
@@ -323,24 +323,14 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Ids of the entries of one declared index that begin with `prefix`. A plain entry ends with the id, after
-    /// as many values as the index has fields.
+    /// Ids of the entries of one declared index that begin with `prefix`.
     pub(crate) fn index_ids(&self, index: &Index, prefix: &[u8]) -> Result<Vec<DocId>> {
         let mut ids = BTreeSet::new();
         let range = KeyRange::prefix(prefix);
         self.kv.scan(Family::Index, &range, Direction::Forward, &mut |place, value| {
-            ids.insert(if index.unique { unique::decode(value)? } else { id_of_entry(index, place)? });
+            ids.insert(id_of_entry(index, place, value)?);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(ids.into_iter().collect())
     }
-}
-
-fn id_of_entry(index: &Index, place: &[u8]) -> Result<DocId> {
-    let values = place.get(key::index_of(index.id).len()..);
-    let id = index.fields.iter().fold(values, |rest, _| rest.and_then(order::skip));
-    let id = id.and_then(|id| std::str::from_utf8(id).ok());
-    DocId::new(
-        id.ok_or_else(|| Error::corrupt(format!("index {}: unreadable key {place:02x?}", index.name)))?,
-    )
 }

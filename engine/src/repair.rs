@@ -12,12 +12,12 @@ use bytes::Bytes;
 use crate::backup::Watch;
 use crate::codec::{envelope, key, meta, unique};
 use crate::error::{Error, ErrorKind, Result};
+use crate::index::{self, Progress, is_marker};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv};
 use crate::store::load_catalog;
 use crate::types::DocId;
-use crate::verify::index_keys;
 
 /// Keys between two reports of progress.
 const PROGRESS_EVERY: u64 = 1_024;
@@ -51,6 +51,7 @@ pub(crate) fn derived(kv: &dyn Kv, watch: Watch<'_>) -> Result<Repaired> {
     let mut batch = Batch::default();
     let wanted = heads(kv, &mut batch, &mut done, watch)?;
     entries(kv, wanted, &mut batch, &mut done)?;
+    builds(kv, &mut batch)?;
     if !batch.is_empty() {
         kv.write(&batch, true)?;
     }
@@ -69,7 +70,7 @@ fn heads(kv: &dyn Kv, batch: &mut Batch, done: &mut Repaired, watch: Watch<'_>) 
         let head = key::parse_head(place)
             .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))
             .and_then(|(collection, id)| envelope::decode(collection, id, Bytes::copy_from_slice(value)));
-        let keys = head.and_then(|head| index_keys(&catalog, &head).map(|keys| (head, keys)));
+        let keys = head.and_then(|head| index::entries(&catalog, &head).map(|keys| (head, keys)));
         let (head, keys) = match keys {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 done.unresolved.push(error.to_string());
@@ -86,10 +87,13 @@ fn heads(kv: &dyn Kv, batch: &mut Batch, done: &mut Repaired, watch: Watch<'_>) 
                 done.ends_filed += 1;
             }
         }
-        for entry in keys {
+        for (entry, loose) in keys {
             let value = if entry.unique { unique::encode(head.seq, &head.id) } else { Vec::new() };
+            let many = loose || is_marker(&entry.key);
             match wanted.entry(entry.key) {
                 Entry::Vacant(free) => drop(free.insert(value)),
+                // Many call for a marker; an index that is not ready waits until one of two claims is gone.
+                Entry::Occupied(_) if many => {}
                 Entry::Occupied(held) => done.unresolved.push(clash(held.get(), &head.id)),
             }
         }
@@ -108,6 +112,8 @@ fn clash(held: &[u8], id: &DocId) -> String {
 fn entries(kv: &dyn Kv, mut wanted: Wanted, batch: &mut Batch, done: &mut Repaired) -> Result<()> {
     kv.scan(Family::Index, &KeyRange::new([], [u8::MAX; 2_048]), Direction::Forward, &mut |place, value| {
         match wanted.remove(place) {
+            // It may outlive the document that called for it.
+            None if is_marker(place) => {}
             None => {
                 batch.delete(Family::Index, place);
                 done.entries_removed += 1;
@@ -123,6 +129,17 @@ fn entries(kv: &dyn Kv, mut wanted: Wanted, batch: &mut Batch, done: &mut Repair
     for (place, value) in wanted {
         batch.put(Family::Index, &place, &value);
         done.entries_written += 1;
+    }
+    Ok(())
+}
+
+/// An index that is not ready has all its entries now: what is left is to look for what does not fit.
+fn builds(kv: &dyn Kv, batch: &mut Batch) -> Result<()> {
+    let catalog = load_catalog(kv)?;
+    let building = catalog.iter().flat_map(|collection| collection.indexes());
+    for index in building.filter(|index| !index.is_readable()) {
+        let progress = Progress { passes: 1, ..Progress::default() };
+        batch.put(Family::Meta, &key::meta_build(index.id), &meta::encode_progress(&progress)?);
     }
     Ok(())
 }

@@ -34,19 +34,21 @@ use crate::feed::ring::Ring;
 use crate::feed::trim::{self, Floor, TrimPolicy, Trimmed};
 use crate::figures::{CommitFigures, CommitTotals, FeedTotals, KeepFigures, KeepTotals};
 use crate::format;
+use crate::index::IndexSpec;
+use crate::index::builder::Builder;
 use crate::keep::Housekeeper;
 use crate::keep::alarm::Alarm;
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
 use crate::kv::tuning::Tuning;
-use crate::kv::{Direction, KeyRange, Kv};
+use crate::kv::{Direction, KeyRange, Kv, KvRead};
 use crate::limits::COLLECTION_IDS_MAX;
 use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
 use crate::space::{Room, Space};
 use crate::statistics::Statistics;
-use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq, StoreId, Tail};
+use crate::types::{CollectionId, DocId, Epoch, IndexId, Millis, Revision, Seq, StoreId, Tail};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -111,7 +113,9 @@ struct Inner {
     shared: Arc<Shared>,
     committer: Arc<Committer>,
     keeper: Arc<Housekeeper>,
-    keeping: Mutex<Option<JoinHandle<()>>>,
+    builder: Arc<Builder>,
+    /// The threads of housekeeping and of the builder.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     epoch: Epoch,
     id: StoreId,
     /// `None`: it lives in memory.
@@ -125,16 +129,18 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// Ends the writer and housekeeping. Where the writer cannot be waited for, housekeeping cannot either: it may
-    /// be waiting for the writer.
+    /// Ends the writer, housekeeping and the builder. Where the writer cannot be waited for, the others cannot either:
+    /// they may be waiting for the writer.
     fn stop(&self) {
         self.shared.alarm.stop();
+        self.shared.building.stop();
         let ended = self.committer.stop();
-        let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(keeping) = keeping.filter(|_| ended)
-            && keeping.join().is_err()
-        {
-            tracing::error!("housekeeping ended by a panic");
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads.into_iter().filter(|_| ended) {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "a thread of the store ended by a panic");
+            }
         }
     }
 }
@@ -183,12 +189,12 @@ impl Store {
 
     fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>, tuning: Tuning) -> Result<Self> {
         let store = Self::build(kv, clock, space, tuning)?;
-        let thread = store.inner.keeper.start()?;
-        *store.inner.keeping.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        let started = [store.inner.keeper.start()?, store.inner.builder.start()?];
+        store.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(started);
         Ok(store)
     }
 
-    /// Opens without the thread of housekeeping.
+    /// Opens without the threads of housekeeping and of the builder.
     pub(crate) fn start_still(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>) -> Result<Self> {
         Self::build(kv, clock, None, Tuning::SHIPPED)
     }
@@ -208,6 +214,7 @@ impl Store {
             wakes: Arc::default(),
             listeners: Listeners::default(),
             alarm: Alarm::new(),
+            building: Alarm::new(),
             kept: KeepFigures::default(),
             changed: (0..=COLLECTION_IDS_MAX).map(|_| AtomicU64::new(tail.seq.get())).collect(),
             ring: Ring::default(),
@@ -229,12 +236,15 @@ impl Store {
             due: None,
             kept: KeepTotals::default(),
             history_floors: HashMap::new(),
+            build: false,
+            builds: HashMap::new(),
         };
         let writer = Writer::new(Arc::clone(&shared), ledger, tuning);
         let committer = Arc::new(Committer::start(move |intake| writer.run(&intake))?);
         let keeper = Arc::new(Housekeeper::new(Arc::clone(&shared), Arc::clone(&committer)));
-        let keeping = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, keeping, epoch, id, space }) })
+        let builder = Arc::new(Builder::new(Arc::clone(&shared), Arc::clone(&committer)));
+        let threads = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, builder, threads, epoch, id, space }) })
     }
 
     /// Commits and waits for the answer.
@@ -335,18 +345,50 @@ impl Store {
     }
 
     /// Ids whose fields of a declared index hold these values; fewer values match a prefix.
-    /// `index` is the fields joined with `,`.
     ///
     /// # Errors
-    /// `NotFound` when the collection or index is not declared; `Invalid` for values no index holds.
-    pub fn lookup(&self, collection: CollectionId, index: &str, values: &[Json]) -> Result<Vec<DocId>> {
-        let catalog = self.catalog();
-        let index = catalog
-            .by_id(collection)
-            .and_then(|collection| collection.indexes.iter().find(|i| i.name == index))
-            .ok_or_else(|| Error::not_found(format!("index '{index}' is not declared")))?;
-        let prefix = index.prefix(values)?;
-        self.snapshot()?.index_ids(index, &prefix)
+    /// `NotFound` when the collection or index is not declared, or the index is still being built.
+    pub fn lookup(
+        &self,
+        collection: CollectionId,
+        index: impl Into<IndexSpec>,
+        values: &[Json],
+    ) -> Result<Vec<DocId>> {
+        let (catalog, spec) = (self.catalog(), index.into());
+        let index = catalog.by_id(collection).and_then(|collection| collection.readable(&spec));
+        let index = index.ok_or_else(|| {
+            Error::not_found(format!("index '{}' is not declared or not ready", spec.name()))
+        })?;
+        self.snapshot()?.index_ids(index, &index.prefix(values))
+    }
+
+    /// Gives a collection other options, and waits for the commit, not for new indexes to be whole.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such collection; `Invalid` when the options are wrong; otherwise as `commit`.
+    pub fn alter(&self, collection: CollectionId, options: CollectionOptions) -> Result<()> {
+        self.commit(Transaction::new(Durability::Sync).alter(collection, options)).map(drop)
+    }
+
+    /// Builds at once what the thread of the builder would build by itself; true when no index is left to be built.
+    ///
+    /// # Errors
+    /// As `commit`; what has been done stays done.
+    pub fn build_indexes(&self) -> Result<bool> {
+        self.inner.builder.pass().map(|again| again.is_none())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn inner_builder(&self) -> &Builder {
+        &self.inner.builder
+    }
+
+    /// How many documents have been added to an index that is not ready.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are damaged.
+    pub fn built(&self, index: IndexId) -> Result<u64> {
+        crate::index::builder::progress(&*self.inner.shared.kv, index).map(|progress| progress.added)
     }
 
     /// The collections as of now.
@@ -557,7 +599,8 @@ impl Store {
     /// `Unavailable` when the store cannot be read at all.
     pub fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Vec<String>> {
         let shared = &self.inner.shared;
-        crate::verify::verify(&*shared.kv.snapshot(), &shared.floor, &self.catalog(), progress)
+        let snapshot = shared.kv.snapshot();
+        crate::verify::verify(&*snapshot, &shared.floor, &load_catalog(&*snapshot)?, progress)
     }
 
     /// One consistent state as files, while writes go on. `dir` is on the file system of the store; it is removed first if
@@ -576,7 +619,7 @@ impl Store {
     }
 }
 
-pub(crate) fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
+pub(crate) fn load_catalog(kv: &dyn KvRead) -> Result<Catalog> {
     let mut collections = Vec::new();
     let range = KeyRange::prefix(key::META_COLLECTIONS);
     kv.scan(Family::Meta, &range, Direction::Forward, &mut |place, value| {
@@ -588,7 +631,9 @@ pub(crate) fn load_catalog(kv: &dyn Kv) -> Result<Catalog> {
         collections.push(Arc::new(meta::decode_collection(id, value)?));
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
-    Ok(Catalog::new(collections))
+    let next_index = u32::try_from(read::number(kv, key::META_NEXT_INDEX)?);
+    let next_index = next_index.map_err(|_| Error::corrupt("meta/cat/next_index: too large"))?;
+    Ok(Catalog::new(collections, IndexId::new(next_index.max(1))))
 }
 
 /// The counter and the log are written in one batch; if they disagree, acknowledged data is gone.

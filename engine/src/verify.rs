@@ -5,25 +5,26 @@
 //! - The versions of a document chain from its head to its oldest kept one, and what is missing lies before the
 //!   floor of its collection's history.
 //! - A document that ends by itself is filed under its end.
-//! - Index entries are exactly those the live heads call for.
+//! - Index entries are exactly those the live heads call for; of an index that is not ready some may be missing.
 //! - Each job has a state and each state a job.
 //! - Each chunk is what its name says, and has a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
 use crate::blob::ChunkHash;
-use crate::catalog::{Catalog, IndexKey};
+use crate::catalog::Catalog;
 use crate::codec::{blob, change, envelope, key, meta, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::trim::Floor;
+use crate::index::{Index, IndexKey, Progress, builder, fits, is_marker, marker};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::read;
-use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq};
+use crate::types::{CollectionId, DocId, IndexId, Millis, PositionSeq, Seq};
 
 /// Differences named at the most.
 const FOUND_MAX: usize = 20;
@@ -36,8 +37,12 @@ pub(crate) fn verify(
     catalog: &Catalog,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<String>> {
-    let mut check =
-        Check { kv, floor, catalog, progress, read: 0, found: Vec::new(), chained: 0, ends: BTreeMap::new() };
+    let building = catalog.iter().flat_map(|collection| collection.indexes());
+    let building = building.filter(|index| !index.is_readable());
+    let builds =
+        building.map(|index| Ok((index.id, builder::progress(kv, index.id)?))).collect::<Result<_>>()?;
+    let (found, ends) = (Vec::new(), BTreeMap::new());
+    let mut check = Check { kv, floor, catalog, builds, progress, read: 0, found, chained: 0, ends };
     check.log()?;
     check.positions()?;
     let wanted = check.heads()?;
@@ -51,14 +56,24 @@ pub(crate) fn verify(
     Ok(check.found)
 }
 
-/// Index entries that live heads call for; a unique one with its holder.
-type Entries = BTreeMap<Vec<u8>, Option<DocId>>;
+/// An entry that live heads call for.
+#[derive(Default)]
+struct Wanted {
+    /// Who may hold it, where it is unique; several only while the index is not ready.
+    holders: Vec<DocId>,
+    /// It may not be missing.
+    must: bool,
+}
+
+type Entries = BTreeMap<Vec<u8>, Wanted>;
 
 struct Check<'a> {
     kv: &'a dyn KvRead,
     /// As of now: a trim gives files back whatever a snapshot sees.
     floor: &'a Floor,
     catalog: &'a Catalog,
+    /// Where the indexes that are not ready stand.
+    builds: HashMap<IndexId, Progress>,
     progress: &'a mut dyn FnMut(u64),
     read: u64,
     found: Vec<String>,
@@ -68,7 +83,7 @@ struct Check<'a> {
     ends: BTreeMap<(CollectionId, DocId), Document>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     /// Visits a whole family; damage that a row reports is a finding, not an end.
     fn each(
         &mut self,
@@ -174,15 +189,41 @@ impl Check<'_> {
                 let end = Document { body: Bytes::new(), ..head.clone() };
                 check.ends.insert((collection, id.clone()), end);
             }
-            for entry in index_keys(check.catalog, &head)? {
-                let holder = entry.unique.then(|| head.id.clone());
-                if let Some(Some(other)) = wanted.insert(entry.key, holder) {
-                    check.report(format!("index: {other} and {id} hold the same unique key"));
-                }
+            for index in check.indexes(&head)? {
+                check.wanted(index, &head, &mut wanted)?;
             }
             Ok(())
         })?;
         Ok(wanted)
+    }
+
+    /// The entries that a head calls for in one index.
+    fn wanted(&mut self, index: &Index, head: &Document, wanted: &mut Entries) -> Result<()> {
+        let keys = match fits(index, head)? {
+            Ok(keys) => keys,
+            // Such a document is what a pending index waits for.
+            Err(_) if !index.is_readable() => return Ok(()),
+            Err(why) => {
+                self.report(format!("document {}/{}: {why}", head.collection, head.id));
+                return Ok(());
+            }
+        };
+        if keys.len() > 1 {
+            wanted.entry(marker(index.id)).or_default().must |= index.is_readable();
+        }
+        for IndexKey { key, unique, .. } in keys {
+            let known = wanted.entry(key).or_default();
+            if let Some(other) = known.holders.first().filter(|_| unique && index.is_readable()) {
+                let text = format!("index: {other} and {} hold the same unique key", head.id);
+                self.report(text);
+                continue;
+            }
+            known.must = index.is_readable() || (!unique && index.has(head, self.builds.get(&index.id)));
+            if unique {
+                known.holders.push(head.id.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Follows a document from its head to its oldest kept version.
@@ -232,6 +273,16 @@ impl Check<'_> {
             self.report(format!("log record {seq}: it is not about document {collection}/{id}"));
         }
         Ok(())
+    }
+
+    fn indexes(&self, head: &Document) -> Result<&'a [Index]> {
+        let Some(collection) = self.catalog.by_id(head.collection) else {
+            return Err(Error::corrupt(format!(
+                "document {}/{}: no such collection",
+                head.collection, head.id
+            )));
+        };
+        Ok(if head.deleted { &[] } else { collection.indexes() })
     }
 
     fn history(&mut self) -> Result<()> {
@@ -285,16 +336,22 @@ impl Check<'_> {
 
     fn index(&mut self, mut wanted: Entries) -> Result<()> {
         self.each(Family::Index, |check, place, value| {
-            match wanted.remove(place) {
-                None => check.report(format!("index: entry {place:02x?} belongs to no live document")),
-                Some(Some(holder)) if unique::decode(value)? != holder => {
-                    check.report(format!("index: entry {place:02x?} does not name its holder {holder}"));
+            let Some(Wanted { holders, .. }) = wanted.remove(place) else {
+                // A marker may outlive the document that called for it.
+                if !is_marker(place) {
+                    check.report(format!("index: entry {place:02x?} belongs to no live document"));
                 }
-                Some(_) => {}
+                return Ok(());
+            };
+            if let Some(first) = holders.first()
+                && !holders.contains(&unique::decode(value)?)
+            {
+                check.report(format!("index: entry {place:02x?} does not name its holder {first}"));
             }
             Ok(())
         })?;
-        for missing in wanted.into_keys().take(FOUND_MAX) {
+        let missing = wanted.into_iter().filter(|(_, wanted)| wanted.must);
+        for (missing, _) in missing.take(FOUND_MAX) {
             self.report(format!("index: entry {missing:02x?} of a live document is missing"));
         }
         Ok(())
@@ -313,19 +370,6 @@ impl Check<'_> {
         }
         Ok(())
     }
-}
-
-/// The index entries a head calls for.
-pub(crate) fn index_keys(catalog: &Catalog, head: &Document) -> Result<Vec<IndexKey>> {
-    let Some(collection) = catalog.by_id(head.collection) else {
-        return Err(Error::corrupt(format!("document {}/{}: no such collection", head.collection, head.id)));
-    };
-    if head.deleted || collection.indexes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let body = serde_json::from_slice(&head.body)
-        .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
-    collection.index_keys(head.id.as_str(), &body)
 }
 
 fn due(family: Family, place: &[u8], value: &[u8]) -> Result<(Millis, CollectionId, DocId, Seq)> {

@@ -28,8 +28,8 @@ impl World {
         let kv = RocksKv::open(&place.path().join("store"), SMALL).unwrap();
         let store = Store::start_still(Arc::new(kv), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let options = CollectionOptions {
-            unique: vec![vec!["plate".to_owned()]],
-            indexes: vec![vec!["brand".to_owned()]],
+            unique: vec!["plate".into()],
+            indexes: vec!["brand".into()],
             ..CollectionOptions::default()
         };
         let cars = store.ensure_collection("cars", options).unwrap();

@@ -4,12 +4,14 @@
 //! heads      coll u32 | id
 //! history    coll u32 | esc(id) | !seq u64
 //! log        seq u64
-//! index      index u32 | typed values | id        unique: index u32 | typed values
+//! index      index u32 | values | id              unique: index u32 | values, and the id when all are missing
+//!            index u32 | ff                       some document has, or has had, several entries
 //! positions  seq u64
 //! expiry     at_ms u64 | coll u32 | id            -> seq u64 LE of the version that ends then
 //! surplus    at_ms u64 | coll u32 | id            -> seq u64 LE of the version that superseded another
 //! meta       ASCII: format store epoch epochs/<u32> last_seq log_floor positions_last
-//!            positions_floor history_floor/<u32> cat/coll/<u32> cursor/<name> queue/..
+//!            positions_floor history_floor/<u32> cat/coll/<u32> cat/next_index cat/build/<index u32>
+//!            cursor/<name> queue/..
 //! ```
 //! All integers big-endian.
 
@@ -97,12 +99,18 @@ pub(crate) const META_LOG_FLOOR: &[u8] = b"log_floor";
 pub(crate) const META_POSITIONS_LAST: &[u8] = b"positions_last";
 pub(crate) const META_POSITIONS_FLOOR: &[u8] = b"positions_floor";
 pub(crate) const META_COLLECTIONS: &[u8] = b"cat/coll/";
+pub(crate) const META_NEXT_INDEX: &[u8] = b"cat/next_index";
+pub(crate) const META_BUILDS: &[u8] = b"cat/build/";
 pub(crate) const META_EPOCHS: &[u8] = b"epochs/";
 pub(crate) const META_HISTORY_FLOORS: &[u8] = b"history_floor/";
 pub(crate) const META_CURSORS: &[u8] = b"cursor/";
 
 pub(crate) fn meta_collection(collection: CollectionId) -> Vec<u8> {
     [META_COLLECTIONS, &collection.get().to_be_bytes()].concat()
+}
+
+pub(crate) fn meta_build(index: IndexId) -> Vec<u8> {
+    [META_BUILDS, &index.get().to_be_bytes()].concat()
 }
 
 pub(crate) fn meta_history_floor(collection: CollectionId) -> Vec<u8> {

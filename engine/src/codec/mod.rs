@@ -7,6 +7,7 @@
 pub(crate) mod blob;
 pub(crate) mod change;
 pub(crate) mod envelope;
+pub(crate) mod fold;
 pub(crate) mod idem;
 pub(crate) mod key;
 pub(crate) mod meta;

@@ -36,7 +36,8 @@ impl Group<'_> {
     pub(super) fn close_drop(&mut self, collection: CollectionId) -> Result<()> {
         let Some(known) = self.ledger.catalog.ever(collection) else { return Ok(()) };
         let CollectionState::Dropping(at) = known.state else { return Ok(()) };
-        let closed = Collection { state: CollectionState::Dropped(at), ..Collection::clone(known) };
+        let mut closed = Collection::clone(known);
+        closed.state = CollectionState::Dropped(at);
         tracing::info!(collection = closed.name, id = %collection, "a dropped collection is gone");
         self.write_collection(closed)
     }

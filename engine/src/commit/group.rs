@@ -4,6 +4,7 @@
 //! A transaction is planned whole before anything of it enters the batch, so a refused one leaves no
 //! trace and uses no sequence number.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,17 +12,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::blob::{Chunk, ChunkHash};
-use crate::catalog::{Catalog, Collection, Defined, IndexKey};
+use crate::catalog::{Catalog, Collection, Defined};
 use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
-use crate::codec::{blob, change, envelope, idem, key, meta, positions, unique};
+use crate::codec::{blob, change, envelope, idem, key, meta, positions};
 use crate::commit::decide::decide;
+use crate::commit::indexes::Filled;
 use crate::commit::op::{self, Condition, CursorMove, Define, DueRow, Receipt, Transaction, Upkeep};
-use crate::commit::prepare::{Prepared, Target};
+use crate::commit::prepare::{Prepared, Target, keys_of_body};
 use crate::document::Document;
 use crate::error::{Conflict, Error, ErrorKind, Result};
 use crate::feed::cursor::Cursor;
 use crate::figures::KeepTotals;
+use crate::index::{IndexKey, Progress};
 use crate::keep;
 use crate::kv::Kv;
 use crate::kv::batch::Batch;
@@ -29,9 +32,9 @@ use crate::kv::families::Family;
 use crate::limits::TRANSACTION_BYTES_MAX;
 use crate::queue::{PreparedJob, QueueState};
 use crate::read;
-use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Seq, Tail};
+use crate::types::{CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Seq, Tail};
 
-type Place = (CollectionId, DocId);
+pub(super) type Place = (CollectionId, DocId);
 
 /// Heads read in one go.
 const HEADS_AT_A_TIME: usize = 256;
@@ -43,12 +46,12 @@ const HEADS_BYTES_MAX: usize = 32 << 20;
 type Overlay = HashMap<Place, Result<Option<Head>>>;
 
 /// Who holds a unique key; `None` inside: known to be free.
-type Holders = HashMap<Vec<u8>, Option<DocId>>;
+pub(super) type Holders = HashMap<Vec<u8>, Option<DocId>>;
 
 /// A head and, when it came from the store, its bytes as they are there.
 #[derive(Clone, Debug)]
-struct Head {
-    document: Document,
+pub(super) struct Head {
+    pub(super) document: Document,
     stored: Option<Bytes>,
 }
 
@@ -69,6 +72,10 @@ pub(crate) struct Ledger {
     pub(crate) kept: KeepTotals,
     /// From where on the history of a collection is whole, as far as it has been asked for.
     pub(crate) history_floors: HashMap<CollectionId, Seq>,
+    /// The group at hand has declared an index that is to be built.
+    pub(crate) build: bool,
+    /// Where indexes that are being built stand, as far as it has been asked for.
+    pub(crate) builds: HashMap<IndexId, Progress>,
 }
 
 /// One group in the making.
@@ -78,7 +85,7 @@ pub(crate) struct Group<'a> {
     pub(super) batch: &'a mut Batch,
     overlay: Overlay,
     /// Holders of unique keys as the group has made them.
-    unique: Holders,
+    pub(super) unique: Holders,
     start: Tail,
     /// Idempotency keys used in this group.
     remembered: HashMap<[u8; 16], Remembered>,
@@ -90,19 +97,22 @@ pub(crate) struct Group<'a> {
 
 /// One record of a transaction to come.
 struct Planned<'t> {
-    target: &'t Target,
+    collection: Arc<Collection>,
     op: ChangeOp,
     document: Document,
     old: Option<Head>,
     old_keys: Vec<IndexKey>,
-    new_keys: &'t [IndexKey],
+    new_keys: Cow<'t, [IndexKey]>,
     /// Superseded versions that go with a purge.
     forgotten: &'t [Seq],
 }
 
+/// A collection as it is declared now, and the keys a new version is to hold.
+type Wanted<'t> = (Arc<Collection>, Cow<'t, [IndexKey]>);
+
 /// A transaction in planning.
 #[derive(Default)]
-struct Draft<'t> {
+pub(super) struct Draft<'t> {
     planned: Vec<Planned<'t>>,
     /// The last plan for each document.
     latest: HashMap<Place, usize>,
@@ -148,7 +158,7 @@ impl<'a> Group<'a> {
     }
 
     /// Reads heads into the overlay; answers their size.
-    fn fetch(&mut self, places: &[Place]) -> Result<usize> {
+    pub(super) fn fetch(&mut self, places: &[Place]) -> Result<usize> {
         let keys: Vec<Vec<u8>> =
             places.iter().map(|(collection, id)| key::head(*collection, id.as_str())).collect();
         let values = self.kv.multi_get(Family::Heads, &keys)?;
@@ -168,7 +178,7 @@ impl<'a> Group<'a> {
     }
 
     /// What the group has made of a document so far, or what is stored.
-    fn head(&mut self, place: Place) -> Result<Option<Head>> {
+    pub(super) fn head(&mut self, place: Place) -> Result<Option<Head>> {
         if !self.overlay.contains_key(&place) {
             self.fetch(std::slice::from_ref(&place))?;
         }
@@ -186,7 +196,8 @@ impl<'a> Group<'a> {
         self.ledger.queue.check_enqueue(&prepared.jobs)?;
         let planned = self.plan_writes(prepared)?;
         let defined = self.plan_definition(transaction, planned.len())?;
-        self.apply(prepared, planned, defined, &forgotten).map_err(|e| Error::internal(e.to_string()))
+        let filled = self.plan_fills(transaction)?;
+        self.apply(prepared, planned, defined, filled, &forgotten).map_err(|e| Error::internal(e.to_string()))
     }
 
     /// The chunks to be removed that nobody has stored again meanwhile, in the store or in this group.
@@ -218,10 +229,12 @@ impl<'a> Group<'a> {
 
     fn plan_definition(&self, transaction: &Transaction, planned: usize) -> Result<Option<Defined>> {
         let Some(define) = &transaction.define else { return Ok(None) };
+        let catalog = &self.ledger.catalog;
         let at = Seq::new(self.ledger.tail.seq.get() + planned as u64 + 1);
         match define {
-            Define::New(name, options) => self.ledger.catalog.plan(name, options.clone(), at),
-            Define::Gone(id) => self.ledger.catalog.plan_drop(*id, at),
+            Define::New(name, options) => catalog.plan(name, options.clone(), at),
+            Define::Other(id, options) => catalog.plan_change(*id, options.clone(), at),
+            Define::Gone(id) => catalog.plan_drop(*id, at),
         }
         .map(Some)
     }
@@ -232,9 +245,9 @@ impl<'a> Group<'a> {
         let mut draft = Draft { planned: Vec::with_capacity(writes.len()), ..Draft::default() };
         for (write, target) in writes.iter().zip(&prepared.targets) {
             let place = (write.collection, write.id.clone());
-            let outcome = self
-                .check_live(write.collection)
-                .and_then(|()| self.plan_write(&mut draft, place, target, &write.condition, &write.change));
+            let outcome = self.wanted_keys(target, write).and_then(|wanted| {
+                self.plan_write(&mut draft, place, wanted, &write.condition, &write.change)
+            });
             match outcome {
                 Err(error)
                     if write.change.is_upkeep()
@@ -245,11 +258,26 @@ impl<'a> Group<'a> {
         Ok(draft.planned)
     }
 
+    /// The collection as it is declared now, and the keys of the new version: those that were made before the group,
+    /// unless the collection has been altered since.
+    fn wanted_keys<'t>(&self, target: &'t Target, write: &op::Write) -> Result<Wanted<'t>> {
+        let current = self.ledger.catalog.by_id(write.collection);
+        let current = current
+            .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
+        let keys = match &write.change {
+            op::Change::Put { body, .. } if !Arc::ptr_eq(current, &target.collection) => {
+                Cow::Owned(keys_of_body(current, &write.id, body)?)
+            }
+            _ => Cow::Borrowed(&target.index_keys[..]),
+        };
+        Ok((Arc::clone(current), keys))
+    }
+
     fn plan_write<'t>(
         &mut self,
         draft: &mut Draft<'t>,
         place: Place,
-        target: &'t Target,
+        (collection, mut new_keys): Wanted<'t>,
         condition: &Condition,
         change: &'t op::Change,
     ) -> Result<()> {
@@ -261,17 +289,21 @@ impl<'a> Group<'a> {
                 "a transaction replaces at most {TRANSACTION_BYTES_MAX} bytes of documents"
             )));
         }
-        let keep = &target.collection.options.keep;
-        let plan = decide(old_document, condition, change, keep, self.ledger.at)?;
-        let old_keys = keys_of(&target.collection, old_document)?;
+        let plan = decide(old_document, condition, change, &collection.options.keep, self.ledger.at)?;
+        let mut old_keys = self.keys_of(&collection, old_document)?;
+        if collection.indexes().iter().any(|index| index.unique && !index.is_readable()) {
+            let lost = self.give_up_claims(draft, &collection, &place.1, &mut old_keys)?;
+            if !lost.is_empty() {
+                new_keys.to_mut().retain(|key| !lost.contains(key));
+            }
+        }
         for released in old_keys.iter().filter(|key| key.unique) {
             // A later write of the same transaction may take it.
             draft.taken.insert(released.key.clone(), None);
         }
-        let new_keys = if let op::Change::Put { .. } = change { &target.index_keys[..] } else { &[] };
         for wanted in new_keys.iter().filter(|key| key.unique && !old_keys.contains(key)) {
             if let Some(holder) = self.holder(draft, wanted)?.filter(|holder| *holder != place.1) {
-                self.release(draft, target, wanted, holder)?;
+                self.release(draft, &collection, wanted, holder)?;
             }
         }
         for wanted in new_keys.iter().filter(|key| key.unique) {
@@ -294,7 +326,7 @@ impl<'a> Group<'a> {
         draft.latest.insert(place, draft.planned.len());
         let forgotten = if let op::Change::Purge { versions } = change { &versions[..] } else { &[] };
         let op = plan.op;
-        draft.planned.push(Planned { target, op, document, old, old_keys, new_keys, forgotten });
+        draft.planned.push(Planned { collection, op, document, old, old_keys, new_keys, forgotten });
         Ok(())
     }
 
@@ -307,34 +339,28 @@ impl<'a> Group<'a> {
     }
 
     /// Another write's id when it holds this key.
-    fn holder(&self, draft: &Draft<'_>, wanted: &IndexKey) -> Result<Option<DocId>> {
-        match draft.taken.get(&wanted.key).or_else(|| self.unique.get(&wanted.key)) {
-            Some(known) => Ok(known.clone()),
-            None => {
-                let value = self.kv.get(Family::Index, &wanted.key)?;
-                value.map(|value| unique::decode(&value)).transpose()
-            }
-        }
+    pub(super) fn holder(&self, draft: &Draft<'_>, wanted: &IndexKey) -> Result<Option<DocId>> {
+        draft.taken.get(&wanted.key).map_or_else(|| self.stored_holder(wanted), |known| Ok(known.clone()))
     }
 
     /// A document that has ended, but is still there, holds nothing: its end is recorded first.
     fn release<'t>(
         &mut self,
         draft: &mut Draft<'t>,
-        target: &'t Target,
+        collection: &Arc<Collection>,
         wanted: &IndexKey,
         holder: DocId,
     ) -> Result<()> {
-        let place = (target.collection.id, holder);
+        let place = (collection.id, holder);
         let head = self.head_within(draft, &place)?;
         let ended = head.filter(|head| !head.document.deleted && !head.document.is_live(self.ledger.at));
         let Some(ended) = ended else {
-            let index = target.collection.indexes.get(wanted.place);
-            let index = index.map(|index| index.name.clone()).unwrap_or_default();
+            let index = collection.index(wanted.index).map(|index| index.spec.name()).unwrap_or_default();
             return Err(Conflict::Unique { index, id: place.1 }.into());
         };
         let condition = Condition::Revision(ended.document.revision());
-        self.plan_write(draft, place, target, &condition, &op::Change::Expire)
+        let wanted = (Arc::clone(collection), Cow::Borrowed(&[][..]));
+        self.plan_write(draft, place, wanted, &condition, &op::Change::Expire)
     }
 
     /// From here on nothing may fail on what is stored.
@@ -343,6 +369,7 @@ impl<'a> Group<'a> {
         prepared: &Prepared,
         planned: Vec<Planned<'_>>,
         defined: Option<Defined>,
+        filled: Vec<Filled>,
         forgotten: &[ChunkHash],
     ) -> Result<Receipt> {
         let transaction = &prepared.transaction;
@@ -369,6 +396,9 @@ impl<'a> Group<'a> {
         }
         for upkeep in &transaction.upkeep {
             self.keep_up(upkeep)?;
+        }
+        for filled in filled {
+            self.write_fill(filled)?;
         }
         let defined = match defined {
             Some(defined) => Some(self.write_definition(defined, last)?),
@@ -455,7 +485,7 @@ impl<'a> Group<'a> {
     }
 
     fn write_document(&mut self, plan: Planned<'_>) -> Result<()> {
-        let Planned { target, op, document, old, old_keys, new_keys, forgotten } = plan;
+        let Planned { collection: declared, op, document, old, old_keys, new_keys, forgotten } = plan;
         let (collection, id) = (document.collection, document.id.clone());
         self.ledger.touched.insert(collection, document.seq);
         if let Some(end) = old.as_ref().and_then(|old| old.document.expires) {
@@ -482,8 +512,8 @@ impl<'a> Group<'a> {
         let head = envelope::encode_head(&document)?;
         let place = key::head(collection, id.as_str());
         self.batch.put_parts(Family::Heads, &place, &[&head, &document.body]);
-        self.write_index(new_keys, &old_keys, document.seq, &id);
-        self.write_due(&target.collection, &document)?;
+        self.write_index(&new_keys, &old_keys, document.seq, &id);
+        self.write_due(&declared, &document)?;
         self.overlay.insert((collection, id), Ok(Some(Head { document, stored: None })));
         Ok(())
     }
@@ -532,6 +562,8 @@ impl<'a> Group<'a> {
             }
             Upkeep::File(row) => self.file(row),
             Upkeep::Dropped(collection) => self.close_drop(*collection)?,
+            // Planned and written by itself.
+            Upkeep::Fill(_) => {}
         }
         Ok(())
     }
@@ -544,7 +576,7 @@ impl<'a> Group<'a> {
         self.raise_history_floor(collection, floor)
     }
 
-    fn raise_history_floor(&mut self, collection: CollectionId, floor: Seq) -> Result<()> {
+    pub(super) fn raise_history_floor(&mut self, collection: CollectionId, floor: Seq) -> Result<()> {
         let name = key::meta_history_floor(collection);
         let known = self.ledger.history_floors.entry(collection);
         let known = match known {
@@ -558,52 +590,6 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Only the difference is written, so a plain entry is put exactly once between deletes.
-    fn write_index(&mut self, new: &[IndexKey], old: &[IndexKey], seq: Seq, id: &DocId) {
-        for gone in old.iter().filter(|key| !new.contains(key)) {
-            if gone.unique {
-                self.batch.delete(Family::Index, &gone.key);
-                self.unique.insert(gone.key.clone(), None);
-            } else {
-                self.batch.single_delete(Family::Index, &gone.key);
-            }
-        }
-        for added in new {
-            if added.unique {
-                self.batch.put(Family::Index, &added.key, &unique::encode(seq, id));
-                self.unique.insert(added.key.clone(), Some(id.clone()));
-            } else if !old.contains(added) {
-                self.batch.put(Family::Index, &added.key, &[]);
-            }
-        }
-    }
-
-    fn write_definition(&mut self, defined: Defined, last: Seq) -> Result<CollectionId> {
-        let Defined { collection, at, dropped } = defined;
-        let (id, name) = (collection.id, DocId::new(&collection.name)?);
-        let op = if collection.dropped_at().is_some() { ChangeOp::Drop } else { ChangeOp::Catalog };
-        self.record(at, id, name, op, Seq::ZERO, last)?;
-        if op == ChangeOp::Drop {
-            self.drop_documents(id, at);
-        } else if self.ledger.catalog.dropped().any(|dropped| dropped.name == collection.name) {
-            // What the name stood for before is not known any more.
-            self.raise_history_floor(id, at)?;
-        }
-        for index in dropped {
-            let (from, to) = (key::index_of(index), key::index_of(index.next()));
-            self.batch.delete_range(Family::Index, &from, &to);
-        }
-        self.write_collection(collection)?;
-        Ok(id)
-    }
-
-    pub(super) fn write_collection(&mut self, collection: Collection) -> Result<()> {
-        let value = meta::encode_collection(&collection)?;
-        self.batch.put(Family::Meta, &key::meta_collection(collection.id), &value);
-        self.ledger.catalog = Arc::new(self.ledger.catalog.with(collection));
-        Ok(())
-    }
-
     fn write_positions(&mut self, batch: &Bytes) -> Result<PositionSeq> {
         let seq = self.ledger.tail.positions.next();
         let stamp =
@@ -614,7 +600,7 @@ impl<'a> Group<'a> {
         Ok(seq)
     }
 
-    fn record(
+    pub(super) fn record(
         &mut self,
         seq: Seq,
         collection: CollectionId,
@@ -653,18 +639,5 @@ impl<'a> Group<'a> {
             self.batch.put(Family::Meta, key::META_POSITIONS_LAST, &value);
         }
         tail
-    }
-}
-
-/// The index keys the stored version holds; a tombstone holds none.
-fn keys_of(collection: &Collection, document: Option<&Document>) -> Result<Vec<IndexKey>> {
-    match document {
-        Some(document) if !document.deleted && !collection.indexes.is_empty() => {
-            let json = serde_json::from_slice(&document.body).map_err(|e| {
-                Error::corrupt(format!("document {}/{}: body: {e}", collection.name, document.id))
-            })?;
-            collection.index_keys(document.id.as_str(), &json)
-        }
-        _ => Ok(Vec::new()),
     }
 }

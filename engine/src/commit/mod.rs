@@ -7,6 +7,7 @@
 pub(crate) mod decide;
 mod dropping;
 pub(crate) mod group;
+mod indexes;
 pub(crate) mod op;
 pub(crate) mod poison;
 pub(crate) mod prepare;
@@ -21,8 +22,9 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
-use crate::commit::op::Receipt;
+use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::Prepared;
+use crate::commit::shared::Shared;
 use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;
@@ -75,6 +77,22 @@ impl Request {
             Self::Trim(_, done) => done.tell(Err(error)),
         }
     }
+}
+
+/// Asks the writer for something on the engine's own behalf, and waits.
+pub(crate) fn commit_prepared(
+    shared: &Shared,
+    committer: &Committer,
+    transaction: Transaction,
+) -> Result<Receipt> {
+    let prepared = prepare::prepare(&shared.catalog.load(), transaction)?;
+    let (answer, outcome) = bounded(1);
+    let done = Done::new(move |result| {
+        // The receiver waits below; it is gone only if this thread is.
+        let _ = answer.send(result);
+    });
+    committer.submit(Request::Transaction(Box::new(prepared), done));
+    outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
 }
 
 /// The bounded door to the writer. Closing it lets the writer finish what is inside, and nothing more comes in.

@@ -6,6 +6,7 @@ use crate::blob::{Chunk, ChunkHash};
 use crate::catalog::CollectionOptions;
 use crate::codec::idem::Idempotency;
 use crate::codec::key;
+use crate::index::Fill;
 use crate::kv::families::Family;
 use crate::queue::{Ack, NewJob};
 use crate::types::{CollectionId, DocId, Epoch, JobId, Millis, PositionSeq, Revision, Seq, Tail};
@@ -66,6 +67,8 @@ pub(crate) enum Upkeep {
     File(DueRow),
     /// Nothing names a document of this dropped collection any more.
     Dropped(CollectionId),
+    /// A step of building an index.
+    Fill(Box<Fill>),
 }
 
 /// A row of a family of documents by time.
@@ -103,6 +106,7 @@ pub(crate) enum CursorMove {
 #[derive(Clone, Debug)]
 pub(crate) enum Define {
     New(String, CollectionOptions),
+    Other(CollectionId, CollectionOptions),
     Gone(CollectionId),
 }
 
@@ -271,6 +275,15 @@ impl Transaction {
         self
     }
 
+    /// Gives a collection other options. Indexes that stay as they were declared are untouched; those that are
+    /// declared no more are removed; new ones are built while documents are read and written, and are read when
+    /// they are whole: see [`IndexState`](crate::IndexState).
+    #[must_use]
+    pub fn alter(mut self, collection: CollectionId, options: CollectionOptions) -> Self {
+        self.define = Some(Define::Other(collection, options));
+        self
+    }
+
     pub(crate) fn upkeep(mut self, upkeep: Upkeep) -> Self {
         self.upkeep.push(upkeep);
         self
@@ -287,7 +300,8 @@ impl Transaction {
     pub(crate) fn grows(&self) -> bool {
         let puts = self.writes.iter().any(|write| matches!(write.change, Change::Put { .. }));
         let adds = !self.jobs.is_empty() || !self.chunks.is_empty() || self.positions.is_some();
-        !self.when_full && (puts || adds || self.define.is_some())
+        let fills = self.upkeep.iter().any(|upkeep| matches!(upkeep, Upkeep::Fill(_)));
+        !self.when_full && (puts || adds || fills || self.define.is_some())
     }
 
     /// Things it asks for, whatever their size.
@@ -318,7 +332,7 @@ impl Transaction {
         let chunks = self.chunks.iter().map(Chunk::len);
         let forgotten = self.upkeep.iter().map(|upkeep| match upkeep {
             Upkeep::Forget { versions, .. } => size_of_val(versions.as_slice()),
-            Upkeep::Settle { .. } | Upkeep::File(_) | Upkeep::Dropped(_) => 0,
+            Upkeep::Settle { .. } | Upkeep::File(_) | Upkeep::Dropped(_) | Upkeep::Fill(_) => 0,
         });
         bodies.chain(forgotten).chain(jobs).chain(results).chain(chunks).sum::<usize>()
             + positions
@@ -337,7 +351,7 @@ pub struct Receipt {
     pub enqueued: usize,
     /// Where the position batch went.
     pub positions: Option<PositionSeq>,
-    /// The collection that was defined or dropped.
+    /// The collection that was defined, altered or dropped.
     pub defined: Option<CollectionId>,
     /// Both lanes as of this transaction.
     pub tail: Tail,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
-use crate::catalog::{Catalog, Collection, IndexKey, check_name};
+use crate::catalog::{Catalog, Collection, check_name};
 use crate::commit::op::{Change, Transaction, Write};
 use crate::error::{Error, Result};
+use crate::index::IndexKey;
 use crate::limits::{BODY_BYTES_MAX, POSITIONS_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPS_MAX};
 use crate::queue::{NewJob, PreparedJob};
+use crate::types::DocId;
 
 /// A transaction that can only still fail on what is stored.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct Prepared {
 
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// As it was declared when the keys were made.
     pub(crate) collection: Arc<Collection>,
     pub(crate) index_keys: Vec<IndexKey>,
 }
@@ -55,14 +58,14 @@ fn target(catalog: &Catalog, write: &Write) -> Result<Target> {
         .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
     let index_keys = match &write.change {
         Change::Delete | Change::Expire | Change::Purge { .. } => Vec::new(),
-        Change::Put { body, .. } => keys_of_body(collection, write.id.as_str(), body)
+        Change::Put { body, .. } => keys_of_body(collection, &write.id, body)
             .map_err(|e| e.at(format_args!("{}/{}", collection.name, write.id)))?,
     };
     Ok(Target { collection: Arc::clone(collection), index_keys })
 }
 
 /// Validates the body without building a tree of it unless an index needs one.
-fn keys_of_body(collection: &Collection, id: &str, body: &[u8]) -> Result<Vec<IndexKey>> {
+pub(crate) fn keys_of_body(collection: &Collection, id: &DocId, body: &[u8]) -> Result<Vec<IndexKey>> {
     if body.len() > BODY_BYTES_MAX {
         return Err(Error::invalid(format!("the body has at most {BODY_BYTES_MAX} bytes")));
     }
@@ -70,7 +73,7 @@ fn keys_of_body(collection: &Collection, id: &str, body: &[u8]) -> Result<Vec<In
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Error::invalid("the body is not a JSON object"));
     }
-    if collection.indexes.is_empty() {
+    if collection.indexes().is_empty() {
         serde_json::from_slice::<Valid>(body).map_err(not_json)?;
         return Ok(Vec::new());
     }

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) listeners: Listeners,
     pub(crate) alarm: Alarm,
+    /// When indexes are built on.
+    pub(crate) building: Alarm,
     pub(crate) kept: KeepFigures,
     /// Newest change of each collection, by its number.
     pub(crate) changed: Box<[AtomicU64]>,

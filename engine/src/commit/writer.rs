@@ -23,7 +23,7 @@ use crate::kv::batch::Batch;
 use crate::kv::tuning::Tuning;
 use crate::limits::BUFFERED_SYNC_MS_MAX;
 use crate::queue::{Answer, Step};
-use crate::types::Tail;
+use crate::types::{Millis, Tail};
 
 /// The writer's end of the intake.
 pub(crate) struct Intake {
@@ -204,6 +204,9 @@ impl Writer {
         // Before the mark moves: a reader finds in the ring whatever the mark allows it.
         self.shared.ring.append(self.ledger.recorded.drain(..));
         self.shared.kept.add(std::mem::take(&mut self.ledger.kept));
+        if std::mem::take(&mut self.ledger.build) {
+            self.shared.building.set(Millis::ZERO);
+        }
         if let Some(due) = self.ledger.due.take() {
             self.shared.alarm.set(due);
         }

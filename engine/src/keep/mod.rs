@@ -17,14 +17,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crossbeam::channel::bounded;
-
 use crate::catalog::CollectionState;
 use crate::codec::key;
 use crate::commit::op::{Durability, Receipt, Transaction, Upkeep};
-use crate::commit::prepare::prepare;
 use crate::commit::shared::Shared;
-use crate::commit::{Committer, Done, Request};
+use crate::commit::{Committer, commit_prepared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
@@ -121,14 +118,7 @@ impl Housekeeper {
     }
 
     fn commit(&self, transaction: Transaction) -> Result<Receipt> {
-        let prepared = prepare(&self.shared.catalog.load(), transaction)?;
-        let (answer, outcome) = bounded(1);
-        let done = Done::new(move |result| {
-            // The receiver waits below; it is gone only if this thread is.
-            let _ = answer.send(result);
-        });
-        self.committer.submit(Request::Transaction(Box::new(prepared), done));
-        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+        commit_prepared(&self.shared, &self.committer, transaction)
     }
 
     fn run(&self) {

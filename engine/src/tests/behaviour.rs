@@ -35,8 +35,8 @@ fn id(text: &str) -> DocId {
 fn cars(store: &Store) -> CollectionId {
     let options = CollectionOptions {
         definition: "{}".to_owned(),
-        unique: vec![vec!["plate".to_owned()]],
-        indexes: vec![vec!["brand".to_owned()]],
+        unique: vec!["plate".into()],
+        indexes: vec!["brand".into()],
         keep: Keep::default(),
     };
     store.ensure_collection("cars", options).unwrap()
@@ -572,7 +572,7 @@ fn a_collection_tells_its_newest_change() {
 fn a_plain_index_is_looked_up_by_any_prefix_of_its_fields() {
     let store = store();
     let options = CollectionOptions {
-        indexes: vec![vec!["brand".to_owned(), "year".to_owned()]],
+        indexes: vec!["brand,year".into()],
         keep: Keep::default(),
         ..CollectionOptions::default()
     };

@@ -34,7 +34,7 @@ impl World {
     /// Keeps two versions, ends documents after a while, and files them under their plate and brand.
     fn define(&self, name: &str) -> CollectionId {
         let keep = Keep { versions_max: Some(2), expire_after_ms: Some(60_000), ..Keep::default() };
-        let (unique, indexes) = (vec![vec!["plate".to_owned()]], vec![vec!["brand".to_owned()]]);
+        let (unique, indexes) = (vec!["plate".into()], vec!["brand".into()]);
         let options = CollectionOptions { definition: "{}".to_owned(), unique, indexes, keep };
         self.store.ensure_collection(name, options).unwrap()
     }

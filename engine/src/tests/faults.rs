@@ -47,8 +47,8 @@ fn seed(name: &str) -> u64 {
 fn cars(store: &Store) -> Result<CollectionId> {
     let declared = CollectionOptions {
         definition: "{}".to_owned(),
-        unique: vec![vec!["plate".to_owned()]],
-        indexes: vec![vec!["brand".to_owned()]],
+        unique: vec!["plate".into()],
+        indexes: vec!["brand".into()],
         ..CollectionOptions::default()
     };
     store.ensure_collection("cars", declared)

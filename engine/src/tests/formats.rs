@@ -47,7 +47,7 @@ fn an_older_store_is_left_alone_until_it_may_be_raised() {
     let before = files(&path);
     let refused = Store::open(&path, options(false)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid);
-    for word in ["format 1", "format 2", "--upgrade", "backup"] {
+    for word in ["format 1", "format 3", "--upgrade", "backup"] {
         assert!(refused.to_string().contains(word), "{refused}");
     }
     assert_eq!(files(&path), before, "a refusal changes nothing");
@@ -156,7 +156,7 @@ fn write_a_fixture() {
     let store = Store::open(&dir, options(false)).unwrap();
     let id = |text: String| DocId::new(text).unwrap();
     let sync = || Transaction::new(Durability::Sync);
-    let (unique, indexes) = (vec![vec!["code".to_owned()]], vec![vec!["shop".to_owned(), "n".to_owned()]]);
+    let (unique, indexes) = (vec!["code".into()], vec!["shop,n".into()]);
     let declared =
         CollectionOptions { definition: "{}".to_owned(), unique, indexes, ..CollectionOptions::default() };
     let offers = store.ensure_collection("offers", declared).unwrap();

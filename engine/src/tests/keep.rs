@@ -21,11 +21,8 @@ impl World {
     fn new(keep: Keep) -> Self {
         let (kv, clock) = (MemoryKv::default(), Arc::new(ManualClock::new(Millis::new(1_000))));
         let store = Store::start_still(Arc::new(kv.clone()), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-        let options = CollectionOptions {
-            unique: vec![vec!["plate".to_owned()]],
-            keep,
-            ..CollectionOptions::default()
-        };
+        let options =
+            CollectionOptions { unique: vec!["plate".into()], keep, ..CollectionOptions::default() };
         let cars = store.ensure_collection("cars", options).unwrap();
         Self { kv, clock, store, cars }
     }

@@ -4,6 +4,7 @@ mod behaviour;
 mod dropping;
 mod faults;
 mod formats;
+mod indexes;
 mod keep;
 mod model;
 mod statistics;

@@ -130,7 +130,7 @@ impl Bytes {
         let store = Store::start(self.kv(), clock).unwrap();
         let options = CollectionOptions {
             definition: String::new(),
-            unique: vec![vec!["plate".to_owned()]],
+            unique: vec!["plate".into()],
             indexes: Vec::new(),
             keep: Keep::default(),
         };

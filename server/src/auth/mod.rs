@@ -67,7 +67,7 @@ impl Auth {
     /// As `Store::commit`.
     pub fn open(store: &Store, config: &AuthConfig) -> Result<Self> {
         let ensure = |name: &str, unique: &[&str], indexes: &[&str]| {
-            let sets = |fields: &[&str]| fields.iter().map(|&field| vec![field.to_owned()]).collect();
+            let sets = |fields: &[&str]| fields.iter().map(|&field| field.into()).collect();
             let options = CollectionOptions {
                 definition: "{}".to_owned(),
                 unique: sets(unique),

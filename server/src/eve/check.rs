@@ -54,7 +54,7 @@ impl Check {
 /// A value as it is compared where case does not matter.
 pub fn folded(value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::String(text.trim().to_lowercase()),
+        Value::String(text) => Value::String(dateline_engine::fold(text)),
         other => other.clone(),
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use dateline_engine::{IndexField, IndexSpec};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -96,10 +97,24 @@ pub(crate) enum Inner {
 pub enum Unique {
     /// Byte for byte.
     Exact,
-    /// Ignoring case and blanks around it; each element of a list by itself.
+    /// Ignoring case, by Unicode's case folding, and blanks around it; each element of a list by itself.
     IgnoringCase,
     /// Ignoring case, among the documents with the same value of this field.
     IgnoringCasePerParent(String),
+}
+
+impl Unique {
+    /// The unique index that keeps a field so.
+    pub fn index(&self, field: &str) -> IndexSpec {
+        let field = IndexField::new(field);
+        match self {
+            Self::Exact => field.into(),
+            Self::IgnoringCase => field.ignoring_case().into(),
+            Self::IgnoringCasePerParent(parent) => {
+                IndexSpec { fields: vec![IndexField::new(parent), field.ignoring_case()] }
+            }
+        }
+    }
 }
 
 /// A reference to another resource.

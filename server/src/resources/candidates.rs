@@ -73,11 +73,9 @@ pub(crate) fn choose(
     }
     let catalog = app.store().catalog();
     let Some(collection) = catalog.by_id(resource.collection) else { return Ok(Candidates::All) };
-    let declared = collection.options.unique.iter().chain(&collection.options.indexes);
     for (field, value) in query.filter.equalities() {
-        let single = declared.clone().find(|fields| fields.len() == 1 && fields.iter().any(|f| f == field));
-        // A null also matches documents without the field, which no index entry tells of.
-        if single.is_some() && (value.is_string() || value.is_number() || value.is_boolean()) {
+        let scalar = value.is_string() || value.is_number() || value.is_boolean();
+        if scalar && collection.readable(&field.into()).is_some() {
             let found = app.store().lookup(resource.collection, field, std::slice::from_ref(value));
             if let Ok(ids) = found {
                 return Ok(Candidates::Unordered(ids.iter().map(|id| id.as_str().to_owned()).collect()));

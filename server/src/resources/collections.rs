@@ -4,23 +4,45 @@ use dateline_engine::{DocId, Transaction};
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues};
 use crate::resources::builtin::is_builtin;
+use crate::resources::declaration::shown;
 use crate::resources::definition::{check_members, options};
 use crate::resources::rules::{Draft, Effect};
 
 pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &mut Issues) -> Vec<Effect> {
-    if draft.stored.is_some() {
-        issues.add(&["name"], Issue::Text("a collection cannot be changed yet".to_owned()));
-        return Vec::new();
+    let stored = draft.stored;
+    // What reading has added may come back.
+    body.shift_remove("_indexes");
+    let version = body.shift_remove("_version");
+    let effects = define(draft, body, stored, issues);
+    if let Some(version) = version.filter(|_| stored.is_some()) {
+        body.insert("_version".to_owned(), version);
     }
-    body.shift_remove("_version");
+    effects
+}
+
+fn define(
+    draft: &Draft<'_>,
+    body: &Map<String, Value>,
+    stored: Option<&Map<String, Value>>,
+    issues: &mut Issues,
+) -> Vec<Effect> {
     let Some(name) = body.get("name").and_then(Value::as_str).map(str::to_owned) else {
         issues.add(&["name"], Issue::Required);
         return Vec::new();
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    let taken = is_builtin(&name) || draft.app.store().catalog().by_name(&name).is_some();
+    let known = draft.app.store().catalog().by_name(&name).map(|collection| collection.id);
+    if let Some(stored) = stored {
+        for fixed in ["name", "search"] {
+            if stored.get(fixed).unwrap_or(&Value::Null) != body.get(fixed).unwrap_or(&Value::Null) {
+                issues.add(&[fixed], Issue::Text("cannot be changed".to_owned()));
+            }
+        }
+    }
+    let taken = stored.is_none() && (is_builtin(&name) || known.is_some());
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         issues.add(&["name"], Issue::Text("1 to 64 lower-case letters, digits, '_' and '-'".to_owned()));
     } else if taken || RESERVED.contains(&name.as_str()) {
@@ -36,8 +58,26 @@ pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &m
             issues.merge(found);
             Vec::new()
         }
-        Ok(options) => vec![Effect::Also(Box::new(move |transaction| transaction.define(name, options)))],
+        Ok(options) => vec![Effect::Also(Box::new(move |transaction| match known {
+            Some(known) => transaction.alter(known, options),
+            None => transaction.define(name, options),
+        }))],
     }
+}
+
+/// How far the indexes of a collection are, as `_indexes` of its document.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn indexes(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>, Problem> {
+    let catalog = app.store().catalog();
+    let Some(collection) = catalog.by_name(name) else { return Ok(Vec::new()) };
+    let mut indexes = Vec::new();
+    for index in collection.indexes() {
+        let added = if index.is_readable() { None } else { Some(app.store().built(index.id)?) };
+        indexes.push(shown(index, added));
+    }
+    Ok(vec![("_indexes", Value::Array(indexes))])
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.

@@ -1,13 +1,14 @@
 //! What a resource is made of, read from its JSON definition.
 
 use dateline_engine::limits::KEEP_MS_MAX;
-use dateline_engine::{Collection, CollectionId, CollectionOptions, Keep};
+use dateline_engine::{Collection, CollectionId, CollectionOptions, IndexSpec, Keep};
 use dateline_geo::{Ad, Shape};
 use dateline_index::Mapping;
 use serde_json::{Map, Value, json};
 
-use crate::eve::{Issue, Issues, Schema, Unique};
+use crate::eve::{Issue, Issues, Schema};
 use crate::resources::builtin;
+use crate::resources::declaration::indexes;
 
 /// One resource, ready to serve.
 #[derive(Clone, Debug)]
@@ -90,8 +91,8 @@ struct Parts {
     strict: bool,
     searched: bool,
     geo: Vec<String>,
-    unique: Vec<Vec<String>>,
-    indexes: Vec<Vec<String>>,
+    unique: Vec<IndexSpec>,
+    indexes: Vec<IndexSpec>,
     keep: Keep,
 }
 
@@ -107,16 +108,11 @@ impl Parts {
                 Schema::open()
             }
         };
-        let mut unique = field_sets(definition, "unique", &mut issues);
+        let mut unique = indexes(definition, "unique", &mut issues);
         for (field, how) in schema.unique() {
-            match how {
-                Unique::Exact => {
-                    let set = vec![field.to_owned()];
-                    if !unique.contains(&set) {
-                        unique.push(set);
-                    }
-                }
-                _ => issues.add(&["schema", field], raw("only 'unique' is supported yet, not 'iunique'")),
+            let spec = how.index(field);
+            if !unique.contains(&spec) {
+                unique.push(spec);
             }
         }
         if let Some(search) = definition.get("search").filter(|search| search.is_object())
@@ -127,9 +123,9 @@ impl Parts {
         let parts = Self {
             strict: flag(definition, "strict", &mut issues),
             searched: definition.get("search").is_some_and(|s| s.is_object() || s == &json!(true)),
-            geo: names(definition.get("geo"), "geo", &mut issues),
+            geo: names(definition.get("geo"), &["geo"], &mut issues),
             unique,
-            indexes: field_sets(definition, "indexes", &mut issues),
+            indexes: indexes(definition, "indexes", &mut issues),
             keep: keeps(definition, &mut issues),
             schema,
         };
@@ -195,7 +191,7 @@ fn flag(definition: &Map<String, Value>, name: &str, issues: &mut Issues) -> boo
     }
 }
 
-fn names(value: Option<&Value>, name: &str, issues: &mut Issues) -> Vec<String> {
+pub(crate) fn names(value: Option<&Value>, path: &[&str], issues: &mut Issues) -> Vec<String> {
     let listed = match value {
         None | Some(Value::Null) => Some(Vec::new()),
         Some(Value::Array(items)) => items
@@ -205,22 +201,7 @@ fn names(value: Option<&Value>, name: &str, issues: &mut Issues) -> Vec<String> 
         Some(_) => None,
     };
     listed.unwrap_or_else(|| {
-        issues.add(&[name], raw("must be a list of field names"));
+        issues.add(path, raw("must be a list of field names"));
         Vec::new()
     })
-}
-
-/// `[["plate"], ["brand", "year"]]`; a bare `["plate"]` inside may be written as `"plate"`.
-fn field_sets(definition: &Map<String, Value>, name: &str, issues: &mut Issues) -> Vec<Vec<String>> {
-    let Some(value) = definition.get(name).filter(|value| !value.is_null()) else { return Vec::new() };
-    let Some(sets) = value.as_array() else {
-        issues.add(&[name], raw("must be a list of lists of field names"));
-        return Vec::new();
-    };
-    sets.iter()
-        .map(|set| match set {
-            Value::String(field) => vec![field.clone()],
-            other => names(Some(other), name, issues),
-        })
-        .collect()
 }

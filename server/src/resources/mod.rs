@@ -13,6 +13,7 @@ mod builtin;
 mod bulk;
 mod candidates;
 mod collections;
+mod declaration;
 mod definition;
 mod devices;
 mod home;

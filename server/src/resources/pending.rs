@@ -240,9 +240,12 @@ async fn failed(draft: &Draft<'_>, checks: Vec<Check>) -> Result<Vec<Check>, Pro
 fn holds(app: &App, collection: CollectionId, id: &DocId, check: &Check) -> Result<bool, Problem> {
     match check {
         // The engine holds exact uniqueness itself, at the commit; this only finds the field's name early.
-        Check::Unique { field, value, .. } => {
-            let held = app.store().lookup(collection, field, std::slice::from_ref(value));
-            Ok(held.is_ok_and(|ids| ids.iter().all(|held| held == id)))
+        Check::Unique { field, value, how, parent, .. } => {
+            let spec = how.index(field);
+            let values: Vec<Value> = parent.iter().map(|(_, value)| value).chain([value]).cloned().collect();
+            let held = app.store().lookup(collection, &spec, &values);
+            // Where the index is not ready the engine still knows at the commit.
+            Ok(held.map_or(true, |ids| ids.iter().all(|held| held == id)))
         }
         Check::Exists { value, relation, .. } => {
             let Ok(target) = app.resources().get(&relation.resource) else { return Ok(false) };
@@ -251,7 +254,7 @@ fn holds(app: &App, collection: CollectionId, id: &DocId, check: &Check) -> Resu
                 return Ok(find(app, &target, id)?.is_some());
             }
             if let Ok(found) =
-                app.store().lookup(target.collection, &relation.field, std::slice::from_ref(value))
+                app.store().lookup(target.collection, relation.field.as_str(), std::slice::from_ref(value))
             {
                 return Ok(!found.is_empty());
             }

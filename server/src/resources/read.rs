@@ -15,7 +15,7 @@ use crate::resources::answer::{self, As};
 use crate::resources::query::Query;
 use crate::resources::target::{Id, Named};
 use crate::resources::visibility::Sight;
-use crate::resources::{Resource, moment, preconditions};
+use crate::resources::{Resource, collections, moment, preconditions};
 
 /// Most versions listed at once.
 const VERSIONS_MAX: usize = 500;
@@ -44,7 +44,11 @@ pub(crate) async fn get(
     if preconditions::is_known(&headers, &tag)? {
         return Ok(answer::not_modified(&tag));
     }
-    answer::document(&resource.name, &document, As::Read, false, &[])
+    let extras = match resource.name.as_str() {
+        "collections" => collections::indexes(&app, document.id.as_str())?,
+        _ => Vec::new(),
+    };
+    answer::document(&resource.name, &document, As::Read, false, &extras)
 }
 
 /// What can never be a name was never there.

@@ -111,6 +111,11 @@ impl Client {
         self.call("PUT", path).json(body).header("if-none-match", "*")
     }
 
+    /// Replaces what is at this revision.
+    pub(crate) fn put(&self, path: &str, etag: &str, whole: &Value) -> Call<'_> {
+        self.call("PUT", path).json(whole).if_match(etag)
+    }
+
     pub(crate) fn patch(&self, path: &str, etag: &str, changes: &Value) -> Call<'_> {
         self.call("PATCH", path).json(changes).if_match(etag)
     }

@@ -19,6 +19,7 @@ mod errors;
 mod examples;
 mod feeds;
 mod formats;
+mod indexes;
 mod ledger;
 mod lifetime;
 mod lists;

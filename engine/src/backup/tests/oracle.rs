@@ -130,8 +130,8 @@ impl<'a> Run<'a> {
         let clock = Arc::new(ManualClock::new(Millis::new(1_000)));
         let store = Store::start_still(bytes.kv(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let options = CollectionOptions {
-            unique: vec![vec!["plate".to_owned()]],
-            indexes: vec![vec!["brand".to_owned()]],
+            unique: vec!["plate".into()],
+            indexes: vec!["brand".into()],
             ..CollectionOptions::default()
         };
         let cars = store.ensure_collection("cars", options).unwrap();

@@ -1,0 +1,130 @@
+//! Indexes over HTTP: declared, changed on a live collection, watched while they are built, refused.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, query};
+use crate::documents::cars;
+use crate::errors::problem;
+use crate::lists::ids;
+use crate::program::Server;
+
+/// The indexes of a collection once they all are as the test wants them.
+async fn settled(admin: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = admin.read(path).await["_indexes"].as_array().cloned().expect("_indexes");
+        if found.iter().all(&wanted) {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "indexes do not settle: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn ready(index: &Value) -> bool {
+    index["state"] == "ready"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_collection_gets_other_indexes() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    cars(&admin).await;
+    let car = |n: usize| json!({"_id": format!("c{n:03}"), "plate": format!("P{n}"), "year": 1990 + n % 7, "price": n});
+    admin.post("/api/cars", &json!((0..600).map(car).collect::<Vec<_>>())).reply().await.expect(201);
+    let path = "/api/collections/cars";
+    let etag = admin.get(path).reply().await.expect(200).etag();
+    let change = json!({"indexes": [["brand"], {"fields": ["year", "price"], "type": "number"}]});
+    assert_eq!(admin.patch(path, "0.0", &change).reply().await.status, 412);
+    let changed = admin.patch(path, &etag, &change).reply().await.expect(200);
+    // Writes go on meanwhile.
+    for n in 600..640 {
+        admin.post("/api/cars", &car(n)).reply().await.expect(201);
+    }
+    let found = settled(&admin, path, ready).await;
+    let declared: Vec<&Value> = found.iter().map(|index| &index["index"]).collect();
+    let typed = json!({"fields": ["year", "price"], "type": ["number", "number"]});
+    assert_eq!(declared, [&json!(["plate"]), &json!(["brand"]), &typed]);
+    let list = admin
+        .read(&format!("/api/cars?{}", query(&[("where", r#"{"year": 1993}"#), ("max_results", "500")])))
+        .await;
+    assert_eq!(ids(&list).len(), (0..640).filter(|n| n % 7 == 3).count());
+    let bad = admin.post("/api/cars", &json!({"plate": "Q", "year": "old"})).reply().await;
+    assert!(problem("a kind", &bad, 400)["detail"].as_str().is_some_and(|text| text.contains("year")));
+    // Restarted, changed back, and what cannot be changed is named.
+    let etag = changed.etag();
+    for (change, field) in [(json!({"search": true}), "search"), (json!({"name": "vans"}), "name")] {
+        let refused = admin.patch(path, &etag, &change).reply().await;
+        assert!(!problem(field, &refused, 400)["_issues"][field].is_null());
+    }
+    let mut whole = admin.read(path).await;
+    whole["indexes"] = json!([]);
+    admin.put(path, &etag, &whole).reply().await.expect(200);
+    assert_eq!(settled(&admin, path, ready).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unique_index_names_what_is_in_its_way() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    admin.post("/api/collections", &json!({"name": "people"})).reply().await.expect(201);
+    for (id, mail) in [("a", "Ann@x.org"), ("b", "ann@X.org"), ("c", "c@x.org")] {
+        admin.post("/api/people", &json!({"_id": id, "mail": mail})).reply().await.expect(201);
+    }
+    let path = "/api/collections/people";
+    let etag = admin.get(path).reply().await.expect(200).etag();
+    let change = json!({"unique": [{"fields": ["mail"], "ignore_case": true}]});
+    admin.patch(path, &etag, &change).reply().await.expect(200);
+    let found = settled(&admin, path, |index| index["state"] == "unique_pending").await;
+    assert_eq!(
+        found[0]["violations"],
+        json!([{"ids": ["b", "a"], "values": ["ann@x.org"], "why": "both have this value"}])
+    );
+    let etag = admin.get("/api/people/b").reply().await.expect(200).etag();
+    admin.patch("/api/people/b", &etag, &json!({"mail": "b@x.org"})).reply().await.expect(200);
+    settled(&admin, path, ready).await;
+    let taken = admin.post("/api/people", &json!({"mail": " ANN@X.ORG"})).reply().await;
+    let taken = problem("taken", &taken, 409);
+    assert!(taken["detail"].as_str().is_some_and(|text| text.contains("mail")), "{taken}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_of_the_schema_may_be_unique_without_regard_to_case() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    let schema = json!({
+        "mail": {"type": "string", "iunique": true},
+        "label": {"type": "string", "iunique_per_parent": "desk"}, "desk": {"type": "string"},
+    });
+    admin.post("/api/collections", &json!({"name": "people", "schema": schema})).reply().await.expect(201);
+    let post = |body: Value| {
+        let admin = admin.clone();
+        async move { admin.post("/api/people", &body).reply().await }
+    };
+    post(json!({"mail": "Straße@x.org", "label": "One", "desk": "a"})).await.expect(201);
+    let taken = post(json!({"mail": "STRASSE@X.org"})).await;
+    assert!(!problem("mail", &taken, taken.status)["_issues"]["mail"].is_null());
+    let taken = post(json!({"label": "one ", "desk": "a"})).await;
+    assert!(!problem("label", &taken, taken.status)["_issues"]["label"].is_null());
+    post(json!({"label": "one", "desk": "b"})).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_declarations_name_the_place() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    for (indexes, path) in [
+        (json!([{"fields": ["a"], "type": "colour"}]), "/indexes/0/type"),
+        (json!([["a"], {"fields": ["b"], "kind": "text"}]), "/indexes/1/kind"),
+        (json!([["a"], ["a"]]), "/indexes/1"),
+        (json!([[]]), "/indexes/0"),
+        (json!([["a.0"]]), "/indexes/0"),
+        (json!([7]), "/indexes/0"),
+    ] {
+        let reply = admin.post("/api/collections", &json!({"name": "x", "indexes": indexes})).reply().await;
+        let issues = problem("indexes", &reply, 400)["_issues"].clone();
+        assert!(issues.pointer(path).is_some(), "{indexes}: {issues}");
+    }
+}
