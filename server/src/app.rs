@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::queues::{Ends, Waiting};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
-use crate::streams::{Feeds, Seats};
+use crate::streams::{Feeds, Records, Seats};
 
 /// The shared state. See the module.
 #[derive(Clone)]
@@ -47,6 +47,7 @@ struct Shared {
     search: SearchIndex,
     seats: Seats,
     feeds: Feeds,
+    records: Records,
     metrics: Metrics,
     waiting: Waiting,
     backups: Backups,
@@ -179,6 +180,7 @@ impl Builder {
             search,
             seats: Seats::default(),
             feeds: Feeds::open(&store)?,
+            records: Records::new(metrics.stream_reads.clone(), metrics.stream_encodings.clone()),
             store,
             metrics,
             waiting,
@@ -305,6 +307,11 @@ impl App {
     /// What wakes the thread that keeps the schedules.
     pub(crate) fn bell(&self) -> &Bell {
         &self.shared.bell
+    }
+
+    /// The newest records of the log.
+    pub(crate) fn records(&self) -> &Records {
+        &self.shared.records
     }
 
     /// Named feeds.

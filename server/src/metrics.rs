@@ -55,6 +55,10 @@ pub struct Metrics {
     pub streams: Gauge,
     /// Events sent on streams and sockets.
     pub stream_events: Counter,
+    /// Documents read for readers of the log.
+    pub stream_reads: Counter,
+    /// Texts made of them.
+    pub stream_encodings: Counter,
 }
 
 impl Metrics {
@@ -68,6 +72,8 @@ impl Metrics {
             connections: Gauge::default(),
             streams: Gauge::default(),
             stream_events: Counter::default(),
+            stream_reads: Counter::default(),
+            stream_encodings: Counter::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Answered requests", metrics.requests.clone());
@@ -81,6 +87,10 @@ impl Metrics {
             "Events sent on streams and sockets",
             metrics.stream_events.clone(),
         );
+        let help = "Documents read for readers of the log, once for all of them";
+        registry.register("stream_reads", help, metrics.stream_reads.clone());
+        let help = "Texts made of such documents, once for all readers";
+        registry.register("stream_encodings", help, metrics.stream_encodings.clone());
         metrics.jobs.register(&mut registry);
         registry.register_collector(Box::new(EngineFigures { store: store.clone() }));
         registry.register_collector(Box::new(storage::StorageFigures { store: store.clone() }));

@@ -1,17 +1,20 @@
 //! `/api/changes`: the log in pages, with a wait for the next one, or as endless NDJSON.
 
 use std::convert::Infallible;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use dateline_engine::Seq;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::app::App;
 use crate::auth::Principal;
@@ -19,7 +22,6 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, Params};
 use crate::http::{Answer, Peer, Refusal};
 use crate::resources::Query;
-use crate::resources::answer;
 use crate::streams::position::beginning;
 use crate::streams::reader::{BYTES_MAX, End, Reader};
 use crate::streams::seats::Seat;
@@ -39,6 +41,14 @@ const BYTES_LOOKED_AT_MAX: usize = 256 << 20;
 const WAIT_S_MAX: u64 = 60;
 /// Records read at a time.
 pub(super) const STEP: usize = 512;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    changes: Vec<&'a RawValue>,
+    last_seq: u64,
+    epoch: u32,
+    floor: u64,
+}
 
 /// `GET /api/changes`.
 pub(crate) async fn read(
@@ -67,13 +77,13 @@ pub(crate) async fn read(
         return Ok(endless(app, reader, seat));
     }
     let found = page(&app, &mut reader, limit, wait).await?;
-    let body = json!({
-        "changes": found.into_iter().map(|event| event.data).collect::<Vec<_>>(),
-        "last_seq": reader.at().get(),
-        "epoch": app.store().epoch().get(),
-        "floor": app.store().feed().floor()?.get(),
-    });
-    Ok(answer::json_bytes(body.to_string().into_bytes()))
+    let page = Page {
+        changes: found.iter().map(|event| &*event.data).collect(),
+        last_seq: reader.at().get(),
+        epoch: app.store().epoch().get(),
+        floor: app.store().feed().floor()?.get(),
+    };
+    Ok(axum::Json(page).into_response())
 }
 
 fn since(app: &App, params: &Params) -> Result<Seq, Problem> {
@@ -169,6 +179,11 @@ pub(super) async fn next(tailing: &mut Tailing) -> Option<(Bytes, bool)> {
     }
 }
 
-fn lines<'a>(values: impl Iterator<Item = &'a Value>) -> Bytes {
-    values.flat_map(|value| [value.to_string(), "\n".to_owned()]).collect::<String>().into()
+fn lines(values: impl Iterator<Item: Display>) -> Bytes {
+    let mut lines = String::new();
+    for value in values {
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{value}");
+    }
+    lines.into()
 }

@@ -1,9 +1,9 @@
 //! The log as clients read it: `/api/changes` in pages, `/api/stream` as server-sent events.
 //!
 //! Both read the same feed through the same [`view::View`], which knows what the reader asked for and may see. A
-//! reader is pulled, never pushed: it takes the next piece when its socket has room, from the log on disk, so a slow
-//! one costs one cursor and delays nobody. Positions are `EPOCH-SEQ`; one of another history is answered with a reset
-//! (stream) or 410 (changes), never with a silent gap.
+//! reader is pulled, never pushed: it takes the next piece when its socket has room, so a slow one costs one cursor
+//! and delays nobody. Those near the end of the log share what was read and encoded ([`records::Records`]). Positions
+//! are `EPOCH-SEQ`; one of another history is answered with a reset (stream) or 410 (changes), never with a silent gap.
 //!
 //! A reader stays only as long as its token stands, and sees what its rights allow now, not what they allowed when it
 //! came: [`reader::Reader`] asks again before anything is given out. Being open does not count as using a session.
@@ -12,6 +12,7 @@ mod changes;
 mod feeds;
 mod position;
 mod reader;
+mod records;
 mod seats;
 mod sse;
 mod tailing;
@@ -25,6 +26,7 @@ use serde_json::json;
 use crate::http::{Access, Doc, Param, Routes};
 
 pub(crate) use feeds::{Feeds, routes as feed_routes};
+pub(crate) use records::Records;
 pub(crate) use seats::Seats;
 
 /// Routes of the log.

@@ -1,7 +1,7 @@
 //! `/api/stream`: server-sent events with ids that survive reconnects, restarts and crashes of the server.
 
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use dateline_engine::Seq;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::App;
 use crate::auth::Principal;
@@ -88,7 +88,7 @@ fn begin(app: &App, last: Option<&str>) -> Result<(Seq, String), Problem> {
 }
 
 /// One event in the form of the HTML standard, 9.2.6. JSON never has a line break outside its strings.
-fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &Value) {
+fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &impl Display) {
     if let Some((epoch, seq)) = id {
         let _ = writeln!(out, "id: {epoch}-{seq}");
     }

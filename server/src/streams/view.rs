@@ -3,24 +3,26 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dateline_engine::{Change, ChangeOp, Document, Seq, Store};
+use dateline_engine::{Change, ChangeOp, Seq, Store};
 use dateline_geo::Within;
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::{Action, is_secret};
 use crate::eve::problem::{Problem, Slug};
-use crate::eve::{Filter, date, system};
-use crate::resources::{Resource, Sight, answer};
+use crate::eve::{Filter, date};
+use crate::resources::{Resource, Sight};
+use crate::streams::records::encoded;
 use crate::streams::topics::Topics;
 
 /// One event on its way to a reader.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) seq: Seq,
     pub(crate) kind: &'static str,
-    pub(crate) data: Value,
+    pub(crate) data: Arc<RawValue>,
     /// About what it takes up, in bytes.
     pub(crate) bytes: usize,
 }
@@ -137,30 +139,21 @@ impl View {
         }
         let Some(sight) = self.sight(name) else { return Ok(None) };
         let Ok(resource) = self.app.resources().get(name) else { return Ok(None) };
-        let document = self.store().version(change.collection, change.id.as_str(), change.seq)?;
-        // A deletion is judged, and told, by what it deleted.
-        let judged = match &document {
-            Some(document) if document.deleted => {
-                self.store().version(change.collection, change.id.as_str(), change.prev_seq)?
-            }
-            other => other.clone(),
-        };
-        let body_bytes = judged.as_ref().map_or(0, |judged| judged.body.len());
-        *looked_at += body_bytes;
-        let body = judged.as_ref().map(answer::body_of).transpose()?.unwrap_or(Value::Null);
-        if !sight.sees(name, change.id.as_str(), &body)
-            || !self.lies_within(&resource, &body)
-            || !self.passes(document.as_ref().or(judged.as_ref()), &body)
+        let record = self.app.records().get(self.store(), change)?;
+        *looked_at += record.body_bytes;
+        if !sight.sees(name, change.id.as_str(), &record.body)
+            || !self.lies_within(&resource, &record.body)
+            || !self.passes(&record.shown)
         {
             return Ok(None);
         }
         let data = match kind {
-            "change" => self.change(change, &resource, document.as_ref(), &body),
+            "change" => record.change(name, self.with_documents)?,
             _ if change.op != ChangeOp::Put => return Ok(None),
-            _ => told(change, body),
+            _ => record.event()?,
         };
         let shown = kind != "change" || self.with_documents;
-        let bytes = FRAME_BYTES + if shown { body_bytes } else { 0 };
+        let bytes = FRAME_BYTES + if shown { record.body_bytes } else { 0 };
         Ok(Some(Event { seq: change.seq, kind, data, bytes }))
     }
 
@@ -172,41 +165,8 @@ impl View {
         known.clone()
     }
 
-    fn passes(&self, document: Option<&Document>, body: &Value) -> bool {
-        if self.filter.is_everything() {
-            return true;
-        }
-        let (Some(document), Value::Object(body)) = (document, body) else { return false };
-        let mut body = body.clone();
-        let tag = document.revision().to_string();
-        system::add(&mut body, &answer::meta(document, &tag));
-        self.filter.matches(&Value::Object(body))
-    }
-
-    fn change(
-        &self,
-        change: &Change,
-        resource: &Resource,
-        document: Option<&Document>,
-        body: &Value,
-    ) -> Value {
-        let mut data = json!({
-            "seq": change.seq.get(),
-            "group_last": change.group_last.get(),
-            "op": word(change.op),
-            "collection": resource.name,
-            "_id": change.id.as_str(),
-            "_version": body.get("_version"),
-            "at": date::format(change.at.get()),
-        });
-        let live = document.filter(|document| !document.deleted && self.with_documents);
-        if let (Some(document), Value::Object(body), Some(data)) = (live, body, data.as_object_mut()) {
-            let mut shown = body.clone();
-            let tag = document.revision().to_string();
-            system::add(&mut shown, &answer::meta(document, &tag));
-            data.insert("doc".to_owned(), Value::Object(shown));
-        }
-        data
+    fn passes(&self, shown: &Value) -> bool {
+        self.filter.is_everything() || (shown.is_object() && self.filter.matches(shown))
     }
 
     fn job(&self, change: &Change) -> Result<Event, Problem> {
@@ -218,7 +178,7 @@ impl View {
             "at": date::format(change.at.get()),
             "seq": change.seq.get(),
         });
-        Ok(Event { seq: change.seq, kind: "job", data, bytes: FRAME_BYTES })
+        Ok(Event { seq: change.seq, kind: "job", data: encoded(&data)?, bytes: FRAME_BYTES })
     }
 
     fn lane(&self, number: u32) -> Result<Option<Arc<str>>, Problem> {
@@ -228,23 +188,4 @@ impl View {
         }
         Ok(lanes.get(&number).map(Arc::clone))
     }
-}
-
-fn word(op: ChangeOp) -> &'static str {
-    match op {
-        ChangeOp::Delete => "delete",
-        ChangeOp::Expire | ChangeOp::Purge => "expire",
-        _ => "put",
-    }
-}
-
-/// A match or fence event as stored, with its place in the log.
-fn told(change: &Change, body: Value) -> Value {
-    let mut data: Map<String, Value> = match body {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
-    data.shift_remove("_version");
-    data.insert("seq".to_owned(), change.seq.get().into());
-    Value::Object(data)
 }

@@ -17,6 +17,7 @@ mod disk_full;
 mod documents;
 mod errors;
 mod examples;
+mod fan_out;
 mod feeds;
 mod formats;
 mod indexes;

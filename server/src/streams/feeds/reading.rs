@@ -7,6 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use dateline_engine::{Change, Claim, Conflict, Error, Millis, Seq, Store, partition_of};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -106,7 +108,7 @@ pub(super) async fn read(
                 continue;
             }
             drop(looking);
-            return Ok(given(&app, &found, &claim, work.events));
+            return Ok(given(&app, &found, &claim, &work.events));
         }
         let lease_ends = found.working.next_end().map_or(deadline, |end| {
             Instant::now() + Duration::from_millis(end.get().saturating_sub(now.get()).max(1))
@@ -143,15 +145,23 @@ fn own(app: &App, principal: &Principal, name: &str) -> Result<Found, Problem> {
     Ok(found)
 }
 
-fn given(app: &App, found: &Found, claim: &Claim, events: Vec<Event>) -> axum::response::Response {
+fn given(app: &App, found: &Found, claim: &Claim, events: &[Event]) -> axum::response::Response {
     let lease = Lease { epoch: app.store().epoch().get(), made: found.working.made, claim: *claim };
-    let body = json!({
-        "lease": lease.text(),
-        "partition": claim.partition,
-        "attempt": claim.attempt,
-        "changes": events.into_iter().map(|event| event.data).collect::<Vec<_>>(),
-    });
-    axum::Json(body).into_response()
+    let given = Given {
+        lease: lease.text(),
+        partition: claim.partition,
+        attempt: claim.attempt,
+        changes: events.iter().map(|event| &*event.data).collect(),
+    };
+    axum::Json(given).into_response()
+}
+
+#[derive(Serialize)]
+struct Given<'a> {
+    lease: String,
+    partition: usize,
+    attempt: u32,
+    changes: Vec<&'a RawValue>,
 }
 
 struct Work {
