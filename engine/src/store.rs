@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use crossbeam::channel::bounded;
 use serde_json::Value as Json;
 
 use crate::backup::{Checkpoint, Watch};
@@ -25,7 +24,7 @@ use crate::commit::prepare::prepare;
 use crate::commit::shared::Shared;
 use crate::commit::watermark::Watermark;
 use crate::commit::writer::Writer;
-use crate::commit::{Committer, Done, Request};
+use crate::commit::{Committer, Done, Request, wait};
 use crate::document::Document;
 use crate::error::{Conflict, Error, Result};
 use crate::feed::Feed;
@@ -253,27 +252,24 @@ impl Store {
     /// `Conflict` when a precondition fails; `Invalid` when the transaction itself is wrong; `Busy` when
     /// too much waits; `Full` when the disk has little room and the transaction needs some; `Unavailable` when the engine has stopped, in which case the outcome is unknown.
     pub fn commit(&self, transaction: Transaction) -> Result<Receipt> {
-        let (answer, outcome) = bounded(1);
-        self.submit(transaction, move |result| {
-            // The receiver waits below; it is gone only if this thread is.
-            let _ = answer.send(result);
-        });
-        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+        wait(|done| self.submit_done(transaction, done))
     }
 
     /// Commits without waiting: `done` is called once, usually on the writer's thread, and must be quick.
     pub fn submit(&self, transaction: Transaction, done: impl FnOnce(Result<Receipt>) + Send + 'static) {
+        self.submit_done(transaction, Done::new(done));
+    }
+
+    fn submit_done(&self, transaction: Transaction, done: Done<Receipt>) {
         if transaction.grows()
             && let Some(Err(error)) = self.inner.space.as_ref().map(Space::check)
         {
-            return done(Err(error));
+            return done.tell(Err(error));
         }
         let catalog = self.inner.shared.catalog.load();
         match prepare(&catalog, transaction) {
-            Ok(prepared) => {
-                self.inner.committer.submit(Request::Transaction(Box::new(prepared), Done::new(done)));
-            }
-            Err(error) => done(Err(error)),
+            Ok(prepared) => self.inner.committer.submit(Request::Transaction(Box::new(prepared), done)),
+            Err(error) => done.tell(Err(error)),
         }
     }
 
@@ -484,13 +480,7 @@ impl Store {
             return Ok(Trimmed { floor: from, records: 0, bytes: 0 });
         }
         let bytes = trim::size(&*shared.kv, to)?;
-        let (answer, outcome) = bounded(1);
-        let done = Done::new(move |result| {
-            // The receiver waits below.
-            let _ = answer.send(result);
-        });
-        self.inner.committer.submit(Request::Trim(to, done));
-        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+        wait(|done| self.inner.committer.submit(Request::Trim(to, done)))?;
         trim::drop_files(&*shared.kv, to)?;
         shared.trimmed_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(Trimmed { floor: to, records, bytes })

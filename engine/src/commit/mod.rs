@@ -5,6 +5,7 @@
 //! gives sequence numbers and commits in that order, sequence order is visibility order is log order.
 
 pub(crate) mod decide;
+mod done;
 mod dropping;
 pub(crate) mod group;
 mod indexes;
@@ -22,6 +23,7 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
+pub(crate) use crate::commit::done::{Done, wait};
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;
@@ -29,29 +31,6 @@ use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;
 use crate::types::Tail;
-
-/// Tells a caller the outcome, exactly once: dropped untold, it says that the engine stopped.
-pub(crate) struct Done<T>(Option<Box<dyn FnOnce(Result<T>) + Send>>);
-
-impl<T> Done<T> {
-    pub(crate) fn new(tell: impl FnOnce(Result<T>) + Send + 'static) -> Self {
-        Self(Some(Box::new(tell)))
-    }
-
-    pub(crate) fn tell(mut self, outcome: Result<T>) {
-        if let Some(tell) = self.0.take() {
-            tell(outcome);
-        }
-    }
-}
-
-impl<T> Drop for Done<T> {
-    fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
-            tell(Err(Error::unavailable("the engine stopped before it answered")));
-        }
-    }
-}
 
 /// What the writer is asked for.
 pub(crate) enum Request {
@@ -86,13 +65,7 @@ pub(crate) fn commit_prepared(
     transaction: Transaction,
 ) -> Result<Receipt> {
     let prepared = prepare::prepare(&shared.catalog.load(), transaction)?;
-    let (answer, outcome) = bounded(1);
-    let done = Done::new(move |result| {
-        // The receiver waits below; it is gone only if this thread is.
-        let _ = answer.send(result);
-    });
-    committer.submit(Request::Transaction(Box::new(prepared), done));
-    outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    wait(|done| committer.submit(Request::Transaction(Box::new(prepared), done)))
 }
 
 /// The bounded door to the writer. Closing it lets the writer finish what is inside, and nothing more comes in.

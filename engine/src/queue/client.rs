@@ -6,11 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::bounded;
-
 use crate::change::ChangeOp;
 use crate::codec;
-use crate::commit::{Committer, Done, Request};
+use crate::commit::{Committer, Done, Request, wait};
 use crate::error::{Conflict, Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
@@ -194,10 +192,7 @@ impl<'a> Queue<'a> {
         bytes: usize,
         run: impl FnOnce(&mut QueueState, Millis, &mut Batch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, outcome) = bounded(1);
-        // The caller waits below; if it is gone there is nobody to tell.
-        self.submit(sync, bytes, run, move |result| drop(answer.send(result)));
-        outcome.recv().map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+        wait(|done| self.committer.submit(Request::Queue(Box::new(Call { sync, bytes, run, done }))))
     }
 
     /// A call that nobody waits for: `done` is told once, usually on the writer's thread.
