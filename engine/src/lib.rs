@@ -38,6 +38,7 @@ mod statistics;
 mod store;
 mod types;
 mod verify;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -81,3 +82,4 @@ pub use store::{Health, Options, Store};
 pub use types::{
     CollectionId, DocId, Epoch, IndexId, JobId, Millis, PositionSeq, Revision, Seq, StoreId, Tail,
 };
+pub use witness::Witness;

@@ -48,6 +48,7 @@ use crate::read::{self, Snapshot};
 use crate::space::{Room, Space};
 use crate::statistics::Statistics;
 use crate::types::{CollectionId, DocId, Epoch, IndexId, Millis, Revision, Seq, StoreId, Tail};
+use crate::witness::{self, Witness};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -66,6 +67,10 @@ pub struct Options {
     pub disk_reserve_bytes: u64,
     /// How it keeps its bytes.
     pub tuning: Tuning,
+    /// What others have seen of this store. One that has seen more than there is has it refused.
+    pub witnesses: Vec<Witness>,
+    /// Go on although acknowledged data is gone.
+    pub accept_loss: bool,
 }
 
 impl Options {
@@ -79,6 +84,8 @@ impl Options {
             upgrade: false,
             disk_reserve_bytes: 2 << 30,
             tuning: Tuning::SHIPPED,
+            witnesses: Vec::new(),
+            accept_loss: false,
         }
     }
 }
@@ -118,7 +125,13 @@ struct Inner {
     epoch: Epoch,
     id: StoreId,
     /// `None`: it lives in memory.
-    space: Option<Space>,
+    disk: Option<Disk>,
+}
+
+/// What only a store on a disk has.
+struct Disk {
+    space: Space,
+    has_lost: bool,
 }
 
 impl Drop for Inner {
@@ -156,7 +169,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` when another process holds the directory or it cannot be read; `Invalid` when it
     /// was written by a newer version, or by an older one and `upgrade` is not asked for; `Corrupt` when the log
-    /// and its counters disagree.
+    /// and its counters disagree, or a witness or consumer has seen more than there is and `accept_loss` is not
+    /// given.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         options.tuning.check()?;
         let Options { cache_bytes, memtable_bytes, tuning, .. } = options;
@@ -171,7 +185,10 @@ impl Store {
         if options.upgrade {
             format::upgrade(&kv)?;
         }
-        Self::run(Arc::new(kv), options.clock, Some(Space::new(dir, options.disk_reserve_bytes)), tuning)
+        let id = format::check(&kv)?;
+        let has_lost = witness::check(&kv, id, read::tail(&kv)?, &options.witnesses, options.accept_loss)?;
+        let disk = Disk { space: Space::new(dir, options.disk_reserve_bytes), has_lost };
+        Self::run(Arc::new(kv), options.clock, Some(disk), tuning)
     }
 
     /// A store that lives in memory, for tests and throw-away use.
@@ -186,8 +203,8 @@ impl Store {
         Self::run(kv, clock, None, Tuning::SHIPPED)
     }
 
-    fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>, tuning: Tuning) -> Result<Self> {
-        let store = Self::build(kv, clock, space, tuning)?;
+    fn run(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, disk: Option<Disk>, tuning: Tuning) -> Result<Self> {
+        let store = Self::build(kv, clock, disk, tuning)?;
         let started = [store.inner.keeper.start()?, store.inner.builder.start()?];
         store.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(started);
         Ok(store)
@@ -198,7 +215,7 @@ impl Store {
         Self::build(kv, clock, None, Tuning::SHIPPED)
     }
 
-    fn build(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, space: Option<Space>, tuning: Tuning) -> Result<Self> {
+    fn build(kv: Arc<dyn Kv>, clock: Arc<dyn Clock>, disk: Option<Disk>, tuning: Tuning) -> Result<Self> {
         let id = format::check(&*kv)?;
         let tail = read::tail(&*kv)?;
         check_log(&*kv, tail.seq)?;
@@ -243,7 +260,7 @@ impl Store {
         let keeper = Arc::new(Housekeeper::new(Arc::clone(&shared), Arc::clone(&committer)));
         let builder = Arc::new(Builder::new(Arc::clone(&shared), Arc::clone(&committer)));
         let threads = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, builder, threads, epoch, id, space }) })
+        Ok(Self { inner: Arc::new(Inner { shared, committer, keeper, builder, threads, epoch, id, disk }) })
     }
 
     /// Commits and waits for the answer.
@@ -262,7 +279,7 @@ impl Store {
 
     fn submit_done(&self, transaction: Transaction, done: Done<Receipt>) {
         if transaction.grows()
-            && let Some(Err(error)) = self.inner.space.as_ref().map(Space::check)
+            && let Some(Err(error)) = self.inner.disk.as_ref().map(|disk| disk.space.check())
         {
             return done.tell(Err(error));
         }
@@ -530,6 +547,12 @@ impl Store {
         self.inner.id
     }
 
+    /// Whether this opening has given up acknowledged data: what was derived from the store before is to be removed.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        self.inner.disk.as_ref().is_some_and(|disk| disk.has_lost)
+    }
+
     /// The store's time.
     #[must_use]
     pub fn now(&self) -> Millis {
@@ -566,7 +589,7 @@ impl Store {
             poisoned: self.inner.shared.poison.reason().map(str::to_owned),
             waiting: self.inner.committer.waiting(),
             commits: self.inner.shared.figures.totals(),
-            room: self.inner.space.as_ref().map(Space::room),
+            room: self.inner.disk.as_ref().map(|disk| disk.space.room()),
         }
     }
 

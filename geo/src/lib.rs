@@ -64,4 +64,5 @@ pub use point::{EARTH_RADIUS_M, Point};
 pub use query::{ANSWER_ITEMS_MAX, AdHit, Counts, DeviceHit, Within};
 pub use service::{Geo, GeoOptions, begin_at};
 pub use shape::Shape;
+pub use snapshot::witnesses;
 pub use verify::Verdict;

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, Tail};
+use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, StoreId, Tail, Witness};
 
 use crate::fix::Fix;
 use crate::hash::{hash, low};
@@ -162,6 +162,24 @@ fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
         }
         _ => Ok(0),
     }
+}
+
+/// How far the snapshots in a directory have come; damaged ones say nothing.
+#[must_use]
+pub fn witnesses(dir: &Path) -> Vec<Witness> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(std::result::Result::ok);
+    let files = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "snapshot"));
+    files.filter_map(|path| witness(&std::fs::read(&path).ok()?).ok()).collect()
+}
+
+fn witness(bytes: &[u8]) -> Result<Witness> {
+    let mut reader = Reader::checked(bytes, MAGIC)?;
+    let store = reader.bytes(16)?.try_into().map_err(|_| reader.fault("no store"))?;
+    let _marks_and_place = reader.bytes(8 + 8 + 4 + 4)?;
+    let at = Tail { seq: Seq::new(reader.u64()?), positions: PositionSeq::new(reader.u64()?) };
+    Ok(Witness { what: "a device snapshot".to_owned(), store: StoreId(store).to_string(), at })
 }
 
 fn overwrite(out: &mut [u8], at: usize, bytes: &[u8]) {

@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! {"store": hex, "seq": n, "epoch": n, "at": ms, "gen": n, "mapping": hex, "collections": n,
-//!  "format": n, "tantivy": "x.y.z/n"}
+//!  "format": n, "tantivy": "x.y.z/n"} crc
 //! ```
+//! `crc` is the CRC-32C of the JSON, decimal: `meta.json` has no checksum of its own, and a changed digit of `seq`
+//! would call for documents that were never lost.
 //! `epoch` and `at` are those of the log record at `seq`: a log that lost its tail and grew again has another
 //! record there. `mapping` covers the collections up to number `collections`.
 
@@ -72,7 +74,7 @@ impl Checkpoint {
     }
 
     pub(crate) fn encode(&self) -> String {
-        json!({
+        let json = json!({
             "store": self.store,
             "seq": self.mark.seq.get(),
             "epoch": self.mark.epoch.get(),
@@ -82,13 +84,13 @@ impl Checkpoint {
             "collections": self.collections.get(),
             "format": self.format,
             "tantivy": self.tantivy,
-        })
-        .to_string()
+        });
+        seal(&json.to_string())
     }
 
     pub(crate) fn decode(payload: &str) -> Result<Self> {
-        let json: Json = serde_json::from_str(payload).unwrap_or_default();
-        Self::from_json(&json)
+        unseal(payload)
+            .and_then(|json| Self::from_json(&serde_json::from_str(json).ok()?))
             .ok_or_else(|| Error::corrupt(format!("search index: unreadable checkpoint {payload:?}")))
     }
 
@@ -111,6 +113,17 @@ impl Checkpoint {
             tantivy: text("tantivy")?,
         })
     }
+}
+
+/// Adds the checksum.
+pub(crate) fn seal(json: &str) -> String {
+    format!("{json} {}", crc32c::crc32c(json.as_bytes()))
+}
+
+/// The JSON of a payload whose checksum is right.
+pub(crate) fn unseal(payload: &str) -> Option<&str> {
+    let (json, crc) = payload.rsplit_once(' ')?;
+    (crc.parse() == Ok(crc32c::crc32c(json.as_bytes()))).then_some(json)
 }
 
 /// What the store says to a checkpoint.
@@ -213,10 +226,18 @@ mod tests {
     #[test]
     fn golden_text() {
         let text = r#"{"store":"ab","seq":50,"epoch":2,"at":1700,"gen":3,"mapping":"cd","collections":9,"format":1,"tantivy":"0.27.0/7"}"#;
-        assert_eq!(checkpoint().encode(), text);
-        assert_eq!(Checkpoint::decode(text).unwrap(), checkpoint());
+        let payload = format!("{text} 933317939");
+        assert_eq!(checkpoint().encode(), payload);
+        assert_eq!(Checkpoint::decode(&payload).unwrap(), checkpoint());
         for bad in ["", "{}", "null", &text.replace("50", "-1"), &text.replace("\"gen\":3,", "")] {
-            assert!(Checkpoint::decode(bad).is_err(), "{bad}");
+            assert!(Checkpoint::decode(&seal(bad)).is_err(), "{bad}");
+        }
+        assert!(Checkpoint::decode(text).is_err(), "without a checksum");
+        for bit in 0..payload.len() * 8 {
+            let mut bytes = payload.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let changed = String::from_utf8_lossy(&bytes);
+            assert!(Checkpoint::decode(&changed).is_err(), "{changed}");
         }
     }
 

@@ -10,7 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dateline_engine::{Error, Result};
+use dateline_engine::{Error, Result, Tail, Witness};
 use tantivy::directory::Directory;
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, ReloadPolicy};
@@ -86,6 +86,16 @@ fn check_files(index: &Index) -> Result<()> {
         return Err(Error::corrupt("search index: the list of its files is missing"));
     }
     Ok(())
+}
+
+/// How far the generation that serves has come, read from its files as they are; `None` when they do not say.
+pub fn witness(root: &Path) -> Option<Witness> {
+    let number = current(root).ok()??;
+    let meta = fs::read(root.join(number.to_string()).join("meta.json")).ok()?;
+    let meta: serde_json::Value = serde_json::from_slice(&meta).ok()?;
+    let checkpoint = Checkpoint::decode(meta.get("payload")?.as_str()?).ok()?;
+    let at = Tail { seq: checkpoint.mark.seq, ..Tail::default() };
+    Some(Witness { what: "the search index".to_owned(), store: checkpoint.store, at })
 }
 
 /// The generation that serves, if one was ever finished.

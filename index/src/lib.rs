@@ -53,6 +53,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use generation::witness;
 pub use language::Language;
 pub use mapping::{Kind, Mapping};
 pub use reader::{Hit, SearchAnswer, SearchRequest};

@@ -31,6 +31,7 @@ use crate::queues::{Ends, Waiting};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
 use crate::streams::{Feeds, Records, Seats};
+use crate::witness;
 
 /// The shared state. See the module.
 #[derive(Clone)]
@@ -103,6 +104,8 @@ impl From<Error> for OpenError {
 pub struct Consent {
     /// Raise a store of an older format.
     pub upgrade: bool,
+    /// Go on although acknowledged data is gone.
+    pub accept_loss: bool,
 }
 
 /// What an app is made of.
@@ -223,8 +226,14 @@ pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>, consen
         upgrade: consent.upgrade,
         disk_reserve_bytes: config.engine.disk_reserve_bytes,
         tuning: Tuning::SHIPPED,
+        witnesses: witness::gather(data),
+        accept_loss: consent.accept_loss,
     };
-    Store::open(&data.store(), options)
+    let store = Store::open(&data.store(), options)?;
+    if store.has_lost() {
+        witness::forget(data)?;
+    }
+    Ok(store)
 }
 
 /// The durable tail as a channel that async code can wait on.

@@ -244,6 +244,7 @@ fn check_format(dir: &Path) -> Result<(), DataError> {
     let format = serde_json::from_str::<Value>(&text)
         .ok()
         .and_then(|value| value.get("format")?.as_u64())
+        .filter(|format| *format > 0)
         .ok_or_else(|| unusable(&path, "no format number in it; is this a dateline directory?"))?;
     if format > FORMAT {
         return Err(DataError::Newer { dir: dir.to_owned(), format });

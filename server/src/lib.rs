@@ -33,6 +33,7 @@ mod streams;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod witness;
 mod work;
 
 use http::Routes;

@@ -35,4 +35,4 @@ fn split_frame<'a>(what: &str, bytes: &'a [u8], header_len_min: usize) -> Result
 }
 
 /// Format byte of every value this version writes.
-const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;

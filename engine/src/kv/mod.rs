@@ -7,8 +7,10 @@ pub(crate) mod batch;
 pub(crate) mod families;
 #[cfg(test)]
 pub(crate) mod faulty;
+pub(crate) mod manifest;
 pub(crate) mod measure;
 pub(crate) mod memory;
+pub(crate) mod records;
 pub(crate) mod rocks;
 pub(crate) mod tuning;
 

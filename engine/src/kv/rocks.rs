@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kv::batch::{Action, Batch};
 use crate::kv::families::Family;
 use crate::kv::tuning::{Compression, Filter, Tuning};
-use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit};
+use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit, manifest, records};
 use crate::statistics::Statistics;
 
 type Db = DBWithThreadMode<SingleThreaded>;
@@ -42,6 +42,8 @@ pub(crate) struct RocksKv {
 
 impl RocksKv {
     pub(crate) fn open(dir: &Path, options: RocksOptions) -> Result<Self> {
+        manifest::check(dir)?;
+        records::end_log(dir)?;
         let cache = Cache::new_hyper_clock_cache(options.cache_bytes, 0);
         let memtables = WriteBufferManager::new_write_buffer_manager_with_cache(
             options.memtable_bytes,
@@ -56,15 +58,19 @@ impl RocksKv {
             database.enable_statistics();
         }
         let db = Db::open_cf_descriptors(&database, dir, families).map_err(|e| open_error(dir, &e))?;
+        manifest::mark(dir)?;
         Ok(Self { db, options: database })
     }
 
     /// The format of a store in which families of this program are missing, so of an older one, or one whose
-    /// creation was cut short. `None` when none is missing, or there is no store. Changes nothing.
+    /// creation was cut short. `None` when none is missing, or there is no store. Changes nothing but the end of a
+    /// log that cannot be read.
     pub(crate) fn older_format(dir: &Path) -> Result<Option<Vec<u8>>> {
         if !dir.join("CURRENT").exists() {
             return Ok(None);
         }
+        manifest::check(dir)?;
+        records::end_log(dir)?;
         let known = Db::list_cf(&Options::default(), dir).map_err(|e| open_error(dir, &e))?;
         let has = |family: Family| known.iter().any(|name| name == family.name());
         if Family::ALL.into_iter().all(has) || !has(Family::Meta) {
@@ -210,11 +216,15 @@ fn open_error(dir: &Path, error: &rocksdb::Error) -> Error {
 }
 
 pub(crate) fn read_error(error: &rocksdb::Error) -> Error {
+    let text = error.to_string();
+    // RocksDB takes a file that is gone for a passing fault of the system.
+    let is_gone = text.contains("No such file or directory: While open a file");
     let kind = match error.kind() {
         rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
+        _ if is_gone => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, error.to_string())
+    Error::new(kind, text)
 }
 
 impl KvRead for RocksKv {

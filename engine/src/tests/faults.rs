@@ -38,7 +38,7 @@ struct Book {
 }
 
 /// The seed of a run, printed so that it can be replayed.
-fn seed(name: &str) -> u64 {
+pub(super) fn seed(name: &str) -> u64 {
     let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..1 << 32), |text| text.parse().unwrap());
     eprintln!("{name}: SEED={seed}");
     seed

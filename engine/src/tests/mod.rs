@@ -1,6 +1,7 @@
 //! Tests of the whole engine: against a model, over both stores, with crashes in between.
 
 mod behaviour;
+mod broken_files;
 mod dropping;
 mod faults;
 mod formats;

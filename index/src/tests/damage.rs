@@ -9,6 +9,7 @@ use tantivy::schema::Value as _;
 use tantivy::{IndexWriter, TantivyDocument};
 
 use super::world::{Random, World};
+use crate::checkpoint::{seal, unseal};
 use crate::generation::Generation;
 
 /// A world with a few commits behind it, stopped.
@@ -104,10 +105,11 @@ fn a_foreign_checkpoint_is_not_believed() {
         let mut world = stopped();
         let path = world.root().join("1/meta.json");
         let mut meta: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let mut payload: serde_json::Value = serde_json::from_str(meta["payload"].as_str().unwrap()).unwrap();
+        let payload = unseal(meta["payload"].as_str().unwrap()).unwrap();
+        let mut payload: serde_json::Value = serde_json::from_str(payload).unwrap();
         assert_ne!(payload[member], value);
         payload[member] = value;
-        meta["payload"] = json!(payload.to_string());
+        meta["payload"] = json!(seal(&payload.to_string()));
         fs::write(&path, meta.to_string()).unwrap();
         recovers(&mut world, true, member);
     }

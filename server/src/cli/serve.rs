@@ -47,6 +47,9 @@ pub struct Args {
     /// Raise a data directory of an older format; older programs cannot read it afterwards
     #[arg(long)]
     upgrade: bool,
+    /// Go on with what is left although acknowledged data is gone
+    #[arg(long)]
+    accept_loss: bool,
 }
 
 impl Args {
@@ -87,7 +90,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("name a data directory with --data"));
     }
     start_log(&config.log)?;
-    let consent = Consent { upgrade: args.upgrade };
+    let consent = Consent { upgrade: args.upgrade, accept_loss: args.accept_loss };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let app = App::builder().config(config).consent(consent).open()?;

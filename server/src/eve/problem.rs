@@ -116,6 +116,8 @@ catalogue! {
         "The header fields exceed 16 KiB or 100 lines."
     Internal "internal" 500 "Internal error"
         "The server met a state it does not know. Nothing was stored by this request. The log has the reason under the instance."
+    Corrupt "corrupt" 500 "Stored data is damaged"
+        "A stored block or checksum is wrong, so this was not answered. Other data is not concerned. The log names file, key and offset; a backup has it."
     NotSupported "not-supported" 501 "Not supported"
         "The request is understood but this server does not do it."
     UpstreamFailed "upstream-failed" 502 "Upstream failed"

@@ -81,7 +81,7 @@ impl From<Error> for Problem {
             ErrorKind::Unavailable => Self::new(Slug::EngineStopped, text).retry_after(5),
             ErrorKind::Corrupt => {
                 tracing::error!(error = %text, "stored bytes are damaged");
-                Self::new(Slug::Internal, "stored data is damaged; the log names the place")
+                Self::new(Slug::Corrupt, "stored data is damaged; the log names the place")
             }
             ErrorKind::Internal => {
                 tracing::error!(error = %text, "the engine met a defect");

@@ -13,6 +13,7 @@ mod bulk;
 mod client;
 mod command_line;
 mod crash;
+mod damage;
 mod disk_full;
 mod documents;
 mod errors;

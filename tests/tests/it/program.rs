@@ -107,6 +107,12 @@ impl Server {
         self.running.as_ref().expect("the program runs").child.id()
     }
 
+    /// What the running program has logged so far.
+    pub(crate) fn said(&self) -> Vec<String> {
+        let running = self.running.as_ref().expect("the program runs");
+        running.talk.lock().expect("no reader panics").clone()
+    }
+
     pub(crate) fn address(&self) -> Address {
         self.address.clone()
     }
