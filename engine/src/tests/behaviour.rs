@@ -455,47 +455,6 @@ fn one_directory_one_store() {
     Store::open(dir.path(), Options::new()).unwrap();
 }
 
-/// Each planted difference is found and named; the untouched store has none.
-#[test]
-fn verify_finds_what_was_planted() {
-    let differences = |plant: &dyn Fn(&MemoryKv, CollectionId)| {
-        let kv = MemoryKv::default();
-        let store = on(kv.clone());
-        let cars = cars(&store);
-        for body in [r#"{"plate":"A","brand":"saab"}"#, r#"{"plate":"B","brand":"saab"}"#] {
-            store.commit(sync().put(cars, id("a"), Condition::Always, body)).unwrap();
-        }
-        store.commit(sync().enqueue(NewJob::new("lane", "x")).positions("p".into())).unwrap();
-        plant(&kv, cars);
-        store.verify(&mut |_| ()).unwrap()
-    };
-    let remove = |kv: &MemoryKv, family: Family, at: usize| {
-        let mut rows = Vec::new();
-        let all = crate::kv::KeyRange::new([], [u8::MAX; 32]);
-        kv.scan(family, &all, crate::kv::Direction::Forward, &mut |place, _| {
-            rows.push(place.to_vec());
-            Ok(ControlFlow::Continue(()))
-        })
-        .unwrap();
-        let mut batch = Batch::default();
-        batch.delete(family, &rows[at]);
-        kv.write(&batch, true).unwrap();
-    };
-    assert_eq!(differences(&|_, _| ()), Vec::<String>::new());
-    for (family, word) in [
-        (Family::Log, "log"),
-        (Family::History, "history"),
-        (Family::Index, "index"),
-        (Family::Job, "queue"),
-        (Family::Jst, "queue"),
-        (Family::Positions, "positions"),
-        (Family::Heads, "head"),
-    ] {
-        let found = differences(&|kv, _| remove(kv, family, 0));
-        assert!(found.iter().any(|difference| difference.contains(word)), "{family:?}: {found:?}");
-    }
-}
-
 #[test]
 fn positions_of_another_history_are_recognised() {
     let kv = MemoryKv::default();

@@ -18,6 +18,7 @@ mod disk_full;
 mod documents;
 mod errors;
 mod examples;
+mod failing_sync;
 mod fan_out;
 mod feeds;
 mod formats;
