@@ -70,12 +70,12 @@ impl RocksKv {
             return Ok(None);
         }
         manifest::check(dir)?;
-        records::end_log(dir)?;
         let known = Db::list_cf(&Options::default(), dir).map_err(|e| open_error(dir, &e))?;
         let has = |family: Family| known.iter().any(|name| name == family.name());
         if Family::ALL.into_iter().all(has) || !has(Family::Meta) {
             return Ok(None);
         }
+        records::end_log(dir)?;
         let mut options = Options::default();
         // As it was written: otherwise RocksDB 11.8.1 wants to drop what the manifest says about logs, and crashes.
         options.set_track_and_verify_wals_in_manifest(true);

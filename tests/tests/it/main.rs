@@ -43,6 +43,7 @@ mod snapshot;
 mod sphere;
 mod sse;
 mod stage;
+mod stalled;
 mod starting;
 mod streams;
 mod surface;

@@ -269,8 +269,13 @@ fn is_complaint(line: &str) -> bool {
 
 /// Asks a process that this test started to end (SIGTERM).
 pub(crate) fn terminate(id: u32) {
+    signal(id, "TERM");
+}
+
+/// Sends a signal, such as `STOP`, to a process that this test started.
+pub(crate) fn signal(id: u32, name: &str) {
     // The shell's own kill: the standard library sends nothing but SIGKILL.
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().expect("sh runs");
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().expect("sh runs");
     assert!(status.success(), "process {id} cannot be signalled");
 }
 
