@@ -30,8 +30,9 @@ fn options() -> Options {
     Options { cache_bytes: 8 << 20, memtable_bytes: 256 << 20, disk_reserve_bytes: 0, ..Options::new() }
 }
 
-/// A store with files of every kind: tables, blobs of superseded versions, and a log that is still needed.
-fn truth(rng: &mut Rng) -> Truth {
+/// A store with files of every kind: tables, blobs of superseded versions, and a log that is still needed, unless it
+/// is `crowded`: then there is so little memory that the log is turned into tables all the time.
+fn truth(rng: &mut Rng, crowded: bool) -> Truth {
     let dir = tempfile::tempdir().unwrap();
     let (mut documents, mut jobs) = (BTreeMap::new(), BTreeMap::new());
     let mut count = 0;
@@ -39,7 +40,8 @@ fn truth(rng: &mut Rng) -> Truth {
     let mut collection = CollectionId::new(0);
     // An opening turns the log of the one before into tables.
     for _ in 0..3 {
-        let store = Store::open(dir.path(), options()).unwrap();
+        let memtable_bytes = if crowded { 8 << 20 } else { options().memtable_bytes };
+        let store = Store::open(dir.path(), Options { memtable_bytes, ..options() }).unwrap();
         collection = store.ensure_collection("notes", CollectionOptions::default()).unwrap();
         for _ in 0..60 {
             count += 1;
@@ -187,7 +189,7 @@ fn boundaries(log: &[u8]) -> Vec<usize> {
 fn a_log_may_end_anywhere() {
     let seed = seed("log-ends");
     let mut rng = Rng::with_seed(seed);
-    let truth = truth(&mut rng);
+    let truth = truth(&mut rng, false);
     let log = files(truth.dir.path(), |name| name.ends_with(".log")).pop().unwrap();
     let whole = std::fs::read(&log).unwrap();
     let name = log.file_name().unwrap();
@@ -272,7 +274,7 @@ type Wanted = fn(&str) -> bool;
 fn damage_is_told_or_harmless() {
     let seed = seed("damage");
     let mut rng = Rng::with_seed(seed);
-    let truth = truth(&mut rng);
+    let truth = truth(&mut rng, false);
     let kinds: [(&str, Wanted); 5] = [
         ("tables", |name| name.ends_with(".sst")),
         ("blobs", |name| name.ends_with(".blob")),
@@ -308,4 +310,32 @@ fn damage_is_told_or_harmless() {
         let loud = outcomes.iter().any(|outcome| *outcome != Outcome::Whole);
         assert!(loud, "SEED={seed}: no damage of {kind} was noticed");
     }
+}
+
+/// What is written to the list of files after its mark: each edit belongs to logs or tables that would be missed.
+#[test]
+fn later_edits_of_the_manifest_are_missed() {
+    let seed = seed("later-edits");
+    let mut rng = Rng::with_seed(seed);
+    let truth = truth(&mut rng, true);
+    let manifest = files(truth.dir.path(), |name| name.starts_with("MANIFEST")).pop().unwrap();
+    let mark = std::fs::read_to_string(truth.dir.path().join("manifest.mark")).unwrap();
+    let marked: usize = mark.split(' ').nth(1).unwrap().parse().unwrap();
+    let whole = std::fs::read(&manifest).unwrap();
+    assert!(whole.len() > marked, "there are no edits after {marked}");
+    let mut cases: Vec<(String, Vec<u8>)> = Vec::new();
+    let edges = boundaries(&whole).into_iter().filter(|edge| (marked..whole.len()).contains(edge));
+    cases.extend(edges.map(|edge| (format!("cut at the record at {edge}"), whole[..edge].to_vec())));
+    for _ in 0..rounds(30) {
+        let mut bytes = whole[marked..].to_vec();
+        let how = hurt(&mut bytes, &mut rng);
+        cases.push((how, [&whole[..marked], &bytes].concat()));
+    }
+    let mut outcomes = Vec::new();
+    for (how, bytes) in cases {
+        let dir = copy(truth.dir.path());
+        std::fs::write(dir.path().join(manifest.file_name().unwrap()), &bytes).unwrap();
+        outcomes.push(open(dir.path(), &truth, &format!("SEED={seed} after the mark at {marked}: {how}")));
+    }
+    eprintln!("later edits: {}", tally(&outcomes));
 }
