@@ -36,8 +36,7 @@ pub(crate) fn check_manifest(path: &Path) -> Result<()> {
 /// Ends the newest log of a directory before a record at which RocksDB would stay: it ends a log before any other bad
 /// record in the same way. An older log is refused, because what was written after it would be lost with its end.
 pub(crate) fn end_log(dir: &Path) -> Result<()> {
-    let mut logs = logs(dir)?;
-    logs.sort();
+    let logs = logs(dir)?;
     let newest = logs.last().cloned();
     for path in logs {
         let Some(at) = endless(&path)? else { continue };
@@ -55,14 +54,17 @@ pub(crate) fn end_log(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Logs by number; their names have leading zeroes.
+/// Logs by number; names have leading zeroes up to six digits.
 fn logs(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| unreadable(dir, &error))?,
     };
     let paths = entries.filter_map(std::result::Result::ok).map(|entry| entry.path());
-    Ok(paths.filter(|path| path.extension().is_some_and(|end| end == "log")).collect())
+    let mut logs: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    logs.sort_by_cached_key(|path| (path.as_os_str().len(), path.clone()));
+    Ok(logs)
 }
 
 /// Where the first record is that RocksDB would read for ever.
@@ -137,6 +139,21 @@ mod tests {
         check(&[&record(1, 10)[..], &record(5, 10)[..6]].concat(), None);
     }
 
+    #[test]
+    fn the_newest_log_is_the_one_of_the_largest_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["999999.log", "000007.log", "1000000.log", "000008.sst"];
+        names.iter().for_each(|name| fs::write(dir.path().join(name), record(1, 10)).unwrap());
+        let found: Vec<PathBuf> = logs(dir.path()).unwrap();
+        assert_eq!(found, ["000007.log", "999999.log", "1000000.log"].map(|name| dir.path().join(name)));
+        let endless = [record(1, 10), record(5, 10)].concat();
+        fs::write(dir.path().join("1000000.log"), &endless).unwrap();
+        end_log(dir.path()).unwrap();
+        assert_eq!(fs::metadata(dir.path().join("1000000.log")).unwrap().len(), 17);
+        fs::write(dir.path().join("999999.log"), &endless).unwrap();
+        assert!(end_log(dir.path()).unwrap_err().to_string().contains("999999.log: the record at 17"));
+    }
+
     /// The hang itself: RocksDB must never see these.
     #[test]
     fn a_start_comes_to_an_end() {
@@ -156,7 +173,7 @@ mod tests {
         }
         drop(store);
 
-        let log = logs(dir.path()).unwrap().into_iter().max().unwrap();
+        let log = logs(dir.path()).unwrap().pop().unwrap();
         let mut bytes = fs::read(&log).unwrap();
         let at = headers(&bytes).map(|(at, _)| at).nth(12).unwrap();
         bytes[at + 6] ^= 4;
