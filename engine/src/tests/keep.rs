@@ -1,6 +1,5 @@
 //! What housekeeping does, and what reading makes of it: ends, retention, tombstones, moments of the past.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -313,95 +312,5 @@ fn bad_keeps_are_refused() {
     for keep in bad {
         let options = CollectionOptions { keep, ..CollectionOptions::default() };
         assert_eq!(store.ensure_collection("x", options).unwrap_err().kind(), ErrorKind::Invalid);
-    }
-}
-
-/// Random writes, ends, tidying and reopening against a list of versions written from the contract.
-#[test]
-fn random_lives_agree_with_the_reference() {
-    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config {
-        cases: 64,
-        ..proptest::test_runner::Config::default()
-    });
-    let step = (0u8..6, 0u8..4, 0u64..4_000);
-    let keeps = (proptest::option::of(1u32..4), proptest::option::of(500u64..5_000));
-    let strategy = (keeps, proptest::collection::vec(step, 1..80));
-    // The runner prints the smallest failing steps, and keeps its seed beside this file.
-    runner
-        .run(&strategy, |((versions_max, versions_ms), steps)| {
-            random_life(Keep { versions_max, versions_ms, ..Keep::default() }, &steps);
-            Ok(())
-        })
-        .unwrap();
-}
-
-/// `(seq, written at, end)`; an end of 0 stands for a tombstone.
-type Life = Vec<(u64, u64, Option<u64>)>;
-
-fn random_life(keep: Keep, steps: &[(u8, u8, u64)]) {
-    let mut world = World::new(keep);
-    let mut lives: BTreeMap<String, Life> = BTreeMap::new();
-    for &(what, doc, number) in steps {
-        let (id, now) = (format!("d{doc}"), world.store.now().get());
-        let life = lives.entry(id.clone()).or_default();
-        let live = life.last().is_some_and(|(_, _, end)| end.is_none_or(|end| end > now));
-        match what {
-            0 => life.push((world.put(&id, "{}").get(), now, None)),
-            1 => {
-                let end = now + 1 + number;
-                life.push((world.put_until(&id, "{}", end).get(), now, Some(end)));
-            }
-            2 if live => life.push((world.delete(&id).get(), now, Some(0))),
-            3 => world.clock.advance_ms(number),
-            4 => {
-                world.store.tidy().unwrap();
-                for (id, life) in &mut lives {
-                    let head = world.store.head(world.cars, id).unwrap();
-                    let ended =
-                        life.last().is_some_and(|(_, _, end)| end.is_some_and(|end| end > 0 && end <= now));
-                    if ended {
-                        life.push((head.unwrap().seq.get(), now, Some(0)));
-                    }
-                }
-            }
-            5 => world = world.reopen(),
-            _ => {}
-        }
-    }
-    world.check();
-    let snapshot = world.store.snapshot().unwrap();
-    let floor = snapshot.history_floor(world.cars).unwrap().get();
-    for seq in 0..=snapshot.tail().seq.get() {
-        let moment = snapshot.moment(Seq::new(seq)).unwrap();
-        for (id, life) in &lives {
-            let then = life.iter().rev().find(|(written, _, _)| *written <= seq);
-            let then = then.filter(|(_, _, end)| end.is_none_or(|end| end > moment.at.get()));
-            match snapshot.get_at(world.cars, id, moment) {
-                Ok(found) => {
-                    assert_eq!(
-                        found.map(|found| found.seq.get()),
-                        then.map(|then| then.0),
-                        "{id} at {moment:?}"
-                    );
-                }
-                Err(error) => {
-                    assert!(error.kind() == ErrorKind::Gone && seq < floor, "{id} at {seq}: {error}")
-                }
-            }
-        }
-    }
-    // What a rule promises to keep is there.
-    for (id, life) in &lives {
-        let kept = world.seqs(id);
-        for (place, (seq, _, _)) in life.iter().rev().enumerate() {
-            let superseded = place.checked_sub(1).and_then(|newer| life.iter().rev().nth(newer));
-            let young = superseded.is_none_or(|(_, at, _)| {
-                keep.versions_ms.is_some_and(|ms| at + ms > world.store.now().get())
-            });
-            let few = keep.versions_max.is_some_and(|max| place < max as usize);
-            if young || few || (keep.versions_max.is_none() && keep.versions_ms.is_none()) {
-                assert!(kept.contains(seq), "{id}: {seq} of {life:?} is kept, found {kept:?}");
-            }
-        }
     }
 }
