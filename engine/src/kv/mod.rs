@@ -94,7 +94,7 @@ pub(crate) trait Kv: KvRead + Send + Sync {
     fn size(&self, family: Family, range: &KeyRange) -> Result<u64>;
 
     /// Gives back files that hold keys of this range only, whatever snapshots see: for keys that were removed
-    /// durably before.
+    /// durably before. The keys of the family are all as long as the bounds.
     fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()>;
 
     /// One consistent state as files in a new directory.

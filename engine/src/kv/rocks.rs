@@ -316,7 +316,9 @@ impl Kv for RocksKv {
 
     fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()> {
         let family = self.family(family)?;
-        self.db.delete_file_in_range_cf(family, &range.lower, &range.upper).map_err(|e| read_error(&e))
+        // RocksDB drops a file that ends with the bound itself, and here the bound is the first key that stays.
+        let last = before(&range.upper);
+        self.db.delete_file_in_range_cf(family, &range.lower, &last).map_err(|e| read_error(&e))
     }
 
     fn checkpoint(&self, dir: &Path) -> Result<()> {
@@ -331,6 +333,19 @@ impl Kv for RocksKv {
     fn statistics(&self) -> Result<Statistics> {
         self.measure()
     }
+}
+
+/// The last key of the same length below this one.
+fn before(key: &[u8]) -> Vec<u8> {
+    let mut key = key.to_vec();
+    for byte in key.iter_mut().rev() {
+        let borrows = *byte == 0;
+        *byte = byte.wrapping_sub(1);
+        if !borrows {
+            break;
+        }
+    }
+    key
 }
 
 struct RocksSnapshot<'a> {
