@@ -71,6 +71,8 @@ pub struct Collection {
     pub state: CollectionState,
     /// The record that brought it into being.
     pub(crate) defined_at: Seq,
+    /// The record since which versions are kept by another rule, until all that were there have been filed by it.
+    pub(crate) survey: Option<Seq>,
     indexes: Vec<Index>,
 }
 
@@ -78,7 +80,7 @@ impl Collection {
     /// Without any index.
     pub(crate) fn empty(id: CollectionId, name: String, defined_at: Seq) -> Self {
         let (options, state) = (CollectionOptions::default(), CollectionState::Live);
-        Self { id, name, options, state, defined_at, indexes: Vec::new() }
+        Self { id, name, options, state, defined_at, survey: None, indexes: Vec::new() }
     }
 
     /// As it was stored.

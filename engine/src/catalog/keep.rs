@@ -36,4 +36,8 @@ impl Keep {
     pub(crate) fn limits_versions(&self) -> bool {
         self.versions_max.is_some() || self.versions_ms.is_some()
     }
+
+    pub(crate) fn keeps_versions_as(&self, other: &Self) -> bool {
+        (self.versions_max, self.versions_ms) == (other.versions_max, other.versions_ms)
+    }
 }

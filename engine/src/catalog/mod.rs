@@ -117,7 +117,7 @@ impl Catalog {
     }
 
     /// Plans other options for a collection; nothing changes yet. An index that stays as it was declared keeps its
-    /// entries, a new one begins to be built.
+    /// entries, a new one begins to be built. Versions that are there already are kept by the new rule.
     pub(crate) fn plan_change(
         &self,
         id: CollectionId,
@@ -128,6 +128,9 @@ impl Catalog {
         let before = before.ok_or_else(|| Error::not_found(format!("collection {id} does not exist")))?;
         options.check()?;
         let mut collection = Collection::clone(before);
+        if !options.keep.keeps_versions_as(&before.options.keep) {
+            collection.survey = options.keep.limits_versions().then_some(at);
+        }
         let dropped = collection.declare(options, self.next_index, &IndexState::Building { since: at });
         Ok(Defined { collection, at, dropped })
     }
@@ -138,6 +141,7 @@ impl Catalog {
         let known = known.ok_or_else(|| Error::not_found(format!("collection {id} does not exist")))?;
         let mut collection = Collection::clone(known);
         collection.state = CollectionState::Dropping(at);
+        collection.survey = None;
         let dropped = collection.declare(CollectionOptions::default(), self.next_index, &IndexState::Ready);
         Ok(Defined { collection, at, dropped })
     }

@@ -6,7 +6,8 @@
 //! cursor     [02][seq u64, positions u64, seen_ms u64, epoch u32, holds u8]
 //!            [01] the same without `holds`, which it does
 //! collection [01][JSON: name, definition, defined_at, keep, declared: [{id, unique, fields, state, ..}],
-//!            dropped: {"dropping": seq} or {"dropped": seq}, absent while it is there]
+//!            dropped: {"dropping": seq} or {"dropped": seq}, absent while it is there,
+//!            survey: seq since which versions are kept otherwise, absent when all have been filed so]
 //!            formats 1 and 2: unique, indexes, first_index in place of declared
 //! cat/build  [01][JSON: after, passes, added, violations, more]
 //! ```
@@ -93,6 +94,8 @@ struct StoredCollection {
     declared: Vec<StoredIndex>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dropped: Option<StoredDrop>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    survey: Option<u64>,
 }
 
 /// How far a drop has come, and the record of it.
@@ -133,6 +136,7 @@ pub(crate) fn encode_collection(collection: &Collection) -> Result<Vec<u8>> {
             CollectionState::Dropping(at) => Some(StoredDrop::Dropping(at.get())),
             CollectionState::Dropped(at) => Some(StoredDrop::Dropped(at.get())),
         },
+        survey: collection.survey.map(Seq::get),
     })
 }
 
@@ -159,6 +163,7 @@ pub(crate) fn decode_collection(id: CollectionId, value: &[u8]) -> Result<Collec
     };
     let mut empty = Collection::empty(id, stored.name, Seq::new(stored.defined_at));
     empty.state = state;
+    empty.survey = stored.survey.map(Seq::new);
     Ok(empty.stored(stored.definition, stored.keep, old.chain(declared).collect()))
 }
 
@@ -238,6 +243,11 @@ mod tests {
         assert_eq!(decode_collection(old.id, &again).unwrap(), old);
         let golden = r#"{"name":"cars","definition":"{}","defined_at":9,"keep":{"versions_max":2,"versions_ms":null,"expire_after_ms":null,"tombstone_ms":null},"declared":[{"id":4,"unique":true,"fields":[{"path":"plate","kind":"any","ignore_case":false}],"state":"ready"},{"id":5,"unique":false,"fields":[{"path":"brand","kind":"any","ignore_case":false},{"path":"price","kind":"any","ignore_case":false}],"state":"ready"}]}"#;
         assert_eq!(String::from_utf8(again[1..].to_vec()).unwrap(), golden);
+        let mut surveyed = old.clone();
+        surveyed.survey = Some(Seq::new(12));
+        let value = encode_collection(&surveyed).unwrap();
+        assert!(value.ends_with(br#"],"survey":12}"#));
+        assert_eq!(decode_collection(old.id, &value).unwrap(), surveyed);
         let since = Seq::new(3);
         let violation = Violation { ids: vec!["a".to_owned()], values: vec![1.into()], why: "no".to_owned() };
         for state in [

@@ -29,6 +29,11 @@ impl Group<'_> {
         self.ledger.history_floors.remove(&collection);
         // Whoever keeps something derived from the collection has to look again.
         self.ledger.touched.insert(collection, at);
+        self.wake_keeper();
+    }
+
+    /// There is something to do for housekeeping now.
+    pub(super) fn wake_keeper(&mut self) {
         self.ledger.due = Some(self.ledger.due.map_or(self.ledger.at, |due| due.min(self.ledger.at)));
     }
 

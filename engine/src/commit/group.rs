@@ -562,10 +562,20 @@ impl<'a> Group<'a> {
             }
             Upkeep::File(row) => self.file(row),
             Upkeep::Dropped(collection) => self.close_drop(*collection)?,
+            Upkeep::Surveyed(collection, at) => self.close_survey(*collection, *at)?,
             // Planned and written by itself.
             Upkeep::Fill(_) => {}
         }
         Ok(())
+    }
+
+    /// Unless the rule has changed again meanwhile.
+    fn close_survey(&mut self, collection: CollectionId, at: Seq) -> Result<()> {
+        let known = self.ledger.catalog.by_id(collection).filter(|known| known.survey == Some(at));
+        let Some(known) = known else { return Ok(()) };
+        let mut closed = Collection::clone(known);
+        closed.survey = None;
+        self.write_collection(closed)
     }
 
     /// Removes superseded versions: each was put once, when it was superseded, and goes once.

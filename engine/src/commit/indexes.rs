@@ -254,6 +254,9 @@ impl Group<'_> {
         if collection.indexes().iter().any(|index| !index.is_readable()) {
             self.ledger.build = true;
         }
+        if collection.survey == Some(at) {
+            self.wake_keeper();
+        }
         self.write_collection(collection)?;
         Ok(id)
     }

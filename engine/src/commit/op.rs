@@ -67,6 +67,8 @@ pub(crate) enum Upkeep {
     File(DueRow),
     /// Nothing names a document of this dropped collection any more.
     Dropped(CollectionId),
+    /// All versions have been filed by the rule that holds since this record.
+    Surveyed(CollectionId, Seq),
     /// A step of building an index.
     Fill(Box<Fill>),
 }
@@ -332,7 +334,11 @@ impl Transaction {
         let chunks = self.chunks.iter().map(Chunk::len);
         let forgotten = self.upkeep.iter().map(|upkeep| match upkeep {
             Upkeep::Forget { versions, .. } => size_of_val(versions.as_slice()),
-            Upkeep::Settle { .. } | Upkeep::File(_) | Upkeep::Dropped(_) | Upkeep::Fill(_) => 0,
+            Upkeep::Settle { .. }
+            | Upkeep::File(_)
+            | Upkeep::Dropped(_)
+            | Upkeep::Surveyed(..)
+            | Upkeep::Fill(_) => 0,
         });
         bodies.chain(forgotten).chain(jobs).chain(results).chain(chunks).sum::<usize>()
             + positions

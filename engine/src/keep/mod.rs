@@ -11,6 +11,7 @@
 pub(crate) mod alarm;
 mod dropped;
 mod round;
+mod survey;
 pub(crate) mod versions;
 
 use std::collections::BTreeSet;
@@ -55,6 +56,7 @@ impl Housekeeper {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut damaged = false;
         self.end_dropped()?;
+        self.survey()?;
         for family in FAMILIES {
             let mut from = Vec::new();
             loop {
@@ -102,6 +104,30 @@ impl Housekeeper {
         let closing = Transaction::new(Durability::Buffered);
         let closing = dropping.into_iter().map(Upkeep::Dropped).fold(closing, Transaction::upkeep);
         self.commit(closing).map(drop)
+    }
+
+    /// Files versions by the rule their collection has taken since they were written.
+    fn survey(&self) -> Result<()> {
+        let catalog = self.shared.catalog.load_full();
+        for collection in catalog.iter() {
+            let Some(at) = collection.survey else { continue };
+            let mut from = Some(survey::Place::first(collection));
+            while let Some(place) = from {
+                if self.shared.alarm.is_stopping() {
+                    return Ok(());
+                }
+                let now = self.shared.clock.now();
+                let (mut rows, next) = survey::plan(&*self.shared.kv, collection, place, now)?;
+                if next.is_none() {
+                    rows = rows.upkeep(Upkeep::Surveyed(collection.id, at));
+                }
+                if rows.parts() > 0 {
+                    self.commit(rows)?;
+                }
+                from = next;
+            }
+        }
+        Ok(())
     }
 
     fn first_due(&self) -> Result<Option<Millis>> {

@@ -172,7 +172,11 @@ impl Plan<'_> {
     fn make_room(&mut self, versions: usize) {
         let removes = |upkeep: &Upkeep| match upkeep {
             Upkeep::Forget { versions, .. } => versions.len(),
-            Upkeep::Settle { .. } | Upkeep::File(_) | Upkeep::Dropped(_) | Upkeep::Fill(_) => 0,
+            Upkeep::Settle { .. }
+            | Upkeep::File(_)
+            | Upkeep::Dropped(_)
+            | Upkeep::Surveyed(..)
+            | Upkeep::Fill(_) => 0,
         };
         let purges = self.open.writes.iter().map(|write| match &write.change {
             Change::Purge { versions } => versions.len(),

@@ -52,6 +52,12 @@ impl World {
         self.commit(|tx| tx.delete(self.cars, name(id), Condition::Always)).unwrap().seqs[0]
     }
 
+    fn alter(&self, keep: Keep) {
+        let options =
+            CollectionOptions { unique: vec!["plate".into()], keep, ..CollectionOptions::default() };
+        self.store.alter(self.cars, options).unwrap();
+    }
+
     /// Of the log only the newest group stays.
     fn trim_log(&self) {
         let nothing = Retention { keep_ms: 0, keep_bytes: 0, hold_ms_max: 0 };
@@ -215,6 +221,69 @@ fn versions_are_kept_for_a_time() {
     assert_eq!(world.store.tidy().unwrap(), None);
     assert_eq!(world.seqs("a"), [third]);
     assert!(world.store.version(world.cars, "a", Seq::new(first)).unwrap().is_none());
+    world.check();
+}
+
+/// A rule that is changed holds for the versions that are there, whatever rule they were written under.
+#[test]
+fn another_rule_holds_for_what_is_there() {
+    let mut world = World::new(Keep::default());
+    let many = 2 * crate::limits::UPKEEP_ROWS_MAX / 3;
+    let seqs: Vec<u64> = (0..many).map(|_| world.put("a", "{}").get()).collect();
+    let others: Vec<u64> = (0..many).map(|_| world.put("b", "{}").get()).collect();
+    world.put("c", "{}");
+    assert_eq!(world.store.tidy().unwrap(), None);
+    world.alter(Keep { versions_max: Some(2), ..Keep::default() });
+    let snapshot = world.store.snapshot().unwrap();
+    assert_eq!(snapshot.history_floor(world.cars).unwrap(), Seq::ZERO, "housekeeping has not come by");
+    drop(snapshot);
+    // What was to be done is in the store.
+    world = world.reopen();
+    world.clock.advance_ms(1_000);
+    assert_eq!(world.store.tidy().unwrap(), None);
+    assert_eq!(world.seqs("a"), [seqs[many - 1], seqs[many - 2]]);
+    assert_eq!(world.seqs("b"), [others[many - 1], others[many - 2]]);
+    let floor = world.store.snapshot().unwrap().history_floor(world.cars).unwrap();
+    assert_eq!(floor.get(), others[many - 2]);
+    world.check();
+    // What is gone stays gone, and is said to be.
+    world.alter(Keep::default());
+    world.store.tidy().unwrap();
+    let snapshot = world.store.snapshot().unwrap();
+    let gone = snapshot.get_at(world.cars, "a", snapshot.moment(Seq::new(seqs[0])).unwrap());
+    assert_eq!(gone.unwrap_err().kind(), ErrorKind::Gone);
+    assert_eq!(snapshot.history_floor(world.cars).unwrap(), floor);
+    drop(snapshot);
+    world.reopen().check();
+}
+
+/// A version filed under a short time is filed anew under a longer one, and goes then.
+#[test]
+fn a_longer_time_is_kept_to() {
+    let world = World::new(Keep { versions_ms: Some(1_000), ..Keep::default() });
+    world.put("a", "{}");
+    let second = world.put("a", "{}").get();
+    world.alter(Keep { versions_ms: Some(60_000), ..Keep::default() });
+    world.clock.advance_ms(5_000);
+    assert_eq!(world.store.tidy().unwrap(), Some(Millis::new(62_000)));
+    assert_eq!(world.seqs("a").len(), 2);
+    world.clock.advance_ms(60_000);
+    assert_eq!(world.store.tidy().unwrap(), None);
+    assert_eq!(world.seqs("a"), [second]);
+    world.check();
+}
+
+#[test]
+fn an_altered_end_counts_from_the_next_write() {
+    let world = World::new(Keep::default());
+    world.put("a", "{}");
+    world.alter(Keep { expire_after_ms: Some(500), ..Keep::default() });
+    world.put("b", "{}");
+    world.alter(Keep { expire_after_ms: Some(900_000), ..Keep::default() });
+    world.clock.advance_ms(1_000);
+    world.store.tidy().unwrap();
+    assert!(world.store.get(world.cars, "a").unwrap().is_some());
+    assert_eq!(world.store.get(world.cars, "b").unwrap(), None);
     world.check();
 }
 

@@ -40,6 +40,8 @@ enum Step {
     Trim,
     /// Another collection takes the name.
     Drop(u8),
+    /// The collection keeps things otherwise.
+    Alter(u8),
     /// Close and open again.
     Reopen,
     /// Read the state as of some earlier record.
@@ -59,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::Tidy),
         2 => Just(Step::Trim),
         1 => any::<u8>().prop_map(Step::Drop),
+        2 => any::<u8>().prop_map(Step::Alter),
         2 => Just(Step::Reopen),
         2 => any::<u8>().prop_map(Step::AsOf),
     ]
@@ -139,9 +142,12 @@ impl World {
     }
 
     fn define(&mut self) {
+        self.cars = self.store().ensure_collection("cars", self.options()).unwrap();
+    }
+
+    fn options(&self) -> CollectionOptions {
         let (unique, keep) = (vec!["plate".into()], self.reference.keep);
-        let options = CollectionOptions { unique, keep, ..CollectionOptions::default() };
-        self.cars = self.store().ensure_collection("cars", options).unwrap();
+        CollectionOptions { unique, keep, ..CollectionOptions::default() }
     }
 
     fn store(&self) -> &Store {
@@ -221,6 +227,10 @@ impl World {
                 self.store().commit(transaction.drop(self.cars)).unwrap();
                 self.reference.drop_and_define(keep(*code));
                 self.define();
+            }
+            Step::Alter(code) => {
+                self.reference.alter(keep(*code));
+                self.store().alter(self.cars, self.options()).unwrap();
             }
             Step::Reopen => self.open(),
             Step::AsOf(back) => {

@@ -72,6 +72,47 @@ async fn old_versions_go_and_their_past_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_rule_is_taken_by_a_live_collection() {
+    let server = Server::start();
+    let admin = Client::admin(&server).await;
+    let mut definition =
+        admin.post("/api/collections", &json!({"name": "cars"})).reply().await.expect(201).json();
+    let mut car = admin.post("/api/cars", &json!({"n": 0})).reply().await.expect(201).json();
+    let path = format!("/api/cars/{}", car["_id"].as_str().expect("_id"));
+    let first = car["_seq"].as_u64().expect("_seq");
+    for n in 1..5 {
+        let etag = car["_etag"].as_str().expect("_etag").to_owned();
+        car = admin.patch(&path, &etag, &json!({"n": n})).reply().await.expect(200).json();
+    }
+    let mut alter = async |changes: Value, status: u16| {
+        let etag = definition["_etag"].as_str().expect("_etag").to_owned();
+        let reply = admin.patch("/api/collections/cars", &etag, &changes).reply().await.expect(status);
+        if status == 200 {
+            definition = admin.read("/api/collections/cars").await;
+        }
+        (reply.json(), definition.clone())
+    };
+    let (_, told) = alter(json!({"versions": {"keep": 2}}), 200).await;
+    assert_eq!(told["versions"], json!({"keep": 2}));
+    until("three versions go", async || {
+        admin.read(&format!("{path}?version=all")).await["_items"].as_array().map(Vec::len) == Some(2)
+    })
+    .await;
+    let past = format!("{path}?as_of={first}");
+    problem("below the floor", &admin.get(&past).reply().await, 410);
+    alter(json!({"versions": {"keep": 100}}), 200).await;
+    problem("what is gone is gone", &admin.get(&past).reply().await, 410);
+    let (refused, told) = alter(json!({"versions": {"keep": 0}}), 400).await;
+    assert!(refused["errors"]["versions"]["keep"].is_string() || refused.to_string().contains("versions"));
+    assert_eq!(told["versions"], json!({"keep": 100}), "the rule stays as it was");
+    alter(json!({"expire_after_s": 0.5}), 200).await;
+    let short = admin.post("/api/cars", &json!({"n": 9})).reply().await.expect(201).json();
+    let short = format!("/api/cars/{}", short["_id"].as_str().expect("_id"));
+    until("it ends", async || admin.get(&short).reply().await.status == 404).await;
+    assert_eq!(admin.read(&path).await["n"], 4, "it was written before and has no end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collection_is_dropped_and_its_name_used_again() {
     let server = Server::start();
     let admin = Client::admin(&server).await;

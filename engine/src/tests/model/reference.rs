@@ -83,6 +83,8 @@ pub(super) struct Reference {
     ends: BTreeMap<(u64, String), u64>,
     /// Documents by the time at which their older versions are to be looked at.
     surplus: BTreeMap<(u64, String), ()>,
+    /// Versions are kept by another rule than when they were filed.
+    survey: bool,
 }
 
 impl Reference {
@@ -164,14 +166,39 @@ impl Reference {
         if let Some(end) = ends {
             self.ends.insert((end, id.to_owned()), seq);
         }
-        if before.is_some() && (self.keep.versions_max.is_some() || self.keep.versions_ms.is_some()) {
-            let second = (self.now + self.keep.versions_ms.unwrap_or(0)) / 1_000 + 1;
-            self.surplus.insert((second * 1_000, id.to_owned()), ());
+        if before.is_some() && self.limits_versions() {
+            self.surplus.insert((self.surplus_at(self.now), id.to_owned()), ());
+        }
+    }
+
+    fn limits_versions(&self) -> bool {
+        self.keep.versions_max.is_some() || self.keep.versions_ms.is_some()
+    }
+
+    /// When a version that was superseded at this time is to be looked at.
+    fn surplus_at(&self, superseded: u64) -> u64 {
+        ((superseded + self.keep.versions_ms.unwrap_or(0)) / 1_000 + 1) * 1_000
+    }
+
+    /// Other rules for what is written from now on, and for all versions, whenever they were written.
+    pub(super) fn alter(&mut self, keep: Keep) {
+        self.record();
+        let before = std::mem::replace(&mut self.keep, keep);
+        if (before.versions_max, before.versions_ms) != (keep.versions_max, keep.versions_ms) {
+            self.survey = self.limits_versions();
         }
     }
 
     /// Does what is due now.
     pub(super) fn tidy(&mut self) {
+        if std::mem::take(&mut self.survey) {
+            for (id, doc) in self.docs.iter().filter(|(_, doc)| doc.head().is_some()) {
+                for newer in doc.kept().iter().skip(1) {
+                    let at = self.surplus_at(newer.updated).max(self.now);
+                    self.surplus.insert((at, id.clone()), ());
+                }
+            }
+        }
         let first = self.log.len();
         let later = self.ends.split_off(&(self.now + 1, String::new()));
         let due = std::mem::replace(&mut self.ends, later);
@@ -201,6 +228,9 @@ impl Reference {
 
     /// Removes the versions that neither rule keeps.
     fn cut(&mut self, id: &str) {
+        if !self.limits_versions() {
+            return;
+        }
         let (keep, now) = (self.keep, self.now);
         let doc = self.docs.get_mut(id).unwrap();
         if doc.head().is_none() {
@@ -227,6 +257,7 @@ impl Reference {
         self.docs.clear();
         self.ends.clear();
         self.surplus.clear();
+        self.survey = false;
         self.floor = self.record();
         self.keep = keep;
     }
