@@ -209,7 +209,9 @@ impl Problem {
 
     /// A parameter of the query string that cannot be read.
     pub fn query(parameter: &str, reason: impl std::fmt::Display) -> Self {
-        Self::new(Slug::InvalidQuery, format!("{parameter}: {reason}")).with("parameter", parameter)
+        Self::new(Slug::InvalidQuery, format!("{parameter}: {reason}"))
+            .with("parameter", parameter)
+            .issue(parameter, reason.to_string())
     }
 
     /// Another status than the usual one, where the dialect wants it.

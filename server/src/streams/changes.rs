@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use dateline_engine::Seq;
+use dateline_geo::Within;
 use futures_util::stream;
 use serde::Serialize;
 use serde_json::json;
@@ -21,7 +22,7 @@ use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, Params};
 use crate::http::{Answer, Peer, Refusal};
-use crate::resources::Query;
+use crate::resources::{self, Query};
 use crate::streams::position::beginning;
 use crate::streams::reader::{BYTES_MAX, End, Reader};
 use crate::streams::seats::Seat;
@@ -68,8 +69,10 @@ pub(crate) async fn read(
         Some(_) => return Err(Problem::query("include", "expected 'doc' or 'meta'").into()),
     };
     let filter = Filter::parse(params.get("where").unwrap_or_default())?;
+    let topics = topics(&params);
+    let within = placed(&app, &params, &topics)?;
     let user = principal.user.clone();
-    let view = View::new(&app, principal, topics(&params), filter, with_documents)?;
+    let view = View::new(&app, principal, topics, filter, with_documents)?.within(within);
     let mut reader = Reader::new(&app, &headers, peer, view, since)?;
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("application/x-ndjson") {
@@ -101,7 +104,23 @@ fn topics(params: &Params) -> Topics {
     Topics { all_changes: changes.is_empty(), changes, ..Topics::default() }
 }
 
-fn number(params: &Params, name: &str, usual: u64, min: u64, max: u64) -> Result<u64, Problem> {
+/// The part of the earth to look into, where all that is asked for has a place on it.
+fn placed(app: &App, params: &Params, topics: &Topics) -> Result<Option<Within>, Problem> {
+    let within = resources::within(params)?;
+    let name = if params.get("near").is_some() { "near" } else { "bbox" };
+    for collection in topics.changes.iter().filter(|_| within.is_some()) {
+        if app.resources().get(collection)?.geo.is_empty() {
+            return Err(Problem::query(name, format!("'{collection}' declares no 'geo' member")));
+        }
+    }
+    Ok(within)
+}
+
+/// A parameter that is a whole number; above `max` it is taken as `max`.
+///
+/// # Errors
+/// 400 when it is no number, or below `min`.
+pub(crate) fn number(params: &Params, name: &str, usual: u64, min: u64, max: u64) -> Result<u64, Problem> {
     match params.get(name).filter(|text| !text.is_empty()) {
         None => Ok(usual),
         Some(text) => match text.parse::<u64>() {

@@ -44,6 +44,8 @@ pub(crate) fn routes() -> Routes {
         ),
         Param::new("collections", "string", "names by comma; all that may be read without it"),
         Param::new("where", "string", "Mongo-style condition on the document, in JSON"),
+        Param::new("near", "string", "lon,lat,radius_m: only documents that lie in there; not their order"),
+        Param::new("bbox", "string", "west,south,east,north in degrees, in the same way"),
         Param::new("include", "string", "'doc' for the documents, 'meta' (without it) for none"),
         Param::new("wait", "integer", "seconds to wait for a first change, 0 to 60"),
     ];

@@ -28,8 +28,8 @@ pub(crate) fn problem(what: &str, reply: &Reply, status: u16) -> Value {
     body
 }
 
-/// Checks the error and that its `_issues` name a field, or something inside it.
-pub(crate) fn problem_of(what: &str, reply: &Reply, status: u16, field: &str) {
+/// Checks the error and that its `_issues` name a field, or something inside it; the body.
+pub(crate) fn problem_of(what: &str, reply: &Reply, status: u16, field: &str) -> Value {
     let body = problem(what, reply, status);
     let mut paths = Vec::new();
     collect("", &body["_issues"], &mut paths);
@@ -38,6 +38,7 @@ pub(crate) fn problem_of(what: &str, reply: &Reply, status: u16, field: &str) {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
     });
     assert!(is_named, "{what}: {field} is not named: {body}");
+    body
 }
 
 fn collect(path: &str, issues: &Value, paths: &mut Vec<String>) {

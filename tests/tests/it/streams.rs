@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::client::{Client, query};
-use crate::errors::problem;
+use crate::errors::{problem, problem_of};
 use crate::program::Server;
 use crate::sse::Stream;
 use crate::tracks::time_text;
@@ -86,6 +86,72 @@ async fn changes_come_in_pages_and_when_they_happen() {
     let group = admin.read(&format!("/api/changes?since={last}&collections=ads&limit=1")).await;
     let group = group["changes"].as_array().expect("changes");
     assert!(group[0]["group_last"].as_u64() > group[0]["seq"].as_u64(), "{group:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_are_filtered_by_condition_and_place() {
+    let (_server, admin) = ground().await;
+    admin.post("/api/collections", &json!({"name": "notes"})).reply().await.expect(201);
+    let start = head(&admin).await;
+    // In degrees east of Berlin; the last one lies behind the antimeridian.
+    for (id, lat, lon, price) in [("a", 52.5, 13.4, 5), ("b", 52.5, 13.41, 50), ("far", -17.0, 179.9, 5)] {
+        let ad = json!({"title": id, "coords": [lat, lon], "price": price});
+        admin.put_new(&format!("/api/ads/{id}"), &ad).reply().await.expect(201);
+    }
+    admin.post("/api/notes", &json!({"_id": "n", "price": 5})).reply().await.expect(201);
+    // What ceases to pass is not told, what begins to pass is.
+    let any = |id: &str| admin.call("PATCH", &format!("/api/ads/{id}")).header("if-match", "*");
+    any("a").json(&json!({"price": 60})).reply().await.expect(200);
+    any("far").json(&json!({"coords": [52.5, 13.4]})).reply().await.expect(200);
+    let cheap = json!({"price": {"$lt": 10}}).to_string();
+    let check = async |filters: &[(&str, &str)], expected: &[&str]| {
+        let path = format!("/api/changes?since={start}&{}", query(filters));
+        let page = admin.read(&path).await;
+        let changes = page["changes"].as_array().expect("changes");
+        let told: Vec<String> = changes
+            .iter()
+            .map(|change| format!("{}{}", change["_id"].as_str().expect("_id"), change["_version"]))
+            .collect();
+        assert_eq!(told, expected, "{path}: {page}");
+        assert_eq!(page["last_seq"], head(&admin).await, "the place moves on, whatever passes");
+    };
+    let ads = ("collections", "ads");
+    check(&[ads, ("where", &cheap)], &["a1", "far1", "far2"]).await;
+    check(&[("where", &cheap)], &["a1", "far1", "n1", "far2"]).await;
+    check(&[ads, ("near", "13.4,52.5,100")], &["a1", "a2", "far2"]).await;
+    check(&[("near", "13.4,52.5,100"), ("where", &cheap)], &["a1", "far2"]).await;
+    check(&[ads, ("bbox", "179,-18,-179,-16")], &["far1"]).await;
+    check(&[ads, ("bbox", "13,52,14,53")], &["a1", "b1", "a2", "far2"]).await;
+    check(&[("collections", "notes")], &["n1"]).await;
+
+    for (field, value) in [
+        ("where", "{"),
+        ("where", "{\"price\": {\"$near\": 1}}"),
+        ("near", "13.4,52.5"),
+        ("near", "13.4,95,10"),
+        ("near", "13.4,52.5,-1"),
+        ("bbox", "1,2,3"),
+        ("bbox", "1,50,2,40"),
+        ("include", "all"),
+        ("limit", "0"),
+        ("limit", "many"),
+        ("wait", "-1"),
+        ("since", "yesterday"),
+    ] {
+        let refused = admin.get(&format!("/api/changes?{}", query(&[(field, value), ads]))).reply().await;
+        let refused = problem_of(&format!("{field}={value}"), &refused, 400, field);
+        assert_eq!(refused["type"], "invalid-query", "{refused}");
+    }
+    let both = query(&[("near", "13.4,52.5,100"), ("bbox", "13,52,14,53")]);
+    problem_of("both", &admin.get(&format!("/api/changes?{both}")).reply().await, 400, "bbox");
+    let flat = "/api/changes?collections=notes&near=13.4,52.5,100";
+    problem_of("no place", &admin.get(flat).reply().await, 400, "near");
+    problem("unknown", &admin.get("/api/changes?collections=none").reply().await, 404);
+    for (since, reason) in [("99999999", "future"), ("77-1", "epoch")] {
+        let gone = admin.get(&format!("/api/changes?since={since}")).reply().await;
+        let gone = problem_of("a foreign place", &gone, 410, "since");
+        assert_eq!((&gone["_issues"]["since"], gone["floor"].is_u64()), (&json!(reason), true), "{gone}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
