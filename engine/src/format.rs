@@ -6,7 +6,8 @@
 //! ```text
 //! 1  documents, history, log, indexes, positions, queue
 //! 2  `expiry` has a row for each head that has an end; families `surplus` and later ones may exist
-//! 3  index entries are in the order of lists, each document in each index; collections name their indexes' ids
+//! 3  index entries are in the order of lists, each document in each index; collections name their indexes' ids;
+//!    `done` has a row by id for each finished job
 //! ```
 
 use std::ops::ControlFlow;
@@ -20,14 +21,15 @@ use crate::index;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv, KvRead};
+use crate::queue;
 use crate::read;
 use crate::store::load_catalog;
 use crate::types::{Epoch, Seq, StoreId};
 
 /// What this version reads and writes. DO NOT LOWER.
 pub(crate) const STORE_FORMAT: u64 = 3;
-/// Heads one write of an upgrade looks at.
-const STEP_HEADS: usize = 1_000;
+/// Rows one write of an upgrade looks at.
+const STEP_ROWS: usize = 1_000;
 
 /// Checks the format of an existing store, or marks a new one.
 pub(crate) fn check(kv: &dyn Kv) -> Result<StoreId> {
@@ -63,8 +65,9 @@ pub(crate) fn upgrade(kv: &dyn Kv) -> Result<()> {
     let value = kv.get(Family::Meta, key::META_FORMAT)?.unwrap_or_default();
     if meta::parse_number("format", &value)? == 2 {
         let entries = index_again(kv)?;
+        let jobs = file_finished(kv)?;
         raise(kv, 3)?;
-        tracing::info!(from = 2, to = 3, entries, "store upgraded");
+        tracing::info!(from = 2, to = 3, entries, jobs, "store upgraded");
     }
     Ok(())
 }
@@ -114,24 +117,47 @@ fn file_ends(kv: &dyn Kv) -> Result<u64> {
     Ok(filed)
 }
 
+/// Files every finished job under its id; answers how many there are.
+fn file_finished(kv: &dyn Kv) -> Result<u64> {
+    let mut filed = 0;
+    each_row(kv, Family::Done, &mut |place, _, batch| {
+        if let Some((lane, at, id)) = queue::key::parse_filed(place) {
+            let found = queue::record::encode_finished(lane, at);
+            batch.put(Family::Done, &queue::key::finished(id), &found);
+            filed += 1;
+        }
+        Ok(())
+    })?;
+    Ok(filed)
+}
+
 /// Shows every head, and writes what is put into the batch, some heads at a time.
 fn each_head(kv: &dyn Kv, look: &mut dyn FnMut(&Document, &mut Batch) -> Result<()>) -> Result<()> {
+    each_row(kv, Family::Heads, &mut |place, value, batch| {
+        let (collection, id) = key::parse_head(place)
+            .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
+        look(&envelope::decode(collection, id, Bytes::copy_from_slice(value))?, batch)
+    })
+}
+
+/// What is done with a row, and the batch for what is written because of it.
+type Look<'a> = &'a mut dyn FnMut(&[u8], &[u8], &mut Batch) -> Result<()>;
+
+/// The same for every row of a family.
+fn each_row(kv: &dyn Kv, family: Family, look: Look<'_>) -> Result<()> {
     let mut range = KeyRange::new([], [u8::MAX; 256]);
     loop {
         let (mut batch, mut seen) = (Batch::default(), 0);
-        kv.scan(Family::Heads, &range.clone(), Direction::Forward, &mut |place, value| {
-            let (collection, id) = key::parse_head(place)
-                .ok_or_else(|| Error::corrupt(format!("heads: unreadable key {place:02x?}")))?;
-            let head = envelope::decode(collection, id, Bytes::copy_from_slice(value))?;
-            look(&head, &mut batch)?;
+        kv.scan(family, &range.clone(), Direction::Forward, &mut |place, value| {
+            look(place, value, &mut batch)?;
             seen += 1;
             range.lower = [place, &[0]].concat();
-            Ok(if seen < STEP_HEADS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            Ok(if seen < STEP_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         if !batch.is_empty() {
             kv.write(&batch, false)?;
         }
-        if seen < STEP_HEADS {
+        if seen < STEP_ROWS {
             return Ok(());
         }
     }

@@ -28,6 +28,7 @@ use crate::feed::cursor::Cursor;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv, KvRead};
+use crate::queue;
 use crate::read::{self, Snapshot};
 use crate::repair;
 use crate::store::load_catalog;
@@ -325,13 +326,13 @@ impl Work<'_> {
         let epoch = u32::try_from(read::number(kv, key::META_EPOCH)?).unwrap_or(u32::MAX);
         // A job that has died or is to be retried keeps its times; they are looked at when the store opens.
         let now = record(kv, self.seq)?.map_or(Millis::ZERO, |record| record.at);
-        let mut queue = crate::queue::load(kv, Epoch::new(epoch), now)?;
-        let forgotten = queue.forget_after(last, now, &mut self.batch);
+        let mut jobs = queue::load(kv, Epoch::new(epoch), now)?;
+        let forgotten = jobs.forget_after(last, now, &mut self.batch);
         self.done.jobs_removed = u64::try_from(forgotten).unwrap_or(u64::MAX);
         let (done, batch) = (KeyRange::new([], [u8::MAX; 64]), &mut self.batch);
         kv.scan(Family::Done, &done, Direction::Forward, &mut |place, _| {
-            let filed = crate::queue::key::parse_filed(place);
-            if filed.is_some_and(|(_, _, id)| id > last) {
+            let filed = queue::key::parse_filed(place).map(|(_, _, id)| id);
+            if filed.or_else(|| queue::key::parse_finished(place)).is_some_and(|id| id > last) {
                 batch.delete(Family::Done, place);
             }
             Ok(ControlFlow::Continue(()))

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv};
-use crate::queue::QueueState;
+use crate::queue::{QueueState, key};
 use crate::types::Millis;
 
 /// Keys looked at in one sweep of one range.
@@ -75,6 +75,9 @@ fn results(kv: &dyn Kv, queue: &QueueState, now: Millis, batch: &mut Batch) -> R
         let mut seen = 0;
         kv.scan(Family::Done, &KeyRange::new(lower, upper), Direction::Forward, &mut |place, _| {
             batch.delete(Family::Done, place);
+            if let Some((_, _, id)) = key::parse_filed(place) {
+                batch.delete(Family::Done, &key::finished(id));
+            }
             seen += 1;
             Ok(stop_at(seen))
         })?;

@@ -6,8 +6,6 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::change::ChangeOp;
-use crate::codec;
 use crate::commit::{Committer, Done, Request, wait};
 use crate::error::{Conflict, Error, Result};
 use crate::kv::batch::Batch;
@@ -19,7 +17,7 @@ use crate::queue::lease::{Ack, Beat, Grant, Heartbeat, Holder, LeaseTerm, LeaseT
 use crate::queue::news::{Listeners, QueueNews};
 use crate::queue::state::QueueState;
 use crate::queue::{key, record};
-use crate::types::{JobId, Millis, Seq};
+use crate::types::{JobId, Millis};
 
 /// What a step does once its write has succeeded or failed.
 pub(crate) type Answer = Box<dyn FnOnce(Result<()>) + Send>;
@@ -566,32 +564,18 @@ impl<'a> Queue<'a> {
 
     /// A job that has left the queue, with the name of its lane, as long as that keeps it.
     ///
-    /// It is looked for from the time it was enqueued on, so one that finished soon is found soon.
-    ///
     /// # Errors
     /// As `job`.
     pub fn finished_job(&self, id: JobId) -> Result<Option<(Arc<str>, FinishedJob)>> {
-        let seq = Seq::new(id.get());
-        let Some(value) = self.kv.get(Family::Log, &codec::key::log(seq))? else { return Ok(None) };
-        let enqueued = codec::change::decode(seq, &value)?;
-        if enqueued.op != ChangeOp::Enqueue {
-            return Ok(None);
-        }
-        let lane = LaneId::new(enqueued.collection.get());
+        let Some(place) = self.kv.get(Family::Done, &key::finished(id))? else { return Ok(None) };
+        let (lane, at) =
+            record::decode_finished(&place).map_err(|error| error.at(format_args!("done/0/{id}")))?;
+        // Its retention may end between the two reads.
+        let Some(value) = self.kv.get(Family::Done, &key::filed(lane, at, id))? else { return Ok(None) };
+        let job = record::decode_done(id, at, value)
+            .map_err(|error| error.at(format_args!("done/{lane}/{at}/{id}")))?;
         let name = self.call(false, move |state, _, _| Ok(state.lane_name(lane).map(Arc::clone)))?;
-        let Some(name) = name else { return Ok(None) };
-        let range = KeyRange::new(
-            key::filed(lane, enqueued.at, JobId::ZERO).to_vec(),
-            key::filed(LaneId::new(lane.get() + 1), Millis::ZERO, JobId::ZERO).to_vec(),
-        );
-        let mut found = None;
-        self.kv.scan(Family::Done, &range, Direction::Forward, &mut |place, value| {
-            if let Some((_, at, job)) = key::parse_filed(place).filter(|(_, _, job)| *job == id) {
-                found = Some(record::decode_done(job, at, value.to_vec())?);
-            }
-            Ok(more(found.is_none()))
-        })?;
-        Ok(found.map(|job| (name, job)))
+        Ok(name.map(|name| (name, job)))
     }
 
     /// Finished jobs of a lane, newest first.

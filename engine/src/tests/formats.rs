@@ -94,7 +94,11 @@ fn format_1_is_raised_whole() {
     let found = (post.ready, post.waiting, post.leased, post.scheduled, post.retrying, post.dead);
     // The lease of a day may have ended when this runs: then its job is ready again.
     assert!([(2, 2, 1, 1, 1, 1), (3, 2, 0, 1, 1, 1), (2, 2, 0, 1, 2, 1)].contains(&found), "{found:?}");
-    assert_eq!(store.queue().finished("post", 10).unwrap().len(), 1);
+    let finished = store.queue().finished("post", 10).unwrap();
+    assert_eq!(finished.len(), 1);
+    let by_id =
+        store.queue().finished_job(finished[0].id).unwrap().expect("the upgrade has filed it by its id");
+    assert_eq!((&*by_id.0, &by_id.1), ("post", &finished[0]));
     assert!(lanes.iter().any(|lane| &*lane.name == "still" && lane.paused));
     let reader = store.cursor("reader").unwrap().unwrap();
     assert_eq!((reader.at.seq, reader.holds), (Seq::new(7), true));

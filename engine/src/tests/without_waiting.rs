@@ -1,13 +1,17 @@
 //! The queue's calls that hold no thread, and what listeners are told.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam::channel::bounded;
 
+use crate::kv::families::Family;
+use crate::kv::memory::MemoryKv;
+use crate::kv::{Direction, KeyRange, KvRead};
 use crate::{
-    Ack, Clock, ErrorKind, Granted, Heartbeat, Holder, JobId, JobState, JobStep, LeaseRequest, LeaseTerm,
-    ManualClock, Millis, Nack, NewJob, Options, Result, Store, Transaction,
+    Ack, Clock, ErrorKind, Granted, Heartbeat, Holder, JobId, JobState, JobStep, LaneSettings, LeaseRequest,
+    LeaseTerm, ManualClock, Millis, Nack, NewJob, Options, Result, Retention, Store, Transaction, TrimPolicy,
 };
 
 fn open() -> (Store, Arc<ManualClock>) {
@@ -118,6 +122,41 @@ fn finished_jobs_are_found_by_id_and_others_by_state() {
     assert_eq!(of(Some(JobState::Leased), 0, 9), [ids[0]]);
     assert_eq!(of(Some(JobState::Ready), 1, 9), [ids[3], ids[4]]);
     assert!(of(None, 0, 0).is_empty());
+}
+
+/// Rows of finished jobs in the store below.
+fn rows_of_finished(kv: &MemoryKv) -> usize {
+    let (mut rows, all) = (0, KeyRange::new([], [u8::MAX; 32]));
+    kv.scan(Family::Done, &all, Direction::Forward, &mut |_, _| {
+        rows += 1;
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    rows
+}
+
+#[test]
+fn a_finished_job_outlives_its_place_in_the_log_and_nothing_outlives_its_retention() {
+    let (kv, clock) = (MemoryKv::default(), Arc::new(ManualClock::new(Millis::new(1_000))));
+    let store = Store::start(Arc::new(kv.clone()), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let ids = enqueue(&store, (0..2).map(|n| NewJob::new("mail", n.to_string())));
+    let kept = LaneSettings { done_ms_keep: 600_000, ..LaneSettings::INITIAL };
+    store.queue().configure("mail", kept).unwrap();
+    let jobs = store.queue().open(&lease(&store, 1)).unwrap();
+    acks(&store, vec![Ack { lease: jobs[0].lease, result: Some("7".into()) }]).unwrap();
+    store.queue().cancel(ids[1], "nobody").unwrap();
+    clock.advance_ms(300_000);
+    enqueue(&store, [NewJob::new("other", "later")]);
+    let lane = Retention { keep_ms: 1_000, keep_bytes: u64::MAX, hold_ms_max: 1_000 };
+    let floor = store.trim(&TrimPolicy { log: lane, positions: lane }).unwrap().floor.seq.get();
+    assert!(floor >= ids[1].get(), "{floor}: the log does not know the jobs any more");
+    let found = |id| store.queue().finished_job(id).unwrap().map(|(lane, job)| (lane.to_string(), job.state));
+    assert_eq!(found(ids[0]), Some(("mail".to_owned(), JobState::Done)));
+    assert_eq!(found(ids[1]), Some(("mail".to_owned(), JobState::Cancelled)));
+    assert_eq!(rows_of_finished(&kv), 4);
+    clock.advance_ms(300_001);
+    enqueue(&store, [NewJob::new("other", "a commit sweeps")]);
+    assert_eq!((found(ids[0]), found(ids[1]), rows_of_finished(&kv)), (None, None, 0));
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(crate) const META_PREFIX: &[u8] = b"queue/";
 const LANE_PREFIX: &[u8] = b"queue/lane/";
 /// What the keys of all buckets in family `meta` begin with; they come after the lanes.
 const RATE_PREFIX: &[u8] = b"queue/rate/";
+/// Lanes are counted from 1.
+const NO_LANE: LaneId = LaneId::new(0);
 
 /// Key in families `job` and `jst`.
 pub(crate) fn job(lane: LaneId, id: JobId) -> [u8; 12] {
@@ -80,6 +82,15 @@ pub(crate) fn parse_filed(key: &[u8]) -> Option<(LaneId, Millis, JobId)> {
     let mut rest = key;
     let parsed = (take_lane(&mut rest)?, take_millis(&mut rest)?, take_id(&mut rest)?);
     rest.is_empty().then_some(parsed)
+}
+
+/// Key in family `done` of where the row of a finished job is: before the rows of all lanes.
+pub(crate) fn finished(id: JobId) -> [u8; 12] {
+    job(NO_LANE, id)
+}
+
+pub(crate) fn parse_finished(key: &[u8]) -> Option<JobId> {
+    parse_job(key).filter(|(lane, _)| *lane == NO_LANE).map(|(_, id)| id)
 }
 
 /// Key of a lane in family `meta`.

@@ -309,6 +309,23 @@ pub(crate) fn encode_done(entry: &Entry, state: JobState, result: Option<&[u8]>)
     seal(&fields, &[result.unwrap_or_default()])
 }
 
+/// Where the row of a finished job is, in family `done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct FinishedFields {
+    lane: u32,
+    at_ms: u64,
+}
+
+pub(crate) fn encode_finished(lane: LaneId, at: Millis) -> Vec<u8> {
+    plain(&FinishedFields { lane: lane.get(), at_ms: at.get() })
+}
+
+pub(crate) fn decode_finished(value: &[u8]) -> Result<(LaneId, Millis)> {
+    let fields: FinishedFields = parse(value)?;
+    Ok((LaneId::new(fields.lane), Millis::new(fields.at_ms)))
+}
+
 pub(crate) fn decode_done(id: JobId, finished: Millis, value: Vec<u8>) -> Result<FinishedJob> {
     let value = Bytes::from(value);
     let (fields, tail) = unseal::<DoneFields>(&value)?;

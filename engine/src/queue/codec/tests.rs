@@ -103,6 +103,7 @@ fn keys_golden_bytes() {
         "0000000230313233343536373839616263646566"
     );
     assert_eq!(hex(&key::filed(LANE, AT, ID)), "000000020000018bcfe569f4000000000000002a");
+    assert_eq!(hex(&key::finished(ID)), "00000000000000000000002a");
     assert_eq!(hex(&key::meta_lane(LANE)), "71756575652f6c616e652f00000002");
     let rate = key::meta_rate(LANE, GroupHash::from_raw(0x1122));
     assert_eq!(hex(&rate), "71756575652f726174652f000000020000000000001122");
@@ -125,6 +126,7 @@ fn values_golden_bytes() {
     assert_eq!(hex(&ready), "2a000000000000002211000000000000f469e5cf8b010000");
     assert_eq!(hex(&encode_waiting(ID)), "2a00000000000000");
     assert_eq!(hex(&encode_unique(ID)), "2a000000000000000000000000000000");
+    assert_eq!(hex(&encode_finished(LANE, AT)), "02000000f469e5cf8b010000");
 }
 
 #[test]
@@ -374,6 +376,10 @@ proptest! {
         prop_assert_eq!(key::parse_group(&key::group(lane, group, turn)), Some((lane, group, turn)));
         prop_assert_eq!(key::parse_unique(&key::unique(lane, unique)), Some((lane, unique)));
         prop_assert_eq!(key::parse_filed(&key::filed(lane, at, id)), Some((lane, at, id)));
+        prop_assert_eq!(key::parse_finished(&key::finished(id)), Some(id));
+        prop_assert_eq!(key::parse_finished(&key::filed(lane, at, id)), None);
+        prop_assert_eq!(key::parse_filed(&key::finished(id)), None);
+        prop_assert_eq!(decode_finished(&encode_finished(lane, at)).unwrap(), (lane, at));
         prop_assert_eq!(key::parse_meta_lane(&key::meta_lane(lane)), Some(lane));
         prop_assert_eq!(key::parse_meta_rate(&key::meta_rate(lane, group)), Some((lane, group)));
         prop_assert_eq!(key::parse_meta_lane(&key::meta_rate(lane, group)), None);
@@ -395,5 +401,6 @@ proptest! {
         let _ = (key::parse_job(&value), key::parse_ready(&value), key::parse_timer(&value));
         let _ = (key::parse_group(&value), key::parse_meta_lane(&value));
         let _ = (key::parse_unique(&value), key::parse_filed(&value));
+        let _ = (key::parse_finished(&value), decode_finished(&value));
     }
 }

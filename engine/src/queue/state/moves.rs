@@ -210,6 +210,7 @@ impl QueueState {
         if keeps {
             let value = record::encode_done(job, state, result);
             out.put(Family::Done, &key::filed(job.lane, now, id), &value);
+            out.put(Family::Done, &key::finished(id), &record::encode_finished(job.lane, now));
         }
         self.forget(id, now, out);
     }

@@ -42,8 +42,11 @@ fn a_job_is_run_and_leaves_only_its_result() {
     assert!(bench.state.apply_ack(&done, Millis::new(1_500), &mut bench.rows));
     assert_eq!(bench.state.len(), 0);
     let families: Vec<Family> = bench.rows.map.keys().map(|(family, _)| *family).collect();
-    assert_eq!(families, [Family::Meta, Family::Done]);
-    let (place, value) = bench.rows.of(Family::Done).next().unwrap();
+    assert_eq!(families, [Family::Meta, Family::Done, Family::Done]);
+    let found = bench.rows.get(Family::Done, &key::finished(id)).unwrap();
+    let (lane, at) = record::decode_finished(&found).unwrap();
+    let (place, value) = bench.rows.of(Family::Done).last().unwrap();
+    assert_eq!(place, key::filed(lane, at, id));
     let (_, finished_at, of) = key::parse_filed(place).unwrap();
     let finished = record::decode_done(of, finished_at, value.to_vec()).unwrap();
     assert_eq!((finished.id, finished.state, finished.result), (id, JobState::Done, result));
@@ -341,7 +344,7 @@ fn dead_jobs_and_results_are_kept_as_long_as_told() {
     bench.enqueue(mail());
     let lease = bench.lease_one().lease;
     assert!(bench.state.apply_ack(&ack(lease), bench.now, &mut bench.rows));
-    let done = bench.rows.of(Family::Done).next().unwrap().0.to_vec();
+    let done = bench.rows.of(Family::Done).last().unwrap().0.to_vec();
     let is_expired = |bench: &Bench| {
         let ranges = bench.state.done_expired(bench.now);
         ranges.iter().any(|(from, to)| done[..] >= from[..] && done[..] < to[..])
