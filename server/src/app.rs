@@ -27,7 +27,7 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
-use crate::queues::{Ends, Waiting};
+use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
 use crate::streams::{Feeds, Records, Seats};
@@ -52,7 +52,7 @@ struct Shared {
     metrics: Metrics,
     waiting: Waiting,
     backups: Backups,
-    ends: Ends,
+    watched: Watched,
     bell: Bell,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
@@ -167,8 +167,8 @@ impl Builder {
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let metrics = Metrics::new(&store);
         let tail = bridge(&store);
-        let (waiting, ends) = (Waiting::default(), Ends::default());
-        let (woken, told, counted) = (waiting.clone(), ends.clone(), metrics.jobs.clone());
+        let (waiting, watched) = (Waiting::default(), Watched::default());
+        let (woken, told, counted) = (waiting.clone(), watched.clone(), metrics.jobs.clone());
         store.queue().listen(move |news| {
             counted.count(news.events);
             told.tell(news.events);
@@ -188,7 +188,7 @@ impl Builder {
             metrics,
             waiting,
             backups: Backups::default(),
-            ends,
+            watched,
             tail,
             draining: watch::Sender::new(false),
             scans,
@@ -308,9 +308,9 @@ impl App {
         self.shared.data.checkpoint()
     }
 
-    /// Ends of jobs, as they come.
-    pub(crate) fn ends(&self) -> &Ends {
-        &self.shared.ends
+    /// Jobs whose steps somebody waits for.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.shared.watched
     }
 
     /// What wakes the thread that keeps the schedules.

@@ -16,6 +16,8 @@ pub enum JobStep {
         /// Since it became ready, in milliseconds.
         waited_ms: u64,
     },
+    /// Its worker told how far it is.
+    Progressed,
     /// Completed.
     Done {
         /// Since the attempt began, in milliseconds.

@@ -61,6 +61,7 @@ impl JobFigures {
                     self.waits.get_or_create(&LaneLabels { lane: lane() }).observe(seconds(waited_ms));
                     continue;
                 }
+                JobStep::Progressed => continue,
                 JobStep::Done { ran_ms } => (Some(ran_ms), "done"),
                 JobStep::Retrying { ran_ms } => (Some(ran_ms), "retrying"),
                 JobStep::Dead { ran_ms } => (Some(ran_ms), "dead"),

@@ -7,23 +7,25 @@
 //! Whoever may use jobs may use every lane, save those that the server works itself.
 
 pub(crate) mod body;
-mod ends;
 mod enqueue;
+mod follow;
 mod lanes;
 mod lease;
 mod limits;
 mod settle;
 mod show;
 mod waiting;
+mod watched;
 
 use std::time::Duration;
 
 use dateline_engine::{JobId, Millis};
 use serde_json::json;
 
-pub(crate) use ends::Ends;
-pub(crate) use show::shown;
+pub(crate) use follow::until_ended;
+pub(crate) use show::Shown;
 pub(crate) use waiting::Waiting;
+pub(crate) use watched::Watched;
 
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Routes};
@@ -76,6 +78,8 @@ pub(crate) fn routes() -> Routes {
         Param::new("page", "integer", "from 1"),
         Param::new("max_results", "integer", "jobs on a page, 0 to 500, 25 without it"),
     ];
+    const ONE: &[Param] =
+        &[Param::new("wait", "integer", "seconds to wait until it is done, dead or cancelled, 0 to 60")];
     let job = |summary| Doc::new(summary, "jobs", Access::Privilege("jobs"));
     let lane = |summary| Doc::new(summary, "queues", Access::Privilege("queues"));
     let any = "JobChange";
@@ -100,7 +104,15 @@ pub(crate) fn routes() -> Routes {
             settle::ack_many,
             job("Complete many jobs").request("Acks").body_max(8 << 20).answer(200, any),
         )
-        .get("/api/jobs/{id}", show::one, job("Read a job").answer(200, "Job"))
+        .get(
+            "/api/jobs/{id}",
+            follow::one,
+            job("Read a job, or follow it as server-sent events").query(ONE).answer(200, "Job").answer_as(
+                200,
+                "text/event-stream",
+                None,
+            ),
+        )
         .delete("/api/jobs/{id}", settle::cancel, job("Cancel a job").empty(204))
         .post("/api/jobs/{id}/ack", settle::ack, job("Complete a job").request("Ack").empty(204))
         .post(

@@ -3,36 +3,45 @@
 use std::str::FromStr;
 
 use axum::extract::State;
-use dateline_engine::{FinishedJob, Job, JobId, JobState, LaneView, Store};
+use dateline_engine::{FinishedJob, Job, JobId, JobState, LaneView, Millis, Store};
 use serde_json::{Value, json};
 
-use super::{job_id, no_job, time};
+use super::time;
 use crate::app::App;
 use crate::eve::problem::Problem;
 use crate::eve::{Links, ListMeta, ListWriter, PageRequest, Params};
 use crate::http::Answer;
-use crate::resources::target::Id;
 use crate::resources::{Query, answer};
 
 /// Finished jobs that can be paged through, newest first; older ones are found by id.
 const FINISHED_MAX: usize = 10_000;
 
-pub(super) async fn one(State(app): State<App>, Id(text): Id) -> Answer {
-    let id = job_id(&text)?;
-    let shown = app.scan(move |store| shown(store, id)).await?;
-    Ok(answer::json_bytes(shown.to_string().into_bytes()))
+/// A job as it stands, or as it ended.
+pub(crate) struct Shown {
+    pub(crate) job: Value,
+    /// It is done, dead or cancelled.
+    pub(crate) has_ended: bool,
+    /// When it becomes ready by itself.
+    pub(super) due: Option<Millis>,
 }
 
-/// A job as it stands, or as it ended.
-///
-/// # Errors
-/// 404 when there is none, or its lane keeps it no longer.
-pub(crate) fn shown(store: &Store, id: JobId) -> Result<Value, Problem> {
-    if let Some(job) = store.queue().job(id)? {
-        return Ok(waiting(&job));
+impl Shown {
+    /// One of which nothing is kept but how it ended.
+    pub(super) fn ended(id: JobId, state: JobState) -> Self {
+        let job = json!({"_id": id.to_string(), "state": state.as_str(), "_links": links(id)});
+        Self { job, has_ended: true, due: None }
     }
-    let (lane, job) = store.queue().finished_job(id)?.ok_or_else(|| no_job(id))?;
-    Ok(finished(&lane, &job))
+}
+
+/// `None` when there is no such job, or its lane keeps it no longer.
+pub(super) fn shown(store: &Store, id: JobId) -> Result<Option<Shown>, Problem> {
+    if let Some(job) = store.queue().job(id)? {
+        let is_asleep = matches!(job.state, JobState::Scheduled | JobState::Retrying);
+        let has_ended = job.state == JobState::Dead;
+        return Ok(Some(Shown { job: waiting(&job), has_ended, due: job.due.filter(|_| is_asleep) }));
+    }
+    let found = store.queue().finished_job(id)?;
+    Ok(found.map(|(lane, job)| Shown { job: finished(&lane, &job), has_ended: true, due: None }))
 }
 
 pub(super) async fn list(State(app): State<App>, Query(params): Query) -> Answer {

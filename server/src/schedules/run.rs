@@ -1,15 +1,10 @@
 //! `POST /api/schedules/{name}/run`: the job of a schedule, now, and what became of it.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
-use dateline_engine::{JobId, Transaction};
+use dateline_engine::Transaction;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
 
 use super::SCHEDULES;
 use super::schedule::Schedule;
@@ -17,7 +12,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, RawBody};
-use crate::queues::{body, seconds, shown};
+use crate::queues::{Shown, body, seconds, until_ended};
 use crate::resources::target::Id;
 use crate::resources::{Prefer, answer, find, missing};
 use crate::work;
@@ -48,16 +43,13 @@ pub(super) async fn run(
         let detail = format!("the server itself works lane '{}'", schedule.lane());
         return Err(Problem::new(Slug::Forbidden, detail).into());
     }
-    // From before it is there, so that no end is missed.
-    let ends = app.ends().listen();
     let durability = Prefer::of(&headers).durability;
     let receipt = app.commit(Transaction::new(durability).enqueue(schedule.job(None))).await?;
     let id = receipt.jobs.first().copied();
     let id = id.ok_or_else(|| Problem::new(Slug::Internal, "the commit made no job"))?;
-    let mut job = wait_for(&app, id, ends, wait).await?;
+    let Shown { mut job, has_ended, .. } = until_ended(&app, id, wait).await?;
     job["schedule"] = name.into();
     job["held"] = (!receipt.is_new(id)).into();
-    let has_ended = has_ended(&job);
     let mut response = answer::json_bytes(job.to_string().into_bytes());
     if !has_ended {
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -71,39 +63,4 @@ fn stored(app: &App, name: &str) -> Result<Schedule, Problem> {
     let body: Map<String, Value> = serde_json::from_slice(&document.body).unwrap_or_default();
     Schedule::read(document.id.as_str(), &body)
         .map_err(|(member, why)| answer::damaged(&document, &format!("{member}: {why}")))
-}
-
-/// The job at its end, or as it stands when the wait is over or the server begins to stop.
-async fn wait_for(
-    app: &App,
-    id: JobId,
-    mut ends: Receiver<JobId>,
-    wait: Duration,
-) -> Result<Value, crate::http::Refusal> {
-    let deadline = Instant::now() + wait;
-    let mut draining = app.draining();
-    loop {
-        let job = app.scan(move |store| shown(store, id)).await?;
-        if has_ended(&job) {
-            return Ok(job);
-        }
-        let told = async {
-            loop {
-                match ends.recv().await {
-                    Ok(ended) if ended != id => {}
-                    // Too many ended at once: it may have been among them.
-                    Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => return,
-                }
-            }
-        };
-        tokio::select! {
-            () = told => {}
-            () = tokio::time::sleep_until(deadline) => return Ok(job),
-            _ = draining.wait_for(|draining| *draining) => return Ok(job),
-        }
-    }
-}
-
-fn has_ended(job: &Value) -> bool {
-    matches!(job["state"].as_str(), Some("done" | "dead" | "cancelled"))
 }

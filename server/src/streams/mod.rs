@@ -14,7 +14,7 @@ mod position;
 mod reader;
 mod records;
 mod seats;
-mod sse;
+pub(crate) mod sse;
 mod tailing;
 #[cfg(test)]
 mod tests;
@@ -25,9 +25,11 @@ use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
 
+pub(crate) use changes::number;
 pub(crate) use feeds::{Feeds, routes as feed_routes};
 pub(crate) use records::Records;
-pub(crate) use seats::Seats;
+pub(crate) use seats::{Seat, Seats};
+pub(crate) use tailing::heartbeat;
 
 /// Routes of the log.
 pub(crate) fn routes() -> Routes {

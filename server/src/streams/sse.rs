@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use dateline_engine::Seq;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 
 use crate::app::App;
@@ -24,6 +24,8 @@ use crate::streams::reader::{End, Reader};
 use crate::streams::tailing::{Moment, Tailing};
 use crate::streams::topics::Topics;
 use crate::streams::view::{Event, View};
+
+pub(crate) const MEDIA_TYPE: &str = "text/event-stream";
 
 /// Records read at a time; also bounds what one piece of the body holds.
 const STEP: usize = 256;
@@ -46,17 +48,21 @@ pub(crate) async fn stream(
     let (from, first) = begin(&app, last)?;
     let reader = Reader::new(&app, &headers, peer, view, from)?;
     let state = Following { tailing: Tailing::new(app, reader, seat), first: Some(first), ended: false };
-    let events = stream::unfold(state, |mut state| async move {
+    Ok(response(stream::unfold(state, |mut state| async move {
         let piece = state.next().await?;
-        Some((Ok::<Bytes, Infallible>(piece), state))
-    });
-    let mut response = Response::new(Body::from_stream(events));
+        Some((piece, state))
+    })))
+}
+
+/// An answer of server-sent events, in pieces as they come.
+pub(crate) fn response(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let mut response = Response::new(Body::from_stream(pieces.map(Ok::<Bytes, Infallible>)));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     // nginx would hold events back otherwise.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// Where the stream starts, and what it says first.
@@ -88,11 +94,19 @@ fn begin(app: &App, last: Option<&str>) -> Result<(Seq, String), Problem> {
 }
 
 /// One event in the form of the HTML standard, 9.2.6. JSON never has a line break outside its strings.
-fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &impl Display) {
+pub(crate) fn event(out: &mut String, id: Option<(u32, Seq)>, kind: &str, data: &impl Display) {
     if let Some((epoch, seq)) = id {
         let _ = writeln!(out, "id: {epoch}-{seq}");
     }
     let _ = write!(out, "event: {kind}\ndata: {data}\n\n");
+}
+
+/// The last event of a stream, and how long a client waits before it comes back.
+pub(crate) fn bye(reason: &str) -> String {
+    let retry_ms = 1_000 + (crate::ids::random_u64().unwrap_or(0) % 14_000);
+    let mut piece = format!("retry: {retry_ms}\n\n");
+    event(&mut piece, None, "bye", &json!({"reason": reason, "retry_ms": retry_ms}));
+    piece
 }
 
 struct Following {
@@ -140,10 +154,7 @@ impl Following {
 
     fn bye(&mut self, reason: &str) -> Bytes {
         self.ended = true;
-        let retry_ms = 1_000 + (crate::ids::random_u64().unwrap_or(0) % 14_000);
-        let mut piece = format!("retry: {retry_ms}\n\n");
-        event(&mut piece, None, "bye", &json!({"reason": reason, "retry_ms": retry_ms}));
-        piece.into()
+        bye(reason).into()
     }
 
     /// The log was trimmed past a reader that was too slow, or cannot be read.

@@ -29,6 +29,13 @@ pub(crate) enum Moment {
     Ended(End),
 }
 
+/// Beats for one reader, the first in a while.
+pub(crate) fn heartbeat() -> Interval {
+    let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat
+}
+
 /// See the module. Counted as an open stream while it lives.
 pub(crate) struct Tailing {
     app: App,
@@ -47,8 +54,7 @@ impl Drop for Tailing {
 
 impl Tailing {
     pub(crate) fn new(app: App, reader: Reader, seat: Seat) -> Self {
-        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let heartbeat = heartbeat();
         let (tail, draining) = (app.tail(), app.draining());
         app.metrics().streams.inc();
         Self { app, reader, tail, draining, heartbeat, _seat: seat }

@@ -21,6 +21,7 @@ mod examples;
 mod failing_sync;
 mod fan_out;
 mod feeds;
+mod follow;
 mod formats;
 mod indexes;
 mod ledger;

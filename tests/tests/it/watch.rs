@@ -246,3 +246,94 @@ async fn a_copy_that_the_log_does_not_reach_is_told_and_made_anew() {
     }
     assert_ne!(copy.documents, truth.documents, "the old copy would be right without being made anew");
 }
+
+/// Follows the log with long pauses; `false` when told that it does not reach back that far any more.
+async fn follow_slowly(
+    copy: &mut Copy,
+    client: &Client,
+    rng: &mut fastrand::Rng,
+    end: &tokio::sync::watch::Receiver<u64>,
+    by_events: bool,
+) -> bool {
+    let pause = async |rng: &mut fastrand::Rng| {
+        let long = rng.u8(0..4) == 0;
+        tokio::time::sleep(Duration::from_millis(rng.u64(0..if long { 4_000 } else { 60 }))).await;
+    };
+    while copy.seq < *end.borrow() || *end.borrow() == 0 {
+        pause(rng).await;
+        if by_events {
+            let last = copy.seq.to_string();
+            let mut stream = Stream::open(client, "changes:cars", Some(&last)).await.expect("a stream");
+            for _ in 0..rng.usize(1..200) {
+                // At the end of the log nothing comes.
+                let next = tokio::time::timeout(Duration::from_millis(200), stream.next()).await;
+                let Ok(told) = next else { break };
+                let told = told.expect("no error").expect("the stream goes on");
+                match told.kind.as_str() {
+                    "change" => copy.apply(&told.data),
+                    "pos" => copy.seq = told.data["seq"].as_u64().expect("seq"),
+                    "hello" => {}
+                    "reset" if told.data["reason"] == "trimmed" => return false,
+                    other => panic!("{other}: {}", told.data),
+                }
+            }
+            continue;
+        }
+        let path = format!(
+            "/api/changes?since={}&collections=cars&include=doc&limit={}",
+            copy.seq,
+            rng.usize(1..300)
+        );
+        let reply = client.get(&path).reply().await;
+        if reply.status == 410 {
+            let gone = reply.json();
+            assert_eq!(gone["_issues"]["since"], "trimmed", "{gone}");
+            return false;
+        }
+        let page = reply.expect(200).json();
+        page["changes"].as_array().expect("changes").iter().for_each(|change| copy.apply(change));
+        copy.seq = page["last_seq"].as_u64().expect("last_seq");
+    }
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_copy_is_right_in_the_end_or_told_to_begin_again() {
+    let _turn = parts::heavy().await;
+    let mut rng = fastrand::Rng::with_seed(seed("watch"));
+    let mut server = Server::idle();
+    // Nobody holds the log: it is trimmed to its last second, every second.
+    server.flags(&["--set", "feed.keep_s=1", "--set", "feed.hold_s_max=1"]);
+    server.launch();
+    let client = Client::admin(&server).await;
+    client.post("/api/collections", &json!({"name": "cars"})).reply().await.expect(201);
+    let writers = Writers::start(&client, &mut rng);
+    let (tell, end) = tokio::sync::watch::channel(0);
+    let watchers: Vec<_> = (0..WATCHERS)
+        .map(|watcher| {
+            let (client, end, mut rng) = (client.clone(), end.clone(), rng.fork());
+            tokio::spawn(async move {
+                let mut begun = 1;
+                let mut copy = Copy::list(&client).await;
+                while !follow_slowly(&mut copy, &client, &mut rng, &end, watcher % 2 == 1).await {
+                    begun += 1;
+                    copy = Copy::list(&client).await;
+                }
+                (copy, begun)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let written = writers.stop().await;
+    tell.send_replace(last_change(&client).await);
+    let truth = Copy::list(&client).await;
+    let mut lists = Vec::new();
+    for (number, watcher) in watchers.into_iter().enumerate() {
+        let watched = tokio::time::timeout(SOON, watcher).await.expect("a watcher comes to the end");
+        let (copy, begun) = watched.expect("a watcher does not panic");
+        same(&copy, &truth, &format!("watcher {number}, who listed {begun} times"));
+        lists.push(begun);
+    }
+    eprintln!("{written} writes; the watchers listed {lists:?} times");
+    assert!(written > 100 && lists.iter().any(|begun| *begun > 1), "{written} writes, {lists:?}");
+}

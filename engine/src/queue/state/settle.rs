@@ -128,6 +128,7 @@ impl QueueState {
             return Some(Beat::Cancel);
         }
         let job = self.jobs.get_mut(&lease.id).filter(|job| job.is_leased_under(lease))?;
+        let tells = progress.is_some();
         if let Some(progress) = progress {
             job.set_progress(progress);
         }
@@ -136,6 +137,9 @@ impl QueueState {
         self.timers.arm(until, TimerKind::Lease, lease.id);
         job.at = until;
         out.put(Family::Jst, &key::job(job.lane, lease.id), &record::encode_state(job));
+        if tells {
+            self.tell(lease.id, JobStep::Progressed);
+        }
         Some(Beat::Until(until))
     }
 

@@ -53,6 +53,17 @@ pub(super) struct AddArgs {
     pub(super) place: PlaceArgs,
 }
 
+#[derive(ClapArgs)]
+pub(super) struct ShowArgs {
+    /// The job
+    id: String,
+    /// Wait until it is done, dead or cancelled, at the most so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60))]
+    wait: u64,
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+}
+
 impl AddArgs {
     /// # Errors
     /// 2 when the payload is no JSON.
@@ -105,8 +116,8 @@ pub(super) fn add(client: &Client, job: &Value, output: &Output) -> Result<(), F
     output.data(cell(&added, "_id"), &added)
 }
 
-pub(super) fn show(client: &Client, id: &str, output: &Output) -> Result<(), Failure> {
-    let mut job = client.call(Method::GET, &address(id, ""), None)?;
+pub(super) fn show(client: &Client, args: &ShowArgs, output: &Output) -> Result<(), Failure> {
+    let mut job = client.call(Method::GET, &address(&args.id, &format!("?wait={}", args.wait)), None)?;
     if output.is_json() {
         return output.data("", &job);
     }

@@ -41,7 +41,7 @@ enum Command {
     /// Add a job; prints its id
     Add(jobs::AddArgs),
     /// Show a job
-    Show(JobArgs),
+    Show(jobs::ShowArgs),
     /// Cancel a job
     Cancel(JobArgs),
     /// Give a dead job a fresh set of attempts
@@ -89,9 +89,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
             let job = args.job()?;
             Reach::with(&args.place, output, |client| jobs::add(client, &job, output))
         }
-        Command::Show(JobArgs { id, place }) => {
-            Reach::with(&place, output, |client| jobs::show(client, &id, output))
-        }
+        Command::Show(args) => Reach::with(&args.place, output, |client| jobs::show(client, &args, output)),
         Command::Cancel(JobArgs { id, place }) => {
             Reach::with(&place, output, |client| jobs::cancel(client, &id, output))
         }
