@@ -1,4 +1,5 @@
-//! GET of a document beside bare hyper with the same bytes; positions through HTTP and through the engine.
+//! GET of a document beside bare hyper with the same bytes; positions through HTTP and through the engine; lists with
+//! and without indexes.
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -93,5 +94,55 @@ fn positions(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, document, positions);
+const LISTED: usize = 50_000;
+
+/// Pages of 25 of 50,000 documents, from a collection with indexes and from the same one without.
+fn lists(criterion: &mut Criterion) {
+    let server = Server::start();
+    let mut client = Client::connect(server.address);
+    let mut post = |path: &str, body: Value| {
+        let body = body.to_string();
+        client.send("POST", path, "application/json", &server.token, body.as_bytes());
+    };
+    let indexes = json!([["brand", "price"], {"fields": ["price"], "type": "number"}, ["year"]]);
+    for (name, indexes) in [("indexed", indexes), ("scanned", json!([]))] {
+        post("/api/collections", json!({"name": name, "indexes": indexes}));
+        let car = |n: usize| {
+            json!({"_id": format!("car-{n:06}"), "brand": format!("brand-{}", n % 40), "year": 1950 + n * 7 % 75,
+                "price": n * 7_919 % 100_003, "text": "x".repeat(300)})
+        };
+        for first in (0..LISTED).step_by(500) {
+            post(&format!("/api/{name}"), (first..first + 500).map(car).collect());
+        }
+    }
+    let mut group = criterion.benchmark_group("list");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    // `{"brand": "brand-7"}` by price; prices of 100 to 150; everything by price.
+    let queries = [
+        ("equal-sorted", "where=%7B%22brand%22%3A%22brand-7%22%7D&sort=-price"),
+        ("range", "where=%7B%22price%22%3A%7B%22%24gte%22%3A100%2C%22%24lt%22%3A150%7D%7D"),
+        ("sorted", "sort=price"),
+    ];
+    for (case, query) in queries {
+        let mut answers = Vec::new();
+        for name in ["indexed", "scanned"] {
+            let path = format!("/api/{name}?{query}");
+            // The server closes a connection that was silent for too long.
+            let mut client = Client::connect(server.address);
+            let answer = client.send("GET", &path, "application/json", &server.token, b"");
+            let answer: Value = serde_json::from_slice(&answer).expect("a list");
+            let items = answer["_items"].as_array().expect("items");
+            answers.push(items.iter().map(|item| item["_id"].clone()).collect::<Vec<_>>());
+            group.bench_function(BenchmarkId::new(name, case), |bencher| {
+                bencher.iter(|| {
+                    black_box(client.send("GET", &path, "application/json", &server.token, b""));
+                });
+            });
+        }
+        assert!(!answers[0].is_empty() && answers[0] == answers[1], "both find the same");
+    }
+    group.finish();
+}
+
+criterion_group!(benches, document, positions, lists);
 criterion_main!(benches);

@@ -63,7 +63,7 @@ pub use feed::group::{Claim, Group, partition_of};
 pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
 pub use figures::{CommitTotals, FeedTotals, KeepTotals};
-pub use index::{FieldKind, Index, IndexField, IndexSpec, IndexState, Violation};
+pub use index::{FieldKind, Index, IndexEntry, IndexField, IndexSpec, IndexState, Reading, Spans, Violation};
 pub use kv::tuning::{Compression, Filter, Tuning};
 pub use latency::Latency;
 pub use queue::{

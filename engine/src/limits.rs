@@ -28,6 +28,8 @@ pub const COLLECTION_IDS_MAX: usize = 65_536;
 pub const INDEXES_MAX: usize = 32;
 /// Most fields of one index.
 pub const INDEX_FIELDS_MAX: usize = 8;
+/// Most ranges of keys that one reading of an index is made of.
+pub const INDEX_RANGES_MAX: usize = 1_024;
 /// Documents that do not fit an index, named at the most.
 pub const INDEX_VIOLATIONS_MAX: usize = 20;
 /// Most documents one step of building an index reads.

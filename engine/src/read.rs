@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use crate::change::ChangeOp;
 use crate::codec::{change, envelope, key, meta};
 use crate::document::Document;
 use crate::error::{Error, Result};
-use crate::index::{Index, id_of_entry};
+use crate::index::{Index, IndexEntry, Reading, id_of_entry, is_marker, marker};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq, Tail};
@@ -321,6 +322,75 @@ impl<'a> Snapshot<'a> {
                 .map_err(|e| e.at(format_args!("document {collection}/{id}")))?;
             Ok(if live { visit(id) } else { ControlFlow::Continue(()) })
         })
+    }
+
+    /// Entries of one index in the order of their keys, or in reverse.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn entries(
+        &self,
+        index: &Index,
+        reading: &Reading,
+        reverse: bool,
+        mut visit: impl FnMut(IndexEntry<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let direction = if reverse { Direction::Backward } else { Direction::Forward };
+        let mut step = ControlFlow::Continue(());
+        for range in reading.key_ranges(reverse) {
+            self.kv.scan(Family::Index, range, direction, &mut |place, value| {
+                if !is_marker(place) {
+                    step = visit(IndexEntry::read(index, place, value)?);
+                }
+                Ok(step)
+            })?;
+            if step.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no document has several entries in an index.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn is_single(&self, index: &Index) -> Result<bool> {
+        Ok(self.kv.get(Family::Index, &marker(index.id))?.is_none())
+    }
+
+    /// Documents of a collection that were written or ended after `seq`; `None` when more than so many records lie
+    /// between, of whatever collection.
+    ///
+    /// # Errors
+    /// As `get`; `Gone` when the log no longer reaches back so far.
+    pub fn changed_since(
+        &self,
+        collection: CollectionId,
+        seq: Seq,
+        records_max: u64,
+    ) -> Result<Option<BTreeSet<DocId>>> {
+        let floor = self.log_floor()?;
+        if seq < floor {
+            return Err(Error::gone(format!("the log starts after {floor}, {seq} lies before")));
+        }
+        if self.tail.seq.get().saturating_sub(seq.get()) > records_max {
+            return Ok(None);
+        }
+        let range = KeyRange::new(key::log(seq.next()), key::log(self.tail.seq.next()));
+        let mut changed = BTreeSet::new();
+        self.kv.scan(Family::Log, &range, Direction::Forward, &mut |place, value| {
+            let seq = key::parse_u64(place)
+                .map(Seq::new)
+                .ok_or_else(|| Error::corrupt(format!("log: unreadable key {place:02x?}")))?;
+            let change = change::decode(seq, value)?;
+            let of_document = !matches!(change.op, ChangeOp::Enqueue | ChangeOp::Catalog | ChangeOp::Drop);
+            if of_document && change.collection == collection {
+                changed.insert(change.id);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(changed))
     }
 
     /// Ids of the entries of one declared index that begin with `prefix`.

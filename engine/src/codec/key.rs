@@ -86,8 +86,11 @@ pub(crate) fn parse_due(key: &[u8]) -> Option<(Millis, CollectionId, DocId)> {
     Some((Millis::new(u64::from_be_bytes(*at)), collection, id))
 }
 
+/// Bytes of an index key before the values.
+pub(crate) const INDEX_ID_BYTES: usize = 4;
+
 /// The part of an index key before the values.
-pub(crate) fn index_of(index: IndexId) -> [u8; 4] {
+pub(crate) fn index_of(index: IndexId) -> [u8; INDEX_ID_BYTES] {
     index.get().to_be_bytes()
 }
 

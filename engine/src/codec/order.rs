@@ -64,12 +64,12 @@ fn unescape_text(mut bytes: &[u8]) -> Option<(Vec<u8>, bool, &[u8])> {
 const MISSING: u8 = 0x10;
 const NULL: u8 = 0x11;
 const NUMBER: u8 = 0x12;
-const TEXT: u8 = 0x13;
-const INSTANT: u8 = 0x14;
+pub(crate) const TEXT: u8 = 0x13;
+pub(crate) const INSTANT: u8 = 0x14;
 const OBJECT: u8 = 0x15;
 const LIST: u8 = 0x16;
-const FALSE: u8 = 0x17;
-const TRUE: u8 = 0x18;
+pub(crate) const FALSE: u8 = 0x17;
+pub(crate) const TRUE: u8 = 0x18;
 const SIGN: u64 = 1 << 63;
 
 /// What a document has for one field.

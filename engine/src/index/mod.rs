@@ -15,6 +15,7 @@ mod fill;
 mod key;
 mod reach;
 mod scan;
+mod span;
 mod spec;
 mod state;
 
@@ -22,6 +23,8 @@ pub(crate) use fill::{Fill, entries, fits};
 pub use key::Index;
 pub(crate) use key::{IndexKey, is_marker, marker};
 pub(crate) use scan::id_of_entry;
+pub use scan::{IndexEntry, Reading};
+pub use span::Spans;
 pub use spec::{FieldKind, IndexField, IndexSpec};
 pub(crate) use state::Progress;
 pub use state::{IndexState, Violation};

@@ -373,34 +373,3 @@ impl KvRead for RocksSnapshot<'_> {
         walk(entries, range, direction, visit)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::key;
-    use crate::types::Seq;
-
-    /// A file may end with the very record the log begins with after a trim: it is not given back.
-    #[test]
-    fn a_file_that_ends_with_what_stays_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
-        let kv = RocksKv::open(dir.path(), options).unwrap();
-        let mut batch = Batch::default();
-        (250..=257).for_each(|seq| batch.put(Family::Log, &key::log(Seq::new(seq)), b"x"));
-        kv.write(&batch, true).unwrap();
-        // Only below the first level are files given back.
-        let log = kv.family(Family::Log).unwrap();
-        kv.db.flush_cf(log).unwrap();
-        kv.db.compact_range_cf(log, None::<&[u8]>, None::<&[u8]>);
-        let has = |seq| kv.get(Family::Log, &key::log(Seq::new(seq))).unwrap().is_some();
-        let drop_below = |seq| {
-            let range = KeyRange::new(key::log(Seq::ZERO), key::log(Seq::new(seq)));
-            kv.drop_files(Family::Log, &range).unwrap();
-        };
-        drop_below(257);
-        assert!(has(257), "the first record that stays");
-        drop_below(258);
-        assert!(!has(257), "the file is given back when all of it may go");
-    }
-}

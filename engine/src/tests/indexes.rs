@@ -1,10 +1,16 @@
 //! Indexes that come and go while documents are written: built step by step, cut short, in the way of each other.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use crate::codec::key;
+use crate::commit::op::Upkeep;
+use crate::index::{Fill, builder};
+use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
+use crate::kv::{Direction, KeyRange, KvRead};
 use crate::*;
 
 fn still(kv: &MemoryKv) -> Store {
@@ -88,7 +94,7 @@ fn an_index_is_built_under_writes_and_through_restarts() {
                 if body["price"] == value {
                     wanted.push(document.id);
                 }
-                std::ops::ControlFlow::Continue(())
+                ControlFlow::Continue(())
             };
             store.snapshot().unwrap().scan(cars, None, false, look).unwrap();
             assert_eq!(store.lookup(cars, "price", &[json!(value)]).unwrap(), wanted, "seed {seed}");
@@ -226,4 +232,57 @@ fn alterations_are_checked() {
     assert_eq!((change.op, change.collection, change.id.as_str()), (ChangeOp::Catalog, cars, "cars"));
     assert_eq!(state(&store, cars, 0), IndexState::Ready);
     assert_eq!(store.catalog().by_id(cars).unwrap().options.definition, "{}");
+}
+
+/// Definitions that change, and a collection that goes, in the middle of building: what was begun leaves nothing behind.
+#[test]
+fn building_is_cut_short_by_alterations_and_drops() {
+    let kv = MemoryKv::default();
+    let mut store = still(&kv);
+    let cars = store.ensure_collection("cars", CollectionOptions::default()).unwrap();
+    for n in 0..900 {
+        put(&store, cars, &format!("d{n:03}"), json!({"n": n, "brand": n % 7})).unwrap();
+    }
+    let builds = || {
+        let mut found = 0;
+        let range = KeyRange::prefix(key::META_BUILDS);
+        kv.scan(Family::Meta, &range, Direction::Forward, &mut |_, _| {
+            found += 1;
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        found
+    };
+    store.alter(cars, options(&[], &["n".into(), "brand".into()])).unwrap();
+    assert!(store.inner_builder().step_once().unwrap());
+    assert_eq!(builds(), 1, "one after the other");
+    // A step that was planned before an alteration comes after it.
+    let (catalog, kv_now) = (store.catalog(), &kv);
+    let collection = catalog.by_id(cars).unwrap();
+    let index = &collection.indexes()[0];
+    let at = builder::progress(kv_now, index.id).unwrap();
+    let late = Fill::plan(kv_now, collection, index, &at).unwrap();
+    store.alter(cars, options(&[], &["brand".into()])).unwrap();
+    assert_eq!(builds(), 0, "the index is gone, and so is where it stood");
+    let late = Transaction::new(Durability::Buffered).upkeep(Upkeep::Fill(Box::new(late)));
+    store.commit(late).unwrap();
+    sound(&store, "a late step");
+    // Declared anew it begins anew, under another number.
+    store.alter(cars, options(&["n".into()], &["brand".into()])).unwrap();
+    let ids: Vec<_> = store.catalog().by_id(cars).unwrap().indexes().iter().map(|index| index.id).collect();
+    assert!(ids[0] > index.id && ids[1] > index.id, "{ids:?} after {}", index.id);
+    assert!(store.inner_builder().step_once().unwrap());
+    store.close();
+    store = still(&kv);
+    sound(&store, "reopened on the way");
+    assert!(store.build_indexes().unwrap());
+    assert_eq!(store.lookup(cars, "brand", &[json!(3)]).unwrap().len(), 129);
+    assert_eq!(store.lookup(cars, "n", &[json!(899)]).unwrap(), [id("d899")]);
+    sound(&store, "ready");
+    store.alter(cars, options(&["n".into()], &["brand".into(), "x".into()])).unwrap();
+    assert!(store.inner_builder().step_once().unwrap());
+    store.commit(Transaction::new(Durability::Sync).drop(cars)).unwrap();
+    assert!(!store.inner_builder().step_once().unwrap(), "nothing is left to be built");
+    assert_eq!(builds(), 0);
+    sound(&store, "dropped");
 }

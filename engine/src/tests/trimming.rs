@@ -42,6 +42,31 @@ fn sound(store: &Store) {
     assert_eq!(store.verify(&mut |_| ()).unwrap(), Vec::<String>::new());
 }
 
+/// A file may end with the very record the log begins with after a trim: it is not given back.
+#[test]
+fn the_first_record_that_stays_is_not_lost_with_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Millis::new(NOW)));
+    let rocks = || -> Arc<dyn Kv> {
+        let options = RocksOptions { cache_bytes: 8 << 20, memtable_bytes: 8 << 20, tuning: Tuning::SHIPPED };
+        Arc::new(RocksKv::open(dir.path(), options).unwrap())
+    };
+    for _ in 0..3 {
+        let (store, cars) = open(rocks(), &clock);
+        let last = group(&store, cars, 1);
+        let batch = positions(&store);
+        drop(store);
+        // What was in memory is a file after another opening, and it ends with the newest record.
+        let (store, _) = open(rocks(), &clock);
+        clock.advance_ms(DAY_MS);
+        let floor = store.trim(&policy(1, DAY_MS)).unwrap().floor;
+        assert_eq!((floor.seq.next(), floor.positions.next()), (last, batch));
+        let changes = store.feed().changes(floor.seq, 10).unwrap();
+        assert_eq!(changes.iter().map(|change| change.seq).collect::<Vec<_>>(), [last]);
+        sound(&store);
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Group(usize),

@@ -23,6 +23,7 @@ use super::path::{self, FieldPath};
 use super::problem::Problem;
 
 mod parse;
+mod spans;
 
 /// A condition on documents.
 #[derive(Debug, Clone)]
@@ -146,18 +147,6 @@ impl Filter {
         self.root.holds(document)
     }
 
-    /// Conditions of the form `field = scalar` that every passing document satisfies, for a planner.
-    ///
-    /// An index may answer for such a pair only if it finds numbers by value (`1` and `1.0` alike) and also the
-    /// documents whose field is an array that holds the value, and the path is not one through an array; the filter
-    /// must still be asked for each document found. Null, containers and date texts are left out: what is equal to
-    /// those is not one key.
-    pub fn equalities(&self) -> Vec<(&str, &Value)> {
-        let mut found = Vec::new();
-        self.root.equalities(&mut found);
-        found
-    }
-
     /// The ids that can pass at all, if the condition says so by `_id` alone or by `_id` `$in`.
     pub fn ids(&self) -> Option<Vec<&str>> {
         self.root.ids()
@@ -181,21 +170,6 @@ impl Node {
         }
     }
 
-    fn equalities<'a>(&'a self, found: &mut Vec<(&'a str, &'a Value)>) {
-        match self {
-            Self::All(nodes) => nodes.iter().for_each(|node| node.equalities(found)),
-            Self::Field(path, Test::Equal(operand)) => push_equality(path, operand, found),
-            Self::Field(path, Test::Both(tests)) => {
-                for test in tests {
-                    if let Test::Equal(operand) = test {
-                        push_equality(path, operand, found);
-                    }
-                }
-            }
-            Self::Field(..) | Self::Any(_) | Self::Not(_) => {}
-        }
-    }
-
     fn ids(&self) -> Option<Vec<&str>> {
         match self {
             Self::All(nodes) => nodes.iter().find_map(Self::ids),
@@ -213,13 +187,6 @@ impl Node {
             Self::Not(node) => node.roots(found),
             Self::Field(path, _) => found.push(path.root()),
         }
-    }
-}
-
-fn push_equality<'a>(path: &'a FieldPath, operand: &'a Operand, found: &mut Vec<(&'a str, &'a Value)>) {
-    let scalar = matches!(operand.value, Value::String(_) | Value::Number(_) | Value::Bool(_));
-    if scalar && !operand.is_date() {
-        found.push((path.as_str(), &operand.value));
     }
 }
 

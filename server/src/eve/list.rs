@@ -75,7 +75,7 @@ impl ListQuery {
 
 /// Everything that shapes the list and its order, but not what only cuts it into pages or fields.
 fn fingerprint(resource: &str, params: &Params) -> Fingerprint {
-    let free = ["page", "max_results", "cursor", "projection", "min_seq"];
+    let free = ["page", "max_results", "cursor", "projection", "min_seq", "explain"];
     let mut names: Vec<&str> =
         params.iter().map(|(name, _)| name).filter(|name| !free.contains(name)).collect();
     names.sort_unstable();

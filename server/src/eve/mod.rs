@@ -23,7 +23,7 @@ pub mod list;
 mod order;
 pub mod page;
 pub mod patch;
-mod path;
+pub(crate) mod path;
 mod pattern;
 pub mod problem;
 pub mod projection;

@@ -26,6 +26,16 @@ impl Operand {
         self.stamp.is_some()
     }
 
+    pub(crate) fn is_timed(&self) -> bool {
+        self.stamp.is_some_and(|stamp| stamp.timed)
+    }
+
+    /// Of a date: the day it is written with, and the day of its instant in UTC.
+    pub(crate) fn days(&self) -> Option<(&str, String)> {
+        let written = self.value.as_str()?.get(..10)?;
+        Some((written, self.stamp?.at.strftime("%Y-%m-%d").to_string()))
+    }
+
     pub(crate) fn equals(&self, left: &Value) -> bool {
         match (left, &self.value) {
             (Value::String(left), Value::String(right)) => {

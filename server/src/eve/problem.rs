@@ -104,6 +104,8 @@ catalogue! {
         "The Host header names a host that this server does not serve."
     Unprocessable "unprocessable" 422 "Cannot be processed"
         "The request is well formed but says something impossible. The detail and _issues say what."
+    PlanOverBudget "plan-over-budget" 422 "List looks at too many documents"
+        "No index serves the list, and looking through the documents would take too long. `index` names the fields of one that would; declare it with PATCH /api/collections/{name}."
     InvalidGeometry "invalid-geometry" 422 "Invalid geometry"
         "A coordinate is outside longitude -180..180 or latitude -90..90, a ring is open, or the shape is not GeoJSON."
     IdempotencyMismatch "idempotency-mismatch" 422 "Idempotency key used for another request"

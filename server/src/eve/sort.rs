@@ -115,6 +115,11 @@ impl SortKey {
         &self.id
     }
 
+    /// Values of the parts at these places, `None` where the field is missing.
+    pub(crate) fn values<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = Option<&'a Value>> {
+        places.iter().filter_map(|place| self.parts.get(*place)).map(|part| part.value.as_ref())
+    }
+
     /// For a cursor: each part is `[]` if missing, else `[value]`; the id comes last.
     pub(crate) fn to_json(&self) -> Value {
         let parts = self.parts.iter().map(|part| Value::Array(part.value.iter().cloned().collect()));

@@ -1,9 +1,9 @@
 //! Which documents a list has to look at: all, or fewer where an index knows better.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use dateline_engine::Seq;
+use dateline_engine::{DocId, Moment, Seq, Snapshot};
 use dateline_geo::Within;
 use dateline_index::SearchRequest;
 use dateline_index::limits::{HITS_MAX, WINDOW_MAX};
@@ -15,9 +15,12 @@ use crate::eve::{ListQuery, Params};
 use crate::http::Refusal;
 use crate::places::catch_up;
 use crate::resources::Resource;
+use crate::resources::plan::{Plan, plan};
 
 /// Documents one list looks into by place at the most.
 const FOUND_MAX: usize = 10_000;
+/// Records of the log that a list of the past goes through to know what has changed since.
+const CHANGED_MAX: u64 = 10_000;
 /// Longest wait for search to catch up with `min_seq`.
 const MIN_SEQ_WAIT: Duration = Duration::from_secs(5);
 
@@ -37,20 +40,23 @@ pub(crate) enum Candidates {
     These(Vec<Candidate>),
     /// These, in no order of their own.
     Unordered(Vec<String>),
+    /// Those in an index, and for a list of the past those that have changed since.
+    Planned { plan: Box<Plan>, changed: BTreeSet<DocId> },
 }
 
-/// Reads `q`, `near` and `bbox`, and picks the narrowest way in. Indexes know the present only: a list of the past
-/// looks through everything.
+/// Reads `q`, `near` and `bbox`, and picks the narrowest way in. Indexes know the present: they serve a list of the past
+/// while it is known what has changed since.
 pub(crate) fn choose(
     app: &App,
     resource: &Resource,
     params: &Params,
     query: &ListQuery,
-    past: bool,
+    snapshot: &Snapshot<'_>,
+    as_of: Option<Moment>,
 ) -> Result<Candidates, Problem> {
     let q = params.get("q").filter(|q| !q.trim().is_empty());
     let within = within(params)?;
-    if past && (q.is_some() || within.is_some()) {
+    if as_of.is_some() && (q.is_some() || within.is_some()) {
         return Err(Problem::query("as_of", "cannot be combined with q, near or bbox"));
     }
     match (q, within) {
@@ -68,21 +74,17 @@ pub(crate) fn choose(
     if let Some(ids) = query.filter.ids() {
         return Ok(Candidates::Unordered(ids.into_iter().map(str::to_owned).collect()));
     }
-    if past {
-        return Ok(Candidates::All);
-    }
     let catalog = app.store().catalog();
     let Some(collection) = catalog.by_id(resource.collection) else { return Ok(Candidates::All) };
-    for (field, value) in query.filter.equalities() {
-        let scalar = value.is_string() || value.is_number() || value.is_boolean();
-        if scalar && collection.readable(&field.into()).is_some() {
-            let found = app.store().lookup(resource.collection, field, std::slice::from_ref(value));
-            if let Ok(ids) = found {
-                return Ok(Candidates::Unordered(ids.iter().map(|id| id.as_str().to_owned()).collect()));
-            }
-        }
-    }
-    Ok(Candidates::All)
+    let Some(plan) = plan(snapshot, collection, query)? else { return Ok(Candidates::All) };
+    let changed = match as_of {
+        None => Some(BTreeSet::new()),
+        Some(moment) => snapshot.changed_since(resource.collection, moment.seq, CHANGED_MAX)?,
+    };
+    Ok(match changed {
+        Some(changed) => Candidates::Planned { plan: Box::new(plan), changed },
+        None => Candidates::All,
+    })
 }
 
 /// Waits until what the request wants to see can be seen: `min_seq`, and for places all that was durable when it

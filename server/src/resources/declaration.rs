@@ -12,7 +12,8 @@ use dateline_engine::limits::{INDEX_FIELDS_MAX, INDEXES_MAX};
 use dateline_engine::{FieldKind, Index, IndexField, IndexSpec, IndexState};
 use serde_json::{Map, Value, json};
 
-use crate::eve::{Issue, Issues};
+use crate::eve::path::FieldPath;
+use crate::eve::{Issue, Issues, system};
 use crate::resources::definition::{names, raw};
 
 /// The indexes under one member of a definition.
@@ -46,6 +47,12 @@ fn fault(spec: &IndexSpec, before: &[IndexSpec]) -> Option<String> {
     }
     if paths.len() > INDEX_FIELDS_MAX {
         return Some(format!("at most {INDEX_FIELDS_MAX} fields"));
+    }
+    if let Some(Err(message)) = paths.iter().map(|path| FieldPath::parse(path)).find(Result::is_err) {
+        return Some(message);
+    }
+    if let Some(path) = paths.iter().find(|path| path.split('.').next().is_some_and(system::is_known)) {
+        return Some(format!("'{path}' is the server's own, and not in documents as they are stored"));
     }
     if let Some(path) = paths.iter().find(|path| path.split('.').any(|part| part.parse::<usize>().is_ok())) {
         return Some(format!("'{path}': an index reaches into lists by itself, without a number"));
@@ -201,6 +208,11 @@ mod tests {
             json!([["a"], ["a.0.b"]]),
             json!({"1": "'a.0.b': an index reaches into lists by itself, without a number"}),
         );
+        check(
+            json!([["_updated"]]),
+            json!({"0": "'_updated' is the server's own, and not in documents as they are stored"}),
+        );
+        check(json!([["a.$b"]]), json!({"0": "field path 'a.$b' has a part that begins with '$'"}));
         check(json!([["a", "b", "a"]]), json!({"0": "names 'a' twice"}));
         check(json!([["a"], "a"]), json!({"1": "is declared twice"}));
         check(

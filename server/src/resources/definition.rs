@@ -1,6 +1,6 @@
 //! What a resource is made of, read from its JSON definition.
 
-use dateline_engine::limits::KEEP_MS_MAX;
+use dateline_engine::limits::{INDEXES_MAX, KEEP_MS_MAX};
 use dateline_engine::{Collection, CollectionId, CollectionOptions, IndexSpec, Keep};
 use dateline_geo::{Ad, Shape};
 use dateline_index::Mapping;
@@ -120,12 +120,16 @@ impl Parts {
         {
             issues.add(&["search"], raw(&error.to_string()));
         }
+        let indexes = indexes(definition, "indexes", &mut issues);
+        if unique.len() + indexes.len() > INDEXES_MAX {
+            issues.add(&["indexes"], raw(&format!("at most {INDEXES_MAX} indexes, unique ones among them")));
+        }
         let parts = Self {
             strict: flag(definition, "strict", &mut issues),
             searched: definition.get("search").is_some_and(|s| s.is_object() || s == &json!(true)),
             geo: names(definition.get("geo"), &["geo"], &mut issues),
             unique,
-            indexes: indexes(definition, "indexes", &mut issues),
+            indexes,
             keep: keeps(definition, &mut issues),
             schema,
         };

@@ -1,23 +1,20 @@
 //! Lists: one page of a consistent state, in a stable order.
 
-use std::cmp::Ordering;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::State;
-use dateline_engine::{Document, Moment, Seq, Snapshot};
+use dateline_engine::{Document, Seq};
 use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
-use crate::eve::{
-    Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, SortKey, cursor::CursorError, system,
-};
+use crate::eve::{Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, cursor::CursorError, system};
 use crate::http::Answer;
-use crate::resources::candidates::{Candidate, Candidates, choose, wait};
+use crate::resources::candidates::{Candidates, choose, wait};
 use crate::resources::query::Query;
+use crate::resources::rows::{Found, Look, Row};
 use crate::resources::target::Named;
 use crate::resources::visibility::Sight;
 use crate::resources::{Resource, answer, moment};
@@ -45,23 +42,14 @@ pub(crate) async fn list(
     Ok(answer::json_bytes(page))
 }
 
-/// A document that belongs on some page.
-struct Row {
-    key: SortKey,
-    extra: Option<(&'static str, Value)>,
-}
-
 struct Page<'a> {
-    sight: &'a Sight,
-    resource: &'a Resource,
-    query: &'a ListQuery,
-    snapshot: Snapshot<'a>,
-    /// Read as of here rather than the snapshot's own moment.
-    as_of: Option<Moment>,
+    look: Look<'a>,
+    explained: Option<Value>,
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
     let query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
+    let explains = explains(params)?;
     let secret = app.store().id().0;
     let cursor = query.cursor(&secret).map_err(|error| match error {
         CursorError::Unknown => Problem::new(Slug::InvalidCursor, "the cursor is not one of this server"),
@@ -76,130 +64,41 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
     };
     let seq = as_of.map_or(own, |moment| moment.seq);
-    let candidates = choose(app, resource, params, &query, as_of.is_some())?;
-    let page = Page { sight, resource, query: &query, snapshot, as_of };
+    let candidates = choose(app, resource, params, &query, &snapshot, as_of)?;
     // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
-    let relevance = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
-    let mut rows = page.rows(candidates)?;
-    if !relevance {
-        rows.sort_by(|a, b| query.sort.compare(&a.key, &b.key));
+    let ranked = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
+    let look =
+        Look::new(sight, resource, &query, &snapshot, as_of, cursor.as_ref().map(|cursor| &cursor.after));
+    let found = look.find(&candidates, ranked)?;
+    let explained = explains.then(|| look.explain(&candidates));
+    Page { look, explained }.render(params, &found, seq, (!ranked).then_some(&secret[..]))
+}
+
+fn explains(params: &Params) -> Result<bool, Problem> {
+    match params.get("explain") {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::query("explain", "expected true or false")),
     }
-    let total = rows.len() as u64;
-    let skip = match &cursor {
-        Some(cursor) => {
-            rows.partition_point(|row| query.sort.compare(&row.key, &cursor.after) != Ordering::Greater)
-        }
-        None => usize::try_from(query.page.skip()).unwrap_or(usize::MAX),
-    };
-    let shown = rows.get(skip.min(rows.len())..).unwrap_or_default();
-    page.render(params, shown, total, seq, (!relevance).then_some(&secret[..]))
 }
 
 impl Page<'_> {
-    fn rows(&self, candidates: Candidates) -> Result<Vec<Row>, Problem> {
-        let mut rows = Vec::new();
-        match candidates {
-            Candidates::All if self.is_plain() && self.as_of.is_none() => {
-                self.snapshot.ids(self.resource.collection, |id| {
-                    rows.push(Row { key: self.query.sort.key(&Value::Null, id), extra: None });
-                    ControlFlow::Continue(())
-                })?;
-                Ok(rows)
-            }
-            Candidates::All => {
-                let mut failed = None;
-                let mut visit = |document: Document| match self.row(&document, None) {
-                    Ok(row) => {
-                        rows.extend(row);
-                        ControlFlow::Continue(())
-                    }
-                    Err(problem) => {
-                        failed = Some(problem);
-                        ControlFlow::Break(())
-                    }
-                };
-                match self.as_of {
-                    Some(moment) => self.snapshot.scan_at(self.resource.collection, moment, &mut visit)?,
-                    None => self.snapshot.scan(self.resource.collection, None, false, &mut visit)?,
-                }
-                failed.map_or(Ok(rows), Err)
-            }
-            Candidates::These(found) => {
-                for Candidate { id, extra } in found {
-                    if let Some(document) = self.document(&id)? {
-                        rows.extend(self.row(&document, extra)?);
-                    }
-                }
-                Ok(rows)
-            }
-            Candidates::Unordered(mut ids) => {
-                ids.sort_unstable();
-                ids.dedup();
-                for id in ids {
-                    if let Some(document) = self.document(&id)? {
-                        rows.extend(self.row(&document, None)?);
-                    }
-                }
-                Ok(rows)
-            }
-        }
-    }
-
-    fn document(&self, id: &str) -> Result<Option<Document>, Problem> {
-        let found = match self.as_of {
-            Some(moment) => self.snapshot.get_at(self.resource.collection, id, moment),
-            None => self.snapshot.get(self.resource.collection, id),
-        };
-        match found {
-            // What can never be a name is simply not there.
-            Err(error) if error.kind() == dateline_engine::ErrorKind::Invalid => Ok(None),
-            other => Ok(other?),
-        }
-    }
-
-    /// Every document, in the order of ids: none has to be read to know whether it belongs.
-    fn is_plain(&self) -> bool {
-        self.query.filter.is_everything()
-            && self.query.sort.fields().next().is_none()
-            && self.sight.is_clear()
-    }
-
-    /// The row of a document that may be seen and passes the filter.
-    fn row(&self, document: &Document, extra: Option<(&'static str, Value)>) -> Result<Option<Row>, Problem> {
-        let id = document.id.as_str();
-        if self.is_plain() {
-            return Ok(Some(Row { key: self.query.sort.key(&Value::Null, id), extra }));
-        }
-        let mut body = answer::body_of(document)?;
-        if !self.sight.sees(&self.resource.name, id, &body) {
-            return Ok(None);
-        }
-        if let Some(map) = body.as_object_mut() {
-            let tag = document.revision().to_string();
-            system::add(map, &answer::meta(document, &tag));
-        }
-        if !self.query.filter.matches(&body) {
-            return Ok(None);
-        }
-        Ok(Some(Row { key: self.query.sort.key(&body, id), extra }))
-    }
-
     fn render(
         &self,
         params: &Params,
-        rows: &[Row],
-        total: u64,
+        found: &Found,
         seq: Seq,
         secret: Option<&[u8]>,
     ) -> Result<Vec<u8>, Problem> {
-        let take = self.query.page.take();
+        let Look { query, resource, .. } = &self.look;
+        let (take, rows) = (query.page.take(), &found.rows);
         let mut list = ListWriter::new(take.min(rows.len()) * 512);
         let mut last = None;
         for row in rows.iter().take(take) {
             if list.bytes() > ANSWER_BYTES_MAX {
                 break;
             }
-            let Some(document) = self.document(row.key.id())? else { continue };
+            let Some(document) = self.look.document(row.key.id())? else { continue };
             self.push(&mut list, &document, row)?;
             last = Some(row);
         }
@@ -207,24 +106,26 @@ impl Page<'_> {
         let next = last
             .filter(|_| more)
             .zip(secret)
-            .and_then(|(row, secret)| self.query.next_cursor(seq.get(), row.key.clone(), secret));
-        let meta = ListMeta::new(&self.query.page, Some(total), more);
+            .and_then(|(row, secret)| query.next_cursor(seq.get(), row.key.clone(), secret));
+        let meta = ListMeta::new(&query.page, found.total, more);
         let links = Links {
-            href: &self.resource.name,
-            title: &self.resource.name,
+            href: &resource.name,
+            title: &resource.name,
             params,
-            page: &self.query.page,
+            page: &query.page,
             next_cursor: next.as_deref(),
         };
         let links = links.to_json(&meta);
-        Ok(list.finish(&meta, next.as_deref(), &links, seq.get(), &[]))
+        let extras: Vec<(&str, Value)> =
+            self.explained.iter().map(|explained| ("_explain", explained.clone())).collect();
+        Ok(list.finish(&meta, next.as_deref(), &links, seq.get(), &extras))
     }
 
     fn push(&self, list: &mut ListWriter, document: &Document, row: &Row) -> Result<(), Problem> {
         let tag = document.revision().to_string();
         let meta = answer::meta(document, &tag);
-        if self.query.projection.is_everything() {
-            let item = Item::read(meta, &self.resource.name);
+        if self.look.query.projection.is_everything() {
+            let item = Item::read(meta, &self.look.resource.name);
             let extras: Vec<(&str, Value)> = row.extra.iter().cloned().collect();
             return list
                 .push(&document.body, &item.with(&extras))
@@ -235,7 +136,7 @@ impl Page<'_> {
             _ => Map::new(),
         };
         system::add(&mut body, &meta);
-        self.query.projection.apply(&mut body);
+        self.look.query.projection.apply(&mut body);
         body.extend(row.extra.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         list.push_value(&Value::Object(body));
         Ok(())
