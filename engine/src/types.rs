@@ -52,6 +52,12 @@ number!(
     /// Position in the positions lane: dense, counted from 1.
     PositionSeq(u64)
 );
+
+impl PositionSeq {
+    /// Past every batch there will ever be: where they stand who do not read the lane.
+    pub const END: Self = Self(u64::MAX);
+}
+
 number!(
     /// Counts the openings of a store, so that a token of a forked history never matches.
     Epoch(u32)

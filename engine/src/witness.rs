@@ -13,7 +13,7 @@ use crate::format;
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, Kv};
-use crate::types::{StoreId, Tail};
+use crate::types::{PositionSeq, StoreId, Tail};
 
 /// Something outside the store that was derived from its durable records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Witness {
 }
 
 fn is_beyond(at: Tail, tail: Tail) -> bool {
-    at.seq > tail.seq || at.positions > tail.positions
+    at.seq > tail.seq || (at.positions > tail.positions && at.positions != PositionSeq::END)
 }
 
 /// Refuses a store that has lost its end, unless `accept_loss` is given; answers whether something is lost.
@@ -62,7 +62,9 @@ pub(crate) fn check(
         let what = format!("the consumer '{name}'");
         first.get_or_insert(Witness { what, store: id.to_string(), at: cursor.at });
         cursor.at.seq = cursor.at.seq.min(tail.seq);
-        cursor.at.positions = cursor.at.positions.min(tail.positions);
+        if cursor.at.positions != PositionSeq::END {
+            cursor.at.positions = cursor.at.positions.min(tail.positions);
+        }
         batch.put(Family::Meta, place, &meta::encode_cursor(&cursor)?);
         Ok(ControlFlow::Continue(()))
     })?;
@@ -86,7 +88,7 @@ pub(crate) fn check(
 mod tests {
     use super::*;
     use crate::kv::memory::MemoryKv;
-    use crate::types::{Epoch, Millis, PositionSeq, Seq};
+    use crate::types::{Epoch, Millis, Seq};
     use crate::{Cursor, ErrorKind};
 
     const ID: StoreId = StoreId([7; 16]);
@@ -113,7 +115,10 @@ mod tests {
 
     #[test]
     fn whoever_has_seen_more_is_heard() {
-        for (witness, cursor) in [(None, None), (Some(tail(100, 50)), Some(tail(100, 50)))] {
+        // Who does not read positions has not seen any.
+        let log_only = Tail { seq: Seq::new(90), positions: PositionSeq::END };
+        let whole = Some(tail(100, 50));
+        for (witness, cursor) in [(None, None), (whole, whole), (None, Some(log_only))] {
             assert!(!judge(witness, cursor, false).0.unwrap());
         }
         let cases = [
@@ -136,7 +141,14 @@ mod tests {
         let (outcome, kv) = judge(Some(tail(500, 500)), Some(tail(120, 20)), true);
         assert!(outcome.unwrap(), "something is lost");
         assert_eq!(crate::read::number(&kv, key::META_EPOCH).unwrap(), 1, "an epoch is skipped");
-        let value = kv.get(Family::Meta, &key::meta_cursor("reader")).unwrap().unwrap();
-        assert_eq!(meta::decode_cursor("reader", &value).unwrap().at, tail(100, 20));
+        let reader = |kv: &MemoryKv| {
+            let value = kv.get(Family::Meta, &key::meta_cursor("reader")).unwrap().unwrap();
+            meta::decode_cursor("reader", &value).unwrap().at
+        };
+        assert_eq!(reader(&kv), tail(100, 20));
+        let log_only = |seq| Tail { seq: Seq::new(seq), positions: PositionSeq::END };
+        let (outcome, kv) = judge(None, Some(log_only(120)), true);
+        assert!(outcome.unwrap());
+        assert_eq!(reader(&kv), log_only(100), "it holds no positions afterwards either");
     }
 }

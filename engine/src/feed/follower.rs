@@ -134,7 +134,7 @@ fn keep_up(store: &Store, follower: &mut dyn Follower, stop: &AtomicBool) -> Res
             Ok(false) => {
                 let mut seen = follower.position();
                 if !follower.wants_positions() {
-                    seen.positions = PositionSeq::new(u64::MAX);
+                    seen.positions = PositionSeq::END;
                 }
                 store.watermark().wait_past(seen, IDLE_EVERY);
             }

@@ -66,7 +66,7 @@ pub(crate) fn cursor(name: &str, partition: usize) -> String {
 
 /// A feed reads the log only; of the positions lane it holds nothing.
 pub(crate) fn place(seq: Seq) -> Tail {
-    Tail { seq, positions: PositionSeq::new(u64::MAX) }
+    Tail { seq, positions: PositionSeq::END }
 }
 
 impl Feeds {
