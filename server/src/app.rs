@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use dateline_engine::{
-    Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction, Tuning,
+    Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction,
 };
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -225,7 +225,7 @@ pub fn open_store(data: &DataDir, config: &Config, clock: Arc<dyn Clock>, consen
         memtable_bytes: config.engine.memtable_bytes,
         upgrade: consent.upgrade,
         disk_reserve_bytes: config.engine.disk_reserve_bytes,
-        tuning: Tuning::SHIPPED,
+        tuning: config.engine.tuning(),
         witnesses: witness::gather(data),
         accept_loss: consent.accept_loss,
     };

@@ -2,11 +2,14 @@
 //!
 //! Nothing of it changes what is stored: a store written with one tuning opens with any other.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX};
 
-/// How blocks are compressed, by level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How blocks are compressed, by level. As text it is the name in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Not in the two upper levels, LZ4 in those below, Zstandard in the last.
     Layered,
@@ -18,8 +21,9 @@ pub enum Compression {
     Zstd,
 }
 
-/// What tells that a key is not in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What tells that a key is not in a file. As text it is the name in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Filter {
     /// Bloom in the upper level, ribbon below: smaller, and costs more to build.
     Ribbon,
@@ -29,7 +33,7 @@ pub enum Filter {
     None,
 }
 
-/// The knobs. There is no other default than [`Tuning::SHIPPED`], which a server runs with.
+/// The knobs. There is no other default than [`Tuning::SHIPPED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
     /// Bytes of an uncompressed block of documents, versions and answers to idempotency keys.
@@ -53,7 +57,7 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// What a server runs with.
+    /// What a server runs with when its configuration says nothing else.
     pub const SHIPPED: Self = Self {
         block_bytes: 16 << 10,
         lane_block_bytes: 32 << 10,
@@ -68,7 +72,7 @@ impl Tuning {
 
     /// # Errors
     /// `Invalid` naming the knob that is out of its bounds.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let within = |knob: &str, value: usize, least: usize, most: usize| match value {
             value if value < least || value > most => {
                 Err(Error::invalid(format!("{knob} is {value}; {least} to {most} are possible")))

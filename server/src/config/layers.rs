@@ -162,6 +162,7 @@ impl Layers {
         if config.limits.scans_max == 0 || config.limits.connections_max == 0 {
             return Err(ConfigError("limits.scans_max and limits.connections_max are at least 1".to_owned()));
         }
+        config.engine.tuning().check().map_err(|error| ConfigError(format!("engine.{error}")))?;
         Ok(config)
     }
 
@@ -297,6 +298,11 @@ mod tests {
         check("listen = ", "a.toml");
         assert!(toml("[tls]\ncert = \"c\"").unwrap().finish().is_err());
         assert!(toml("[log]\nformat = \"xml\"").unwrap().finish().is_err());
+        let engine = |text: &str| toml(&format!("[engine]\n{text}")).unwrap().finish();
+        let refused = |text: &str| engine(text).unwrap_err().to_string();
+        assert!(refused("block_bytes = 1").contains("engine.block_bytes is 1; 512 to"));
+        assert!(refused("filter = \"cuckoo\"").contains("`ribbon`"));
+        assert!(engine("compression = \"zstd\"\nfilter_bits = 12").is_ok());
     }
 
     #[test]

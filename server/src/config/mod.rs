@@ -4,12 +4,12 @@
 //! names the nearest known one.
 
 mod layers;
-mod suggest;
+pub(crate) mod suggest;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dateline_engine::Retention;
+use dateline_engine::{Compression, Filter, Retention, Tuning};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -91,9 +91,10 @@ pub struct LimitsConfig {
     pub drain_s: u64,
 }
 
-/// Memory and disk of the storage engine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Memory and disk of the storage engine. `dateline bench` shows what each key changes; nothing of it changes what is
+/// stored, so a data directory opens with any other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
     /// Block cache in bytes.
     pub cache_bytes: usize,
@@ -102,6 +103,24 @@ pub struct EngineConfig {
     /// With less free room than this on the disk nothing that grows is stored, in bytes; never more than a twentieth
     /// of the disk, and 0 for no bound.
     pub disk_reserve_bytes: u64,
+    /// Bytes of an uncompressed block of documents, versions and answers to idempotency keys.
+    pub block_bytes: usize,
+    /// Bytes of an uncompressed block of both lanes of the log.
+    pub lane_block_bytes: usize,
+    /// Compression of blocks: `layered`, `none`, `lz4` or `zstd`.
+    pub compression: Compression,
+    /// What tells that a key is not in a file: `ribbon`, `bloom` or `none`.
+    pub filter: Filter,
+    /// Bits of filter for each key.
+    pub filter_bits: u8,
+    /// Versions from this size on are kept in blob files, in bytes.
+    pub version_blob_bytes: usize,
+    /// Most transactions that share one sync.
+    pub group_transactions: usize,
+    /// Bytes after which no more transactions share one sync.
+    pub group_bytes: usize,
+    /// Whether the storage counts what it does, for `/metrics` and `/api/admin/engine`.
+    pub counted: bool,
 }
 
 /// Backups on the server's own disk.
@@ -176,11 +195,7 @@ impl Config {
                 drain_s: 10,
             },
             backup: BackupConfig { dir: None },
-            engine: EngineConfig {
-                cache_bytes: 256 << 20,
-                memtable_bytes: 256 << 20,
-                disk_reserve_bytes: 2 << 30,
-            },
+            engine: EngineConfig::new(),
             feed: RetentionConfig::generous(),
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
@@ -191,6 +206,48 @@ impl Config {
 }
 
 impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EngineConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        let tuning = Tuning::SHIPPED;
+        Self {
+            cache_bytes: 256 << 20,
+            memtable_bytes: 256 << 20,
+            disk_reserve_bytes: 2 << 30,
+            block_bytes: tuning.block_bytes,
+            lane_block_bytes: tuning.lane_block_bytes,
+            compression: tuning.compression,
+            filter: tuning.filter,
+            filter_bits: tuning.filter_bits,
+            version_blob_bytes: tuning.version_blob_bytes,
+            group_transactions: tuning.group_transactions,
+            group_bytes: tuning.group_bytes,
+            counted: tuning.counted,
+        }
+    }
+
+    pub(crate) fn tuning(&self) -> Tuning {
+        Tuning {
+            block_bytes: self.block_bytes,
+            lane_block_bytes: self.lane_block_bytes,
+            compression: self.compression,
+            filter: self.filter,
+            filter_bits: self.filter_bits,
+            version_blob_bytes: self.version_blob_bytes,
+            group_transactions: self.group_transactions,
+            group_bytes: self.group_bytes,
+            counted: self.counted,
+        }
+    }
+}
+
+impl Default for EngineConfig {
     fn default() -> Self {
         Self::new()
     }
