@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 /// Number of the directory layout; raised by one for each layout an older program cannot read.
 pub const FORMAT: u64 = 1;
 
+/// The file with the format number.
+const MARK: &str = "dateline.json";
+
 /// Why a data directory cannot be used.
 #[derive(Debug)]
 pub enum DataError {
@@ -95,6 +98,12 @@ impl DataDir {
         // A process that died during a backup leaves links, which keep the space of files that are gone.
         remove(&data.checkpoint())?;
         Ok(data)
+    }
+
+    /// The data directory that a directory is or lies in.
+    #[must_use]
+    pub fn around(path: &Path) -> Option<&Path> {
+        path.ancestors().find(|dir| dir.join(MARK).exists())
     }
 
     /// The directory itself.
@@ -233,7 +242,7 @@ fn holder(text: &str) -> String {
 }
 
 fn check_format(dir: &Path) -> Result<(), DataError> {
-    let path = dir.join("dateline.json");
+    let path = dir.join(MARK);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

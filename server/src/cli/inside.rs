@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use dateline_engine::Error;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::outcome::Failure;
+use super::signals::asked_to_stop;
 use crate::app::App;
 use crate::listener::{ListenError, Listener};
 use crate::work::Stop;
@@ -59,13 +59,9 @@ impl Inside {
     /// 1 when the system gives no signals.
     pub(crate) fn stop_on_signal(&self, stop: Arc<Stop>) -> Result<(), Failure> {
         let _entered = self.runtime.enter();
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let asked = asked_to_stop()?;
         self.runtime.spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            asked.await;
             stop.set();
         });
         Ok(())

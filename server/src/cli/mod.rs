@@ -4,6 +4,7 @@
 //! arguments and a `run`, one variant of [`Command`], and one line of `dispatch`.
 
 mod backup;
+mod bench;
 pub mod client;
 mod columns;
 mod config;
@@ -23,6 +24,7 @@ mod progress;
 mod queue;
 mod reach;
 pub mod serve;
+mod signals;
 mod tell;
 mod token;
 mod user;
@@ -67,6 +69,8 @@ enum Command {
     Backup(backup::Args),
     /// The queue: lanes, jobs and schedules
     Queue(queue::Args),
+    /// The storage laboratory: workloads, latencies, amplification, comparisons
+    Bench(bench::Args),
     /// Users: add, list, passwd, remove
     User(user::Args),
     /// API keys: create, list, revoke
@@ -118,6 +122,7 @@ fn dispatch(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(args, output),
         Command::Backup(args) => backup::run(args, output),
         Command::Queue(args) => queue::run(args, output),
+        Command::Bench(args) => bench::run(args, output),
         Command::User(args) => user::run(args, output),
         Command::Token(args) => token::run(args, output),
         Command::Config(args) => config::run(args, output),

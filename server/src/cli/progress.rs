@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Bytes,
     /// Rows, documents, records.
     Items,
+    /// Milliseconds of something that takes a fixed time.
+    Time,
 }
 
 /// How far a long command has come. Drawn on stderr, and only when that is a terminal and no program reads along.
@@ -65,6 +67,7 @@ fn style(unit: Unit) -> ProgressStyle {
     let template = match unit {
         Unit::Bytes => "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}",
         Unit::Items => "{prefix} {wide_bar} {human_pos}/{human_len} {per_sec} {eta} {msg}",
+        Unit::Time => "{prefix} {wide_bar} {elapsed} {eta} left {msg}",
     };
     // The templates are constant; a default bar would still be one.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())

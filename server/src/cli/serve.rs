@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::config::from_file_and_environment;
 use super::first_start::{self, Administrator};
 use super::outcome::Failure;
 use super::output::Output;
+use super::signals::asked_to_stop;
 use crate::app::{App, Consent};
 use crate::config::{Config, Layers, Log, LogFormat};
 use crate::listener::{ListenError, Listener};
@@ -116,7 +116,11 @@ pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
         ListenError::Failed(reason) => Failure::error(reason),
     })?;
     // Asked for before anybody is told that we are ready: a signal right after that must not kill us.
-    let stop = stop_signal()?;
+    let asked = asked_to_stop()?;
+    let stop = async move {
+        asked.await;
+        tracing::info!("stopping");
+    };
     let url = listener.url();
     output.data(format!("listening on {url}"), &json!({"listening": url}))?;
     match administrator {
@@ -141,17 +145,6 @@ pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
     stopped.await.map_err(Failure::error)?;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    })
 }
 
 fn start_log(log: &Log) -> Result<(), Failure> {

@@ -24,6 +24,7 @@ mod feeds;
 mod follow;
 mod formats;
 mod indexes;
+mod laboratory;
 mod ledger;
 mod lifetime;
 mod lists;
