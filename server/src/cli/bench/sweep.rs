@@ -10,7 +10,8 @@ use super::stage::Stage;
 
 /// Shares of the closed throughput at which the work arrives.
 const SHARES: [f64; 8] = [0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1];
-/// A rate is served well while the 99th percentile is at most so many times that of the lowest rate,
+/// A rate is served well while the median is at most so many times that of the lowest rate: the tail tells of single
+/// flushes and compactions, the median of a queue,
 const SLOWER_MAX: f64 = 5.0;
 /// and so much of what arrived was done.
 const DONE_MIN: f64 = 0.95;
@@ -41,9 +42,9 @@ pub(crate) fn sweep(stage: &Stage, closed: &Run, progress: &Progress) -> Result<
 
 /// The place of the last of the well-served points that follow each other from the first on.
 fn knee(points: &[Point]) -> Option<usize> {
-    let bound_us = points.first()?.latency.p99_us * SLOWER_MAX;
+    let bound_us = points.first()?.latency.p50_us * SLOWER_MAX;
     let well =
-        |point: &&Point| point.latency.p99_us <= bound_us && point.throughput_per_s >= point.rate * DONE_MIN;
+        |point: &&Point| point.latency.p50_us <= bound_us && point.throughput_per_s >= point.rate * DONE_MIN;
     points.iter().take_while(well).count().checked_sub(1)
 }
 
@@ -54,11 +55,11 @@ mod tests {
 
     #[test]
     fn the_knee_is_where_it_bends() {
-        let point = |rate: f64, throughput_per_s: f64, p99_us: f64| Point {
+        let point = |rate: f64, throughput_per_s: f64, p50_us: f64| Point {
             rate,
             throughput_per_s,
             unserved: 0,
-            latency: Quantiles { p99_us, ..Quantiles::default() },
+            latency: Quantiles { p50_us, ..Quantiles::default() },
         };
         let slow = [point(10.0, 10.0, 100.0), point(50.0, 50.0, 300.0), point(90.0, 90.0, 900.0)];
         assert_eq!(knee(&slow), Some(1));

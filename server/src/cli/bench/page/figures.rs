@@ -172,13 +172,11 @@ fn knee(runs: &[Run]) -> Option<String> {
     let with: Vec<_> = runs.iter().filter_map(|run| Some((run, run.sweep.as_ref()?))).collect();
     let &(_, first) = with.first()?;
     let point = |point: &Point| (point.throughput_per_s, point.latency.p99_us);
+    let median = |point: &Point| (point.throughput_per_s, point.latency.p50_us);
     let series = match with.as_slice() {
         [(_, sweep)] => vec![
             Series { name: "99th percentile".to_owned(), points: sweep.points.iter().map(point).collect() },
-            Series {
-                name: "median".to_owned(),
-                points: sweep.points.iter().map(|p| (p.throughput_per_s, p.latency.p50_us)).collect(),
-            },
+            Series { name: "median".to_owned(), points: sweep.points.iter().map(median).collect() },
         ],
         several => several
             .iter()
@@ -194,7 +192,7 @@ fn knee(runs: &[Run]) -> Option<String> {
         cells: Vec::new(),
         series,
         dots: true,
-        mark: mark.map(|knee| (point(knee), format!("knee: {}/s", table::count(knee.rate)))),
+        mark: mark.map(|knee| (median(knee), format!("knee: {}/s", table::count(knee.rate)))),
     };
     let text =
         "The same work arriving at 10 % to 110 % of what a closed loop does. Beyond the knee, work waits.";
