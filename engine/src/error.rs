@@ -81,11 +81,20 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     conflict: Option<Conflict>,
+    /// Where in the document the fault is, and what it is.
+    field: Option<Box<(String, String)>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), conflict: None }
+        Self { kind, message: message.into(), conflict: None, field: None }
+    }
+
+    /// A document that is wrong at one field.
+    pub(crate) fn invalid_field(path: &str, why: impl Into<String>) -> Self {
+        let why = why.into();
+        let error = Self::invalid(format!("{path}: {why}"));
+        Self { field: Some(Box::new((path.to_owned(), why))), ..error }
     }
 
     /// A request that is wrong in itself.
@@ -135,6 +144,12 @@ impl Error {
         self.conflict.as_ref()
     }
 
+    /// Of a document that is wrong at one field: its path, and what is wrong.
+    #[must_use]
+    pub fn field(&self) -> Option<(&str, &str)> {
+        self.field.as_deref().map(|(path, why)| (&path[..], &why[..]))
+    }
+
     /// Adds where it happened; kind and conflict stay, so corruption survives wrapping.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
@@ -145,7 +160,8 @@ impl Error {
 
 impl From<Conflict> for Error {
     fn from(conflict: Conflict) -> Self {
-        Self { kind: ErrorKind::Conflict, message: conflict.to_string(), conflict: Some(conflict) }
+        let error = Self::new(ErrorKind::Conflict, conflict.to_string());
+        Self { conflict: Some(conflict), ..error }
     }
 }
 

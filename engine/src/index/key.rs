@@ -62,8 +62,8 @@ impl Index {
                 field.check_unique(&column)?;
             }
             if keys.len() * column.len() > INDEX_KEYS_MAX {
-                let name = self.spec.name();
-                return Err(Error::invalid(format!("{name}: more than {INDEX_KEYS_MAX} values to index")));
+                let why = format!("more than {INDEX_KEYS_MAX} values to index");
+                return Err(Error::invalid_field(&field.path, why));
             }
             let form = if field.ignore_case { Value::folded } else { Value::of };
             let column: Vec<Value<'_>> = column.into_iter().map(form).collect();
@@ -173,6 +173,7 @@ mod tests {
             assert_eq!(found.is_ok(), fits, "{kind:?} {body}");
             if let Err(error) = found {
                 assert!(error.to_string().starts_with("f: must be "), "{error}");
+                assert_eq!(error.field().map(|(path, _)| path), Some("f"));
             }
         };
         for kind in [FieldKind::Any, FieldKind::Text, FieldKind::Number, FieldKind::Date, FieldKind::List] {

@@ -73,7 +73,7 @@ impl IndexField {
     }
 
     fn refuse(&self, wanted: &str) -> Error {
-        Error::invalid(format!("{}: must be {wanted}, as its index is declared", self.path))
+        Error::invalid_field(&self.path, format!("must be {wanted}, as its index is declared"))
     }
 
     /// Refuses a value that cannot be kept unique.
@@ -85,10 +85,10 @@ impl IndexField {
         if values.iter().flatten().all(|value| fits(value)) {
             return Ok(());
         }
-        Err(Error::invalid(format!(
-            "{}: a unique value is text of at most {INDEX_VALUE_BYTES_MAX} bytes, a number, a boolean or null",
-            self.path
-        )))
+        let why = format!(
+            "a unique value is text of at most {INDEX_VALUE_BYTES_MAX} bytes, a number, a boolean or null"
+        );
+        Err(Error::invalid_field(&self.path, why))
     }
 }
 

@@ -48,7 +48,11 @@ struct Page<'a> {
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
-    let query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
+    let mut query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
+    if query.page.take() == 0 && query.page.cursor.is_none() {
+        // How many there are does not depend on their order.
+        query.sort = Sort::by_id();
+    }
     let explains = explains(params)?;
     let secret = app.store().id().0;
     let cursor = query.cursor(&secret).map_err(|error| match error {

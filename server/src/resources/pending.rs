@@ -337,7 +337,11 @@ pub(crate) fn told(error: dateline_engine::Error) -> Problem {
         return Problem::new(Slug::Conflict, "a document with this _id exists already").issue("_id", taken);
     }
     if error.kind() == ErrorKind::Invalid {
-        return Problem::new(Slug::ValidationFailed, error.to_string());
+        let problem = Problem::new(Slug::ValidationFailed, error.to_string());
+        return match error.field() {
+            Some((path, why)) => problem.issue(path, why),
+            None => problem,
+        };
     }
     error.into()
 }
