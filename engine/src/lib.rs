@@ -64,6 +64,7 @@ pub use feed::trim::{Retention, TrimPolicy, Trimmed};
 pub use feed::{Entry, Feed};
 pub use figures::{CommitTotals, FeedTotals, KeepTotals};
 pub use index::{FieldKind, Index, IndexEntry, IndexField, IndexSpec, IndexState, Reading, Spans, Violation};
+pub use keep::scrub::{Damage, ScrubPlace, Scrubbed};
 pub use kv::tuning::{Compression, Filter, Tuning};
 pub use latency::Latency;
 pub use queue::{

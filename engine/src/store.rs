@@ -37,6 +37,7 @@ use crate::index::IndexSpec;
 use crate::index::builder::Builder;
 use crate::keep::Housekeeper;
 use crate::keep::alarm::Alarm;
+use crate::keep::scrub::{self, ScrubPlace, Scrubbed};
 use crate::kv::families::Family;
 use crate::kv::memory::MemoryKv;
 use crate::kv::rocks::{RocksKv, RocksOptions};
@@ -105,6 +106,8 @@ pub struct Health {
     pub waiting: usize,
     /// What the committer has done since the store was opened.
     pub commits: CommitTotals,
+    /// Column families in which damaged bytes have been met; they are merged no more.
+    pub damaged: Vec<&'static str>,
     /// Room on the disk; `None` for a store in memory.
     pub room: Option<Room>,
 }
@@ -589,6 +592,7 @@ impl Store {
             poisoned: self.inner.shared.poison.reason().map(str::to_owned),
             waiting: self.inner.committer.waiting(),
             commits: self.inner.shared.figures.totals(),
+            damaged: self.inner.shared.kv.damaged().into_iter().map(Family::name).collect(),
             room: self.inner.disk.as_ref().map(|disk| disk.space.room()),
         }
     }
@@ -614,6 +618,15 @@ impl Store {
         let shared = &self.inner.shared;
         let snapshot = shared.kv.snapshot();
         crate::verify::verify(&*snapshot, &shared.floor, &load_catalog(&*snapshot)?, progress)
+    }
+
+    /// Reads on from a place through everything that is stored until about `bytes_max` bytes have been read, and says what
+    /// is damaged. Begin at the default place; pace the calls.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot be read for another reason than damage.
+    pub fn scrub(&self, from: &ScrubPlace, bytes_max: u64) -> Result<Scrubbed> {
+        scrub::step(&*self.inner.shared.kv, from, bytes_max)
     }
 
     /// One consistent state as files, while writes go on. `dir` is on the file system of the store; it is removed first if

@@ -91,7 +91,7 @@ impl<'a> Check<'a> {
         mut row: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
         let (kv, all) = (self.kv, KeyRange::new([], [u8::MAX; 256]));
-        kv.scan(family, &all, Direction::Forward, &mut |place, value| {
+        let outcome = kv.scan(family, &all, Direction::Forward, &mut |place, value| {
             self.read += 1;
             if self.read.is_multiple_of(PROGRESS_EVERY) {
                 (self.progress)(self.read);
@@ -102,23 +102,19 @@ impl<'a> Check<'a> {
             }
             let enough = self.found.len() >= FOUND_MAX;
             Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })
+        });
+        match outcome {
+            // A block that cannot be read: what lies behind it in the family is not looked at.
+            Err(error) if error.kind() == ErrorKind::Corrupt => self.report(error.to_string()),
+            outcome => outcome?,
+        }
+        Ok(())
     }
 
     fn chunks(&mut self) -> Result<()> {
         let kv = self.kv;
         self.each(Family::Blobs, |_, place, value| {
-            let unreadable = || Error::corrupt(format!("blobs: unreadable key {place:02x?}"));
-            let hash = blob::parse(place).ok_or_else(unreadable)?;
-            let twin = if place.first() == Some(&blob::BYTES_PREFIX) {
-                if ChunkHash::of(value) != hash {
-                    return Err(Error::corrupt(format!("blobs/{hash}: the bytes are not those of the name")));
-                }
-                blob::key_stored(&hash)
-            } else {
-                blob::decode_stored(&hash, value)?;
-                blob::key_bytes(&hash)
-            };
+            let (hash, twin) = chunk_twin(place, value)?;
             match kv.get(Family::Blobs, &twin)? {
                 Some(_) => Ok(()),
                 None => Err(Error::corrupt(format!("blobs/{hash}: one of its two rows is missing"))),
@@ -370,6 +366,19 @@ impl<'a> Check<'a> {
         }
         Ok(())
     }
+}
+
+/// The chunk a row of `blobs` is about, and the key of the other row about it; the row itself is checked.
+pub(crate) fn chunk_twin(place: &[u8], value: &[u8]) -> Result<(ChunkHash, Vec<u8>)> {
+    let hash = blob::parse(place).ok_or_else(|| unreadable(Family::Blobs, place))?;
+    if place.first() != Some(&blob::BYTES_PREFIX) {
+        blob::decode_stored(&hash, value)?;
+        return Ok((hash, blob::key_bytes(&hash)));
+    }
+    if ChunkHash::of(value) != hash {
+        return Err(Error::corrupt(format!("blobs/{hash}: the bytes are not those of the name")));
+    }
+    Ok((hash, blob::key_stored(&hash)))
 }
 
 fn due(family: Family, place: &[u8], value: &[u8]) -> Result<(Millis, CollectionId, DocId, Seq)> {

@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
+use crate::scrub::Scrub;
 use crate::streams::{Feeds, Records, Seats};
 use crate::witness;
 
@@ -54,6 +55,7 @@ struct Shared {
     backups: Backups,
     watched: Watched,
     bell: Bell,
+    scrub: Scrub,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
     scans: Arc<Semaphore>,
@@ -189,6 +191,7 @@ impl Builder {
             waiting,
             backups: Backups::default(),
             watched,
+            scrub: Scrub::default(),
             tail,
             draining: watch::Sender::new(false),
             scans,
@@ -301,6 +304,11 @@ impl App {
     /// The backup being made.
     pub(crate) fn backups(&self) -> &Backups {
         &self.shared.backups
+    }
+
+    /// The search for damage.
+    pub(crate) fn scrub(&self) -> &Scrub {
+        &self.shared.scrub
     }
 
     /// Where a backup in the making is.

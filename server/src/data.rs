@@ -6,6 +6,7 @@
 //! DIR/store           documents and log
 //! DIR/index           full text
 //! DIR/geo             snapshots of the spatial state
+//! DIR/scrub.json      how far the search for damage has come
 //! DIR/checkpoint      links to the files of a backup in the making; removed with it, or when the directory is taken
 //! ```
 //!

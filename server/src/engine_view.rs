@@ -35,6 +35,8 @@ pub(crate) fn routes() -> Routes {
                 "stalls": {"type": "object", "description": "us held back, stopped now, delayed_bytes_per_s now"},
                 "cache": {"type": "object", "description": "capacity_bytes, hits and misses"},
                 "filters": {"type": "object", "description": "useful, positive, true_positive"},
+                "damaged_families": {"type": "array", "items": {"type": "string"}, "description": "column families that are merged no more, because bytes of theirs cannot be read"},
+                "scrub": {"type": "object", "description": "the search for damage: the pass under way and the last one that ended (began, ended, keys, bytes, damaged, damage: the first 20 places), or null"},
                 "memory": {"type": "object", "description": "bytes by owner; the cache includes the memtables"},
             },
         }),
@@ -56,6 +58,8 @@ fn view(app: &App) -> Result<Value, Error> {
     body["epoch"] = store.epoch().get().into();
     body["poisoned"] = health.poisoned.into();
     body["waiting"] = health.waiting.into();
+    body["damaged_families"] = json!(health.damaged);
+    body["scrub"] = app.scrub().told();
     let commits = health.commits;
     body["commits"] = json!({
         "groups": commits.groups, "changes": commits.changes, "bytes": commits.bytes, "syncs": commits.syncs,

@@ -61,8 +61,8 @@ pub(crate) fn routes() -> Routes {
                 "required": ["status"],
                 "properties": {
                     "status": {
-                        "enum": ["ok", "read-only", "failed"],
-                        "description": "read-only, with status 200: the disk is nearly full"
+                        "enum": ["ok", "read-only", "damaged", "failed"],
+                        "description": "with status 200: read-only, the disk is nearly full; damaged, some stored bytes cannot be read"
                     },
                     "seq": {"type": "integer", "description": "last durable sequence of the log"},
                     "epoch": {"type": "integer"},
@@ -81,15 +81,15 @@ async fn ready(State(app): State<App>, Query(query): Query<Verbose>) -> Answer {
     let tail = app.store().watermark().durable();
     let followers = app.followers();
     let checks = checks(&app, tail, &followers);
-    // With little room it still serves reads, deletes and acks; taken out of service it could not make room.
-    let ok = checks.iter().all(|(name, result)| result.is_ok() || name == "disk");
-    let is_short = checks.iter().any(|(name, result)| result.is_err() && name == "disk");
-    let status = if !ok {
-        "failed"
-    } else if is_short {
-        "read-only"
-    } else {
-        "ok"
+    let failed = |wanted: &str| checks.iter().any(|(name, result)| result.is_err() && name == wanted);
+    let ok = checks.iter().all(|(name, result)| result.is_ok() || name == "disk" || name == "damage");
+    // With little room it still serves reads, deletes and acks; taken out of service it could not make room. With
+    // a damaged block it serves everything else.
+    let status = match (ok, failed("disk"), failed("damage")) {
+        (false, ..) => "failed",
+        (true, true, _) => "read-only",
+        (true, false, true) => "damaged",
+        (true, false, false) => "ok",
     };
     let mut body = json!({"status": status});
     if query.verbose.is_some_and(|value| !matches!(value.as_str(), "0" | "false")) {
@@ -128,6 +128,7 @@ fn checks(app: &App, tail: Tail, followers: &[(String, FollowerState)]) -> Check
         ("engine".to_owned(), engine),
         ("intake".to_owned(), Ok(format!("{} waiting", health.waiting))),
         ("serving".to_owned(), serving),
+        ("damage".to_owned(), app.scrub().check(&health.damaged)),
     ];
     if let Some(room) = health.room {
         let detail = format!("{} MiB free, {} in reserve", room.free_bytes >> 20, room.reserve_bytes >> 20);

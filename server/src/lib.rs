@@ -29,6 +29,7 @@ mod places;
 mod queues;
 mod resources;
 mod schedules;
+mod scrub;
 mod streams;
 #[cfg(test)]
 mod testing;

@@ -113,6 +113,7 @@ impl Metrics {
         text::encode_registry(&mut text, &follower_registry(app))?;
         text::encode_registry(&mut text, &job_figures::lane_registry(app.store()))?;
         text::encode_registry(&mut text, &feed_registry(app)?)?;
+        text::encode_registry(&mut text, &app.scrub().registry())?;
         text::encode_eof(&mut text)?;
         Ok(text)
     }
@@ -165,6 +166,11 @@ impl Collector for EngineFigures {
                 "engine_poisoned",
                 "1 when the engine has stopped accepting writes",
                 u64::from(health.poisoned.is_some()),
+            ),
+            (
+                "damaged_families",
+                "Column families in which damaged bytes have been met; they are merged no more",
+                u64::try_from(health.damaged.len()).unwrap_or(u64::MAX),
             ),
             (
                 "keep_waiting",

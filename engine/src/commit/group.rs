@@ -161,17 +161,23 @@ impl<'a> Group<'a> {
     pub(super) fn fetch(&mut self, places: &[Place]) -> Result<usize> {
         let keys: Vec<Vec<u8>> =
             places.iter().map(|(collection, id)| key::head(*collection, id.as_str())).collect();
-        let values = self.kv.multi_get(Family::Heads, &keys)?;
+        let values: Vec<Result<Option<Vec<u8>>>> = match self.kv.multi_get(Family::Heads, &keys) {
+            Ok(values) => values.into_iter().map(Ok).collect(),
+            // One block that cannot be read must not cost those who have nothing to do with it.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                keys.iter().map(|key| self.kv.get(Family::Heads, key)).collect()
+            }
+            Err(error) => return Err(error),
+        };
         let mut bytes = 0;
         for ((collection, id), value) in places.iter().zip(values) {
-            let head = value
-                .map(|value| {
-                    bytes += value.len();
-                    let stored = Bytes::from(value);
-                    let document = envelope::decode(*collection, id.clone(), stored.clone())?;
-                    Ok::<_, Error>(Head { document, stored: Some(stored) })
-                })
-                .transpose();
+            let head = value.and_then(|value| {
+                let Some(value) = value else { return Ok(None) };
+                bytes += value.len();
+                let stored = Bytes::from(value);
+                let document = envelope::decode(*collection, id.clone(), stored.clone())?;
+                Ok(Some(Head { document, stored: Some(stored) }))
+            });
             self.overlay.entry((*collection, id.clone())).or_insert(head);
         }
         Ok(bytes)

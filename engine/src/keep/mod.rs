@@ -11,6 +11,7 @@
 pub(crate) mod alarm;
 mod dropped;
 mod round;
+pub(crate) mod scrub;
 mod survey;
 pub(crate) mod versions;
 

@@ -4,12 +4,14 @@
 //! families; with `sync` it survives power loss once it returns.
 
 pub(crate) mod batch;
+mod blob_file;
 pub(crate) mod families;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod manifest;
 pub(crate) mod measure;
 pub(crate) mod memory;
+mod quarantine;
 pub(crate) mod records;
 pub(crate) mod rocks;
 pub(crate) mod tuning;
@@ -43,6 +45,10 @@ impl KeyRange {
     pub(crate) fn is_empty(&self) -> bool {
         self.lower >= self.upper
     }
+
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        *self.lower <= *key && *key < *self.upper
+    }
 }
 
 /// The smallest key above every key with this prefix; 0xff bytes at its end carry over.
@@ -61,6 +67,14 @@ fn successor(prefix: &[u8]) -> Vec<u8> {
 pub(crate) enum Direction {
     Forward,
     Backward,
+}
+
+/// A value that lies by itself on disk and is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadValue {
+    pub(crate) key: Vec<u8>,
+    /// File and offset.
+    pub(crate) place: String,
 }
 
 /// What a scan calls for each key and value.
@@ -96,6 +110,21 @@ pub(crate) trait Kv: KvRead + Send + Sync {
     /// Gives back files that hold keys of this range only, whatever snapshots see: for keys that were removed
     /// durably before. The keys of the family are all as long as the bounds.
     fn drop_files(&self, family: Family, range: &KeyRange) -> Result<()>;
+
+    /// As a forward scan of the live state, for reading everything once: the cache stays as it is.
+    fn walk(&self, family: Family, range: &KeyRange, visit: &mut Visit<'_>) -> Result<()> {
+        self.scan(family, range, Direction::Forward, visit)
+    }
+
+    /// Families in which damaged bytes have been met.
+    fn damaged(&self) -> Vec<Family> {
+        Vec::new()
+    }
+
+    /// The first damaged value in a range of those that are kept apart from their keys; every byte of them is read.
+    fn bad_value(&self, _family: Family, _range: &KeyRange) -> Result<Option<BadValue>> {
+        Ok(None)
+    }
 
     /// One consistent state as files in a new directory.
     fn checkpoint(&self, _dir: &Path) -> Result<()> {

@@ -18,8 +18,9 @@ use crate::codec::key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::batch::{Action, Batch};
 use crate::kv::families::Family;
+use crate::kv::quarantine::Quarantine;
 use crate::kv::tuning::{Compression, Filter, Tuning};
-use crate::kv::{Direction, KeyRange, Kv, KvRead, Visit, manifest, records};
+use crate::kv::{BadValue, Direction, KeyRange, Kv, KvRead, Visit, blob_file, manifest, records};
 use crate::statistics::Statistics;
 
 type Db = DBWithThreadMode<SingleThreaded>;
@@ -38,20 +39,25 @@ pub(crate) struct RocksKv {
     pub(crate) db: Db,
     /// Kept because the counts are reached through them.
     pub(crate) options: Options,
+    quarantine: Quarantine,
 }
 
 impl RocksKv {
     pub(crate) fn open(dir: &Path, options: RocksOptions) -> Result<Self> {
         manifest::check(dir)?;
         records::end_log(dir)?;
+        let quarantine = Quarantine::load(dir)?;
         let cache = Cache::new_hyper_clock_cache(options.cache_bytes, 0);
         let memtables = WriteBufferManager::new_write_buffer_manager_with_cache(
             options.memtable_bytes,
             false,
             cache.clone(),
         );
-        let families = Family::ALL
-            .map(|family| ColumnFamilyDescriptor::new(family.name(), tune(family, &options.tuning, &cache)));
+        let families = Family::ALL.map(|family| {
+            let mut tuned = tune(family, &options.tuning, &cache);
+            tuned.set_disable_auto_compactions(quarantine.holds(family));
+            ColumnFamilyDescriptor::new(family.name(), tuned)
+        });
         let mut database = database_options(&memtables);
         if options.tuning.counted {
             // Everything but the time spent inside mutexes and on compression.
@@ -59,7 +65,7 @@ impl RocksKv {
         }
         let db = Db::open_cf_descriptors(&database, dir, families).map_err(|e| open_error(dir, &e))?;
         manifest::mark(dir)?;
-        Ok(Self { db, options: database })
+        Ok(Self { db, options: database, quarantine })
     }
 
     /// The format of a store in which families of this program are missing, so of an older one, or one whose
@@ -94,18 +100,50 @@ impl RocksKv {
         let options = database_options(&memtables);
         let db = Db::open_cf_descriptors_read_only(&options, dir, families, false)
             .map_err(|e| open_error(dir, &e))?;
-        Ok(Self { db, options })
+        Ok(Self { db, options, quarantine: Quarantine::load(dir)? })
     }
 
     /// Leaves the files as they are: nothing is merged any more.
     pub(crate) fn hold_still(&self) -> Result<()> {
-        for family in Family::ALL {
-            let family = self.family(family)?;
-            self.db
-                .set_options_cf(family, &[("disable_auto_compactions", "true")])
-                .map_err(|e| read_error(&e))?;
+        Family::ALL.into_iter().try_for_each(|family| self.merge_no_more(family))
+    }
+
+    fn merge_no_more(&self, family: Family) -> Result<()> {
+        let family = self.family(family)?;
+        self.db.set_options_cf(family, &[("disable_auto_compactions", "true")]).map_err(|e| read_error(&e))
+    }
+
+    /// What a failed read is told as. See `quarantine` for what becomes of the family.
+    fn read_failed(&self, family: Family, error: &rocksdb::Error) -> Error {
+        let error = read_error(error);
+        if error.kind() == ErrorKind::Corrupt
+            && self.quarantine.add(family, &error)
+            && let Err(refused) = self.merge_no_more(family)
+        {
+            tracing::warn!(%refused, "the family is merged until the next start");
         }
-        Ok(())
+        error
+    }
+
+    /// As above, for a read of one key.
+    fn get_failed(&self, family: Family, key: &[u8], error: &rocksdb::Error) -> Error {
+        self.read_failed(family, error).at(format_args!("{}/{}", family.name(), key.escape_ascii()))
+    }
+
+    /// A write that fails for damage is the echo of a merge, which names the file but not the family.
+    fn write_failed(&self, error: &rocksdb::Error) -> Error {
+        let error = read_error(error);
+        if error.kind() == ErrorKind::Corrupt {
+            let text = error.to_string();
+            let files = self.db.live_files().unwrap_or_default();
+            let named = files.iter().find(|file| text.contains(file.name.trim_start_matches('/')));
+            let is_named =
+                |family: &Family| named.is_none_or(|file| file.column_family_name == family.name());
+            for family in Family::ALL.into_iter().filter(is_named) {
+                self.quarantine.add(family, &error);
+            }
+        }
+        error
     }
 
     pub(crate) fn family(&self, family: Family) -> Result<&ColumnFamily> {
@@ -159,7 +197,7 @@ fn tune(family: Family, tuning: &Tuning, cache: &Cache) -> Options {
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.05);
         }
-        Family::History | Family::Blobs => {
+        family if has_blob_files(family) => {
             table.set_block_size(tuning.block_bytes);
             options.set_enable_blob_files(true);
             let is_history = family == Family::History;
@@ -184,6 +222,11 @@ fn tune(family: Family, tuning: &Tuning, cache: &Cache) -> Options {
     }
     options.set_block_based_table_factory(&table);
     options
+}
+
+/// Whether large values lie in files of their own, which merges pass by.
+fn has_blob_files(family: Family) -> bool {
+    matches!(family, Family::History | Family::Blobs)
 }
 
 /// For each of the seven levels.
@@ -229,14 +272,17 @@ pub(crate) fn read_error(error: &rocksdb::Error) -> Error {
 
 impl KvRead for RocksKv {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.db.get_cf(self.family(family)?, key).map_err(|e| read_error(&e))
+        self.db.get_cf(self.family(family)?, key).map_err(|e| self.get_failed(family, key, &e))
     }
 
     fn multi_get(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         self.db
             .batched_multi_get_cf(self.family(family)?, keys, false)
             .into_iter()
-            .map(|found| found.map(|value| value.map(|v| v.to_vec())).map_err(|e| read_error(&e)))
+            .zip(keys)
+            .map(|(found, key)| {
+                found.map(|value| value.map(|v| v.to_vec())).map_err(|e| self.get_failed(family, key, &e))
+            })
             .collect()
     }
 
@@ -248,7 +294,14 @@ impl KvRead for RocksKv {
         visit: &mut Visit<'_>,
     ) -> Result<()> {
         let options = bounded(range);
-        walk(self.db.raw_iterator_cf_opt(self.family(family)?, options), range, direction, visit)
+        walk(
+            self,
+            self.db.raw_iterator_cf_opt(self.family(family)?, options),
+            family,
+            range,
+            direction,
+            visit,
+        )
     }
 }
 
@@ -261,7 +314,9 @@ fn bounded(range: &KeyRange) -> ReadOptions {
 }
 
 fn walk<D: rocksdb::DBAccess>(
+    kv: &RocksKv,
     mut entries: DBRawIteratorWithThreadMode<'_, D>,
+    family: Family,
     range: &KeyRange,
     direction: Direction,
     visit: &mut Visit<'_>,
@@ -282,7 +337,10 @@ fn walk<D: rocksdb::DBAccess>(
             Direction::Backward => entries.prev(),
         }
     }
-    entries.status().map_err(|e| read_error(&e))
+    let within = |e: rocksdb::Error| {
+        kv.read_failed(family, &e).at(format_args!("{} from {}", family.name(), range.lower.escape_ascii()))
+    };
+    entries.status().map_err(within)
 }
 
 impl Kv for RocksKv {
@@ -299,7 +357,7 @@ impl Kv for RocksKv {
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.db.write_opt(write, &options).map_err(|e| read_error(&e))
+        self.db.write_opt(write, &options).map_err(|e| self.write_failed(&e))
     }
 
     fn sync(&self) -> Result<()> {
@@ -319,6 +377,26 @@ impl Kv for RocksKv {
         // RocksDB drops a file that ends with the bound itself, and here the bound is the first key that stays.
         let last = before(&range.upper);
         self.db.delete_file_in_range_cf(family, &range.lower, &last).map_err(|e| read_error(&e))
+    }
+
+    fn walk(&self, family: Family, range: &KeyRange, visit: &mut Visit<'_>) -> Result<()> {
+        let mut options = bounded(range);
+        options.fill_cache(false);
+        options.set_verify_checksums(true);
+        let entries = self.db.raw_iterator_cf_opt(self.family(family)?, options);
+        walk(self, entries, family, range, Direction::Forward, visit)
+    }
+
+    fn damaged(&self) -> Vec<Family> {
+        self.quarantine.all()
+    }
+
+    fn bad_value(&self, family: Family, range: &KeyRange) -> Result<Option<BadValue>> {
+        if !has_blob_files(family) {
+            return Ok(None);
+        }
+        let dir = self.db.path();
+        blob_file::first_bad(dir, range).map_err(|e| Error::unavailable(format!("{}: {e}", dir.display())))
     }
 
     fn checkpoint(&self, dir: &Path) -> Result<()> {
@@ -355,7 +433,7 @@ struct RocksSnapshot<'a> {
 
 impl KvRead for RocksSnapshot<'_> {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.snapshot.get_cf(self.kv.family(family)?, key).map_err(|e| read_error(&e))
+        self.snapshot.get_cf(self.kv.family(family)?, key).map_err(|e| self.kv.get_failed(family, key, &e))
     }
 
     fn multi_get(&self, family: Family, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
@@ -370,6 +448,6 @@ impl KvRead for RocksSnapshot<'_> {
         visit: &mut Visit<'_>,
     ) -> Result<()> {
         let entries = self.snapshot.raw_iterator_cf_opt(self.kv.family(family)?, bounded(range));
-        walk(entries, range, direction, visit)
+        walk(self.kv, entries, family, range, direction, visit)
     }
 }

@@ -10,6 +10,7 @@ mod indexes;
 mod invariants;
 mod keep;
 mod model;
+mod scrub;
 mod statistics;
 mod trimming;
 mod without_waiting;

@@ -37,6 +37,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Backups on the server's own disk.
     pub backup: BackupConfig,
+    /// The search for damaged bytes.
+    pub scrub: ScrubConfig,
     /// How long the log of changes is kept.
     pub feed: RetentionConfig,
     /// How long the positions lane is kept.
@@ -131,6 +133,16 @@ pub struct BackupConfig {
     pub dir: Option<PathBuf>,
 }
 
+/// The search for damaged bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScrubConfig {
+    /// Bytes read per second; 0 turns it off.
+    pub bytes_per_s: u64,
+    /// A walk through everything begins this many seconds after the one before began.
+    pub every_s: u64,
+}
+
 /// How long one lane of the log is kept. What followers, feeds and snapshots have not seen is kept longer, up to
 /// `hold_s_max`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -196,6 +208,7 @@ impl Config {
             },
             backup: BackupConfig { dir: None },
             engine: EngineConfig::new(),
+            scrub: ScrubConfig { bytes_per_s: 4 << 20, every_s: 7 * 24 * 3600 },
             feed: RetentionConfig::generous(),
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },

@@ -200,6 +200,7 @@ mod tests {
         check(Error::invalid("x"), 400, "bad-request");
         check(Error::busy("x"), 429, "rate-limited");
         check(Error::unavailable("x"), 503, "engine-stopped");
+        check(Error::corrupt("x"), 500, "corrupt");
         let internal = Problem::from(Error::internal("secret place"));
         assert_eq!(internal.status_code(), 500);
         assert!(!internal.to_json().to_string().contains("secret place"));

@@ -113,9 +113,9 @@ async fn errors_are_negotiated_and_named() {
 #[tokio::test]
 async fn defects_answer_and_tell_nothing() {
     let server = start().await;
-    for path in ["/t/panic", "/t/damaged"] {
+    for (path, slug) in [("/t/panic", "internal"), ("/t/damaged", "corrupt")] {
         let seen = server.get(path, &[]).await;
-        let body = check_problem(&seen, 500, "internal").to_string();
+        let body = check_problem(&seen, 500, slug).to_string();
         assert!(!body.contains("planted") && !body.contains("secret"), "{body}");
     }
     assert_eq!(server.get("/livez", &[]).await.status, 200, "others go on");

@@ -29,7 +29,7 @@ pub(crate) fn body_of(document: &Document) -> Result<Value, Problem> {
 
 pub(crate) fn damaged(document: &Document, reason: &str) -> Problem {
     tracing::error!(id = %document.id, seq = %document.seq, reason, "stored body cannot be read");
-    Problem::new(Slug::Internal, "stored data is damaged; the log names the place")
+    Problem::new(Slug::Corrupt, "stored data is damaged; the log names the place")
 }
 
 /// What kind of answer a document is.

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
-use crate::{blobs, schedules};
+use crate::{blobs, schedules, scrub};
 use expire::Expire;
 use lane::Lane;
 use new_ad::NewAd;
@@ -63,6 +63,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
     workers.keep_house(app, "trim", trim::run)?;
     workers.keep_house(app, "sweep", blobs::sweep_until)?;
     workers.keep_house(app, "schedules", schedules::keep)?;
+    workers.keep_house(app, "scrub", scrub::run)?;
     Ok(workers)
 }
 
