@@ -28,6 +28,7 @@ mod laboratory;
 mod ledger;
 mod lifetime;
 mod lists;
+mod memory;
 mod oracle;
 mod parts;
 mod people;

@@ -14,7 +14,6 @@ mod book;
 mod check;
 mod client;
 mod disk;
-mod program;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ use serde_json::json;
 use book::{Book, Promised};
 use client::Client;
 use disk::Disk;
-use program::Program;
+use crate::program::{self, Program};
 
 /// Arguments of `powercut`.
 #[derive(ClapArgs)]
