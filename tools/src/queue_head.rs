@@ -144,12 +144,12 @@ fn plain(dir: &Path, jobs: u64, step: u64) -> Result<Vec<Point>, rocksdb::Error>
                 puts.put(next.to_be_bytes(), PAYLOAD);
                 next += 1;
             }
-            db.write(&puts)?;
+            db.write(puts)?;
             while first < next {
                 deletes.delete(first.to_be_bytes());
                 first += 1;
             }
-            db.write(&deletes)?;
+            db.write(deletes)?;
         }
     }
     Ok(points)

@@ -14,6 +14,7 @@ pub(crate) mod poison;
 pub(crate) mod prepare;
 pub(crate) mod shared;
 pub(crate) mod sweep;
+mod waking;
 pub(crate) mod watermark;
 pub(crate) mod writer;
 
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
 pub(crate) use crate::commit::done::{Done, wait};
+pub(crate) use crate::commit::waking::Sleeper;
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;

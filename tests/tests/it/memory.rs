@@ -3,23 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::plan::seed;
 use crate::program::Server;
 
 const CACHE: usize = 16 << 20;
 const MEMTABLES: usize = 16 << 20;
 /// What may still come and go beside the caches: pages of the allocator, the index's writer, answers under way.
-const SLACK: u64 = 4 * 16 << 20;
+const SLACK_MIB: u64 = 64;
 const DOCUMENT: usize = 8 << 10;
 const BATCH: usize = 100;
-
-/// Bytes of the process that are in memory.
-fn resident(server: &Server) -> u64 {
-    let path = format!("/proc/{}/status", server.process());
-    let status = std::fs::read_to_string(path).expect("the program runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-    kib << 10
-}
 
 /// Text that does not compress to nothing.
 fn text(rng: &mut fastrand::Rng) -> String {
@@ -44,10 +36,7 @@ async fn fill(admin: &Client, rng: &mut fastrand::Rng, from: usize, bytes: usize
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_the_cache_takes_no_more_memory() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("SEED={seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut rng = fastrand::Rng::with_seed(seed("memory"));
     let mut server = Server::idle();
     server.before(&format!(
         "export DATELINE_ENGINE_CACHE_BYTES={CACHE} DATELINE_ENGINE_MEMTABLE_BYTES={MEMTABLES}"
@@ -57,9 +46,9 @@ async fn ten_times_the_cache_takes_no_more_memory() {
     let notes = json!({"name": "notes", "schema": {"text": {"type": "string"}}});
     admin.post("/api/collections", &notes).reply().await.expect(201);
     let stored = fill(&admin, &mut rng, 0, 2 * CACHE).await;
-    let before = resident(&server);
+    let before = server.resident_mib();
     fill(&admin, &mut rng, stored, 10 * CACHE).await;
-    let after = resident(&server);
-    println!("resident: {} MiB with 2 caches full of documents, {} MiB with 10", before >> 20, after >> 20);
-    assert!(after <= before + SLACK, "{before} bytes became {after}");
+    let after = server.resident_mib();
+    eprintln!("resident: {before} MiB with 2 caches full of documents, {after} MiB with 10");
+    assert!(after <= before + SLACK_MIB, "{before} MiB became {after} MiB");
 }
