@@ -98,7 +98,12 @@ async fn write(wire: &mut Wire, from: u64) -> Result<u64, String> {
     let documents: Vec<Value> = (from..to)
         .map(|number| {
             let title = format!("Car number {number} of the city");
-            let text = format!("runs {} thousand, colour {}, {}", number % 300, number % 17, "well kept ".repeat(20));
+            let text = format!(
+                "runs {} thousand, colour {}, {}",
+                number % 300,
+                number % 17,
+                "well kept ".repeat(20)
+            );
             json!({"_id": id(number), "number": number, "title": title, "text": text})
         })
         .collect();

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// What is measured, criterion's directory of it, criterion's directory of the reference, and the budget.
-const ROWS: [(&str, &str, &str, &str); 20] = [
-    ("commit 1 KB, 1 client, sync", "commit/engine/sync-1", "commit/rocksdb/sync-1", ""),
-    ("commit 1 KB, 64 clients, sync", "commit/engine/sync-64", "commit/rocksdb/sync-64", "0.70"),
-    ("commit 1 KB, 1 client, buffered", "commit/engine/buffered-1", "commit/rocksdb/buffered-1", ""),
-    ("commit 1 KB, 64 clients, buffered", "commit/engine/buffered-64", "commit/rocksdb/buffered-64", ""),
+const ROWS: [(&str, &str, &str, &str); 24] = [
+    ("commit 1 KB, 1 thread, sync", "commit/engine/sync-1", "commit/rocksdb/sync-1", ""),
+    ("commit 1 KB, 64 tasks, sync", "commit/tasks/sync-64", "commit/rocksdb/sync-64", "0.70"),
+    ("commit 1 KB, 64 threads, sync", "commit/engine/sync-64", "commit/rocksdb/sync-64", ""),
+    ("commit 1 KB, 1 thread, buffered", "commit/engine/buffered-1", "commit/rocksdb/buffered-1", ""),
+    ("commit 1 KB, 64 tasks, buffered", "commit/tasks/buffered-64", "commit/rocksdb/buffered-64", "0.70"),
+    ("commit 1 KB, 64 threads, buffered", "commit/engine/buffered-64", "commit/rocksdb/buffered-64", ""),
     ("point read, 100,000 documents", "get/engine", "get/rocksdb", "0.80"),
     ("feed, 1,000 records", "feed/engine", "feed/rocksdb", ""),
     ("feed tail from memory, 1,000 records", "feed/ring", "feed/vecdeque", ""),
@@ -28,8 +30,10 @@ const ROWS: [(&str, &str, &str, &str); 20] = [
     ("list of 50,000: one brand by price, 25", "list/indexed/equal-sorted", "list/scanned/equal-sorted", ""),
     ("list of 50,000: a range of prices, 25", "list/indexed/range", "list/scanned/range", ""),
     ("list of 50,000: all by price, 25", "list/indexed/sorted", "list/scanned/sorted", ""),
-    ("queue: enqueue, 64 waiting, sync", "queue/engine/enqueue-64", "", ""),
-    ("queue: full cycle, 64 waiting, sync", "queue/engine/cycle-64", "", ""),
+    ("queue: enqueue, 64 tasks waiting, sync", "queue/tasks/enqueue", "queue/rocksdb/enqueue", "0.70"),
+    ("queue: enqueue, 64 threads waiting, sync", "queue/threads/enqueue", "", ""),
+    ("queue: full cycle, 64 tasks waiting, sync", "queue/tasks/cycle", "", ""),
+    ("queue: full cycle, 64 threads waiting, sync", "queue/threads/cycle", "", ""),
 ];
 
 /// Writes what criterion measured into the README; how many rows.

@@ -38,7 +38,8 @@ impl Site {
 
     /// A connection of its own.
     pub(crate) async fn connect(&self) -> Result<Wire, String> {
-        let stream = TcpStream::connect(&self.authority).await.map_err(|e| format!("{}: {e}", self.authority))?;
+        let stream =
+            TcpStream::connect(&self.authority).await.map_err(|e| format!("{}: {e}", self.authority))?;
         stream.set_nodelay(true).map_err(|e| e.to_string())?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
         // It ends with the connection; what breaks is told to whoever sends.
@@ -49,7 +50,12 @@ impl Site {
 
 impl Wire {
     /// Posts a body; anything but success is an error with what the server says.
-    pub(crate) async fn post(&mut self, path: &str, kind: &'static str, body: Bytes) -> Result<Value, String> {
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        kind: &'static str,
+        body: Bytes,
+    ) -> Result<Value, String> {
         self.call(Method::POST, path, kind, body).await
     }
 
@@ -58,7 +64,13 @@ impl Wire {
         self.call(Method::GET, path, "application/json", Bytes::new()).await
     }
 
-    async fn call(&mut self, method: Method, path: &str, kind: &'static str, body: Bytes) -> Result<Value, String> {
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        kind: &'static str,
+        body: Bytes,
+    ) -> Result<Value, String> {
         let mut request = Request::builder().method(&method).uri(path);
         request = request.header(HOST, &self.site.authority).header(CONTENT_TYPE, kind);
         if let Some(authorization) = &self.site.authorization {

@@ -25,10 +25,10 @@ use std::thread::JoinHandle;
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
 pub(crate) use crate::commit::done::{Done, wait};
-pub(crate) use crate::commit::waking::Sleeper;
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;
+pub(crate) use crate::commit::waking::Sleeper;
 use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;

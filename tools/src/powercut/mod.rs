@@ -22,10 +22,10 @@ use clap::Args as ClapArgs;
 use fastrand::Rng;
 use serde_json::json;
 
+use crate::program::{self, Program};
 use book::{Book, Promised};
 use client::Client;
 use disk::Disk;
-use crate::program::{self, Program};
 
 /// Arguments of `powercut`.
 #[derive(ClapArgs)]

@@ -88,7 +88,8 @@ async fn produce(
 ) -> Result<Vec<Duration>, String> {
     let mut times = Vec::new();
     while course.is_on() {
-        let waiting = || course.added.load(Ordering::Relaxed).saturating_sub(course.done.load(Ordering::Relaxed));
+        let waiting =
+            || course.added.load(Ordering::Relaxed).saturating_sub(course.done.load(Ordering::Relaxed));
         if has_consumers && waiting() > BACKLOG_MAX {
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;

@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Directory whose disk is used; the one for temporary files without it
     #[arg(long, value_name = "DIR")]
     temp: Option<PathBuf>,
+    /// Only the cases whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    case: String,
     /// Write the table between the `queues` markers of this file
     #[arg(long, value_name = "FILE")]
     readme: Option<PathBuf>,
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let mut text = format!("{}\n\n", table::machine("Jobs of 1 KB"));
     let _ = writeln!(text, "| case | Dateline | Redis Streams | beanstalkd |");
     let _ = writeln!(text, "|---|---|---|---|");
-    for (number, (case, shape)) in CASES.iter().enumerate() {
+    for (number, (case, shape)) in CASES.iter().enumerate().filter(|(_, (case, _))| case.contains(&args.case)) {
         let _ = write!(text, "| {case} |");
         for kind in peer::KINDS {
             // A new directory for each: nobody pays for what another case has left.
