@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     let mut text = format!("{}\n\n", table::machine("Jobs of 1 KB"));
     let _ = writeln!(text, "| case | Dateline | Redis Streams | beanstalkd |");
     let _ = writeln!(text, "|---|---|---|---|");
-    for (number, (case, shape)) in CASES.iter().enumerate().filter(|(_, (case, _))| case.contains(&args.case)) {
+    let asked = CASES.iter().enumerate().filter(|(_, (case, _))| case.contains(&args.case));
+    for (number, (case, shape)) in asked {
         let _ = write!(text, "| {case} |");
         for kind in peer::KINDS {
             // A new directory for each: nobody pays for what another case has left.
