@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::schema;
 use crate::types::{CollectionId, DocId, Epoch, Millis, Revision, Seq};
 
 /// A version as it was written: the current one or a superseded one.
@@ -23,8 +24,10 @@ pub struct Document {
     pub updated: Millis,
     /// When it ends by itself, if ever.
     pub expires: Option<Millis>,
-    /// Version of the collection's schema it was written under.
+    /// Version of the collection's schema that the body is of; 0, as the first was written once, stands for 1.
     pub schema: u32,
+    /// The body was stored under an older version, and brought up to this one for who reads it.
+    pub upgraded: bool,
     /// A tombstone: the document was deleted by this version, and the body is empty.
     pub deleted: bool,
     /// A JSON object, UTF-8, exactly as accepted.
@@ -36,6 +39,12 @@ impl Document {
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision { epoch: self.epoch, seq: self.seq }
+    }
+
+    /// Version of the collection's schema that the body is of, counted from 1.
+    #[must_use]
+    pub fn schema_version(&self) -> u32 {
+        self.schema.max(schema::FIRST)
     }
 
     /// Whether a reader may see it: not deleted, not past its end.

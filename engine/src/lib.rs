@@ -33,6 +33,7 @@ pub mod limits;
 mod queue;
 mod read;
 mod repair;
+mod schema;
 mod space;
 mod statistics;
 mod store;
@@ -74,6 +75,7 @@ pub use queue::{
 };
 pub use read::{Moment, Snapshot};
 pub use repair::Repaired;
+pub use schema::{Conversion, Unmet, Upgrade};
 pub use space::Room;
 pub use statistics::{
     CacheStatistics, Compaction, FamilyStatistics, Filters, Level, Memory, Space, Stalls, Statistics, Syncs,

@@ -36,6 +36,20 @@ pub const INDEX_VIOLATIONS_MAX: usize = 20;
 pub const FILL_DOCUMENTS_MAX: usize = 256;
 /// Bytes of documents after which such a step is closed.
 pub const FILL_BYTES_MAX: usize = 1 << 20;
+/// Most upgrades of one collection's schema.
+pub const UPGRADES_MAX: usize = 100;
+/// Most changes of one upgrade.
+pub const UPGRADE_CHANGES_MAX: usize = 64;
+/// Most names in a path of an upgrade.
+pub const UPGRADE_PATH_PARTS_MAX: usize = 8;
+/// Longest path of an upgrade in bytes.
+pub const UPGRADE_PATH_BYTES_MAX: usize = 256;
+/// Largest default of an upgrade in bytes of JSON.
+pub const UPGRADE_DEFAULT_BYTES_MAX: usize = 4 << 10;
+/// How deep an upgrade nests values at the most; every JSON reader takes that.
+pub const UPGRADE_DEPTH_MAX: usize = 100;
+/// What upgrades could not do to one body, named at the most.
+pub const UPGRADE_UNMET_MAX: usize = 20;
 /// Longest name of a collection, index or cursor in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest text inside an index key in bytes; of a longer one the key holds the beginning, and it cannot be unique.

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::catalog::Catalog;
 use crate::change::ChangeOp;
 use crate::codec::{change, envelope, key, meta};
 use crate::document::Document;
@@ -14,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::index::{Index, IndexEntry, Reading, id_of_entry, is_marker, marker};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
+use crate::schema::{self, Unmet};
 use crate::types::{CollectionId, DocId, Millis, PositionSeq, Seq, Tail};
 
 /// The newest version, tombstones included.
@@ -107,16 +110,23 @@ pub struct Moment {
 }
 
 /// A view of one moment. Short-lived: it keeps superseded bytes from being reclaimed.
+///
+/// Bodies are of the newest schema of their collections, also those of the past.
 pub struct Snapshot<'a> {
     kv: Box<dyn KvRead + Send + 'a>,
+    catalog: Arc<Catalog>,
     tail: Tail,
     now: Millis,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) fn new(kv: Box<dyn KvRead + Send + 'a>, now: Millis) -> Result<Self> {
+    pub(crate) fn new(kv: Box<dyn KvRead + Send + 'a>, catalog: Arc<Catalog>, now: Millis) -> Result<Self> {
         let tail = tail(&*kv)?;
-        Ok(Self { kv, tail, now })
+        Ok(Self { kv, catalog, tail, now })
+    }
+
+    fn present(&self, document: Document) -> Result<Document> {
+        schema::present(&*self.kv, &self.catalog, document)
     }
 
     /// The moment: everything up to here is in the view, nothing after.
@@ -130,7 +140,8 @@ impl<'a> Snapshot<'a> {
     /// # Errors
     /// `Corrupt` when the stored bytes are damaged; `Invalid` when `id` cannot be a name.
     pub fn get(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
-        Ok(head(&*self.kv, collection, id)?.filter(|head| head.is_live(self.now)))
+        let head = head(&*self.kv, collection, id)?.filter(|head| head.is_live(self.now));
+        head.map(|head| self.present(head)).transpose()
     }
 
     /// The document of this name as it was at `seq`, if it was not deleted then.
@@ -138,7 +149,8 @@ impl<'a> Snapshot<'a> {
     /// # Errors
     /// As `get`.
     pub fn get_as_of(&self, collection: CollectionId, id: &str, seq: Seq) -> Result<Option<Document>> {
-        Ok(version_as_of(&*self.kv, collection, id, seq)?.filter(|version| !version.deleted))
+        let version = version_as_of(&*self.kv, collection, id, seq)?.filter(|version| !version.deleted);
+        version.map(|version| self.present(version)).transpose()
     }
 
     /// Live documents in the order of their ids, after (in the walking direction) the given one.
@@ -154,29 +166,30 @@ impl<'a> Snapshot<'a> {
     ) -> Result<()> {
         let now = self.now;
         self.scan_heads(collection, after, reverse, &mut |document| {
-            Ok(if document.is_live(now) { visit(document) } else { ControlFlow::Continue(()) })
+            Ok(if document.is_live(now) { visit(self.present(document)?) } else { ControlFlow::Continue(()) })
         })
     }
 
-    /// Every document that was not deleted as of `seq`, for followers of the log: whether it had ended is not judged, the log
-    /// tells. What has been removed from the history is left out; see `scan_at`.
+    /// Every document after the given one that was not deleted as of `seq`, for followers of the log: whether it had ended
+    /// is not judged, the log tells. What has been removed from the history is left out; see `scan_at`.
     ///
     /// # Errors
     /// As `get`.
     pub fn scan_as_of(
         &self,
         collection: CollectionId,
+        after: Option<&str>,
         seq: Seq,
         mut visit: impl FnMut(Document) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.scan_heads(collection, None, false, &mut |head| {
+        self.scan_heads(collection, after, false, &mut |head| {
             let version = if head.seq <= seq {
                 Some(head)
             } else {
                 superseded(&*self.kv, collection, head.id.as_str(), seq, 1)?.pop()
             };
             Ok(match version.filter(|version| !version.deleted) {
-                Some(version) => visit(version),
+                Some(version) => visit(self.present(version)?),
                 None => ControlFlow::Continue(()),
             })
         })
@@ -260,7 +273,8 @@ impl<'a> Snapshot<'a> {
     /// `Gone` when the version of that moment may have been removed; otherwise as `get`.
     pub fn get_at(&self, collection: CollectionId, id: &str, moment: Moment) -> Result<Option<Document>> {
         match version_as_of(&*self.kv, collection, id, moment.seq)? {
-            Some(version) => Ok(Some(version).filter(|version| version.is_live(moment.at))),
+            Some(version) if version.is_live(moment.at) => self.present(version).map(Some),
+            Some(_) => Ok(None),
             None => self.check_history(collection, moment).map(|()| None),
         }
     }
@@ -276,8 +290,33 @@ impl<'a> Snapshot<'a> {
         mut visit: impl FnMut(Document) -> ControlFlow<()>,
     ) -> Result<()> {
         self.check_history(collection, moment)?;
-        self.scan_as_of(collection, moment.seq, |version| {
+        self.scan_as_of(collection, None, moment.seq, |version| {
             if version.is_live(moment.at) { visit(version) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Tells of each live document that is stored under an older schema, and what its upgrades could not do.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn upgrades(
+        &self,
+        collection: CollectionId,
+        mut visit: impl FnMut(&DocId, &[Unmet]) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let Some(known) = self.catalog.by_id(collection) else { return Ok(()) };
+        let (now, newest) = (self.now, known.schema_version());
+        if newest == schema::FIRST {
+            return Ok(());
+        }
+        self.scan_heads(collection, None, false, &mut |head| {
+            if !head.is_live(now) || head.schema_version() >= newest {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let mut body = serde_json::from_slice(&head.body)
+                .map_err(|e| Error::corrupt(format!("document {collection}/{}: body: {e}", head.id)))?;
+            let unmet = known.raise(head.schema_version(), head.body.len(), &mut body);
+            Ok(visit(&head.id, &unmet))
         })
     }
 

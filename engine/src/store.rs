@@ -46,6 +46,7 @@ use crate::kv::{Direction, KeyRange, Kv, KvRead};
 use crate::limits::COLLECTION_IDS_MAX;
 use crate::queue::{Listeners, Queue};
 use crate::read::{self, Snapshot};
+use crate::schema;
 use crate::space::{Room, Space};
 use crate::statistics::Statistics;
 use crate::types::{CollectionId, DocId, Epoch, IndexId, Millis, Revision, Seq, StoreId, Tail};
@@ -322,7 +323,7 @@ impl Store {
     /// # Errors
     /// As `get`.
     pub fn head(&self, collection: CollectionId, id: &str) -> Result<Option<Document>> {
-        read::head(&*self.inner.shared.kv, collection, id)
+        self.present(|kv| read::head(kv, collection, id))
     }
 
     /// No document of the collection has changed after this sequence: what was read later still holds.
@@ -340,7 +341,7 @@ impl Store {
     /// # Errors
     /// As `get`.
     pub fn version(&self, collection: CollectionId, id: &str, seq: Seq) -> Result<Option<Document>> {
-        read::version(&*self.inner.shared.kv, collection, id, seq)
+        self.present(|kv| read::version(kv, collection, id, seq))
     }
 
     /// Versions, newest first, tombstones included.
@@ -348,7 +349,25 @@ impl Store {
     /// # Errors
     /// As `get`.
     pub fn versions(&self, collection: CollectionId, id: &str, limit: usize) -> Result<Vec<Document>> {
-        read::versions(&*self.inner.shared.kv, collection, id, limit)
+        let (kv, catalog) = (&*self.inner.shared.kv, self.inner.shared.catalog.load());
+        let versions = read::versions(kv, collection, id, limit)?.into_iter();
+        versions.map(|version| schema::present(kv, &catalog, version)).collect()
+    }
+
+    /// What is read, with its body of the newest schema.
+    fn present(
+        &self,
+        read: impl FnOnce(&dyn KvRead) -> Result<Option<Document>>,
+    ) -> Result<Option<Document>> {
+        let (kv, catalog) = (&*self.inner.shared.kv, self.inner.shared.catalog.load());
+        read(kv)?.map(|document| schema::present(kv, &catalog, document)).transpose()
+    }
+
+    /// The newest version of a collection's schema, counted from 1. Costs little.
+    #[must_use]
+    pub fn schema_version(&self, collection: CollectionId) -> u32 {
+        let catalog = self.inner.shared.catalog.load();
+        catalog.by_id(collection).map_or(schema::FIRST, |collection| collection.schema_version())
     }
 
     /// A consistent view of this moment.
@@ -357,7 +376,7 @@ impl Store {
     /// As `get`.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         let shared = &self.inner.shared;
-        Snapshot::new(shared.kv.snapshot(), shared.clock.now())
+        Snapshot::new(shared.kv.snapshot(), shared.catalog.load_full(), shared.clock.now())
     }
 
     /// Ids whose fields of a declared index hold these values; fewer values match a prefix.

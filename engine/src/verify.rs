@@ -1,7 +1,8 @@
 //! Holds the stored keys against the invariants of the format.
 //!
 //! - Log keys are exactly floor + 1 ..= last_seq, and groups are closed.
-//! - Each head and each superseded version is readable and is what its log record says.
+//! - Each head and each superseded version is readable, of a schema that its collection knows, and what its log
+//!   record says.
 //! - The versions of a document chain from its head to its oldest kept one, and what is missing lies before the
 //!   floor of its collection's history.
 //! - A document that ends by itself is filed under its end.
@@ -15,7 +16,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::blob::ChunkHash;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Collection};
 use crate::codec::{blob, change, envelope, key, meta, positions, unique};
 use crate::document::Document;
 use crate::error::{Error, ErrorKind, Result};
@@ -185,8 +186,11 @@ impl<'a> Check<'a> {
                 let end = Document { body: Bytes::new(), ..head.clone() };
                 check.ends.insert((collection, id.clone()), end);
             }
-            for index in check.indexes(&head)? {
-                check.wanted(index, &head, &mut wanted)?;
+            let collection = check.collection(&head)?;
+            check.known_schema(collection, &head)?;
+            let indexes: &[Index] = if head.deleted { &[] } else { collection.indexes() };
+            for index in indexes {
+                check.wanted(collection, index, &head, &mut wanted)?;
             }
             Ok(())
         })?;
@@ -194,8 +198,14 @@ impl<'a> Check<'a> {
     }
 
     /// The entries that a head calls for in one index.
-    fn wanted(&mut self, index: &Index, head: &Document, wanted: &mut Entries) -> Result<()> {
-        let keys = match fits(index, head)? {
+    fn wanted(
+        &mut self,
+        collection: &Collection,
+        index: &Index,
+        head: &Document,
+        wanted: &mut Entries,
+    ) -> Result<()> {
+        let keys = match fits(collection, index, head)? {
             Ok(keys) => keys,
             // Such a document is what a pending index waits for.
             Err(_) if !index.is_readable() => return Ok(()),
@@ -271,14 +281,23 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn indexes(&self, head: &Document) -> Result<&'a [Index]> {
-        let Some(collection) = self.catalog.by_id(head.collection) else {
-            return Err(Error::corrupt(format!(
-                "document {}/{}: no such collection",
-                head.collection, head.id
-            )));
-        };
-        Ok(if head.deleted { &[] } else { collection.indexes() })
+    fn collection(&self, version: &Document) -> Result<&'a Collection> {
+        let (collection, id) = (version.collection, &version.id);
+        let known = self.catalog.by_id(collection);
+        let fail = || Error::corrupt(format!("document {collection}/{id}: no such collection"));
+        known.map(|known| &**known).ok_or_else(fail)
+    }
+
+    /// No body is of a schema that its collection has not come to.
+    fn known_schema(&self, collection: &Collection, version: &Document) -> Result<()> {
+        let (found, known) = (version.schema_version(), collection.schema_version());
+        if found <= known {
+            return Ok(());
+        }
+        let (collection, id, seq) = (version.collection, &version.id, version.seq);
+        Err(Error::corrupt(format!(
+            "document {collection}/{id}: version {seq} is of schema version {found}, the collection knows {known}"
+        )))
     }
 
     fn history(&mut self) -> Result<()> {
@@ -291,6 +310,7 @@ impl<'a> Check<'a> {
             if version.seq != seq {
                 check.report(format!("document {collection}/{id}: version {} lies at {seq}", version.seq));
             }
+            check.known_schema(check.collection(&version)?, &version)?;
             check.logged(&version)?;
             let head = read::head(check.kv, collection, id.as_str())?;
             if head.is_none_or(|head| head.seq <= seq) {

@@ -43,7 +43,7 @@ fn documents<T>(
     parse: fn(&Document) -> Option<Arc<T>>,
 ) -> Result<BTreeMap<DocId, Arc<T>>> {
     let mut found = BTreeMap::new();
-    store.snapshot()?.scan_as_of(collection, at.seq, |document| {
+    store.snapshot()?.scan_as_of(collection, None, at.seq, |document| {
         if let Some(parsed) = parse(&document) {
             found.insert(document.id, parsed);
         }

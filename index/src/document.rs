@@ -246,6 +246,7 @@ mod tests {
             updated: Millis::ZERO,
             expires: None,
             schema: 0,
+            upgraded: false,
             deleted: false,
             body: body.to_string().into(),
         }

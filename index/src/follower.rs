@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use dateline_engine::{Change, Entry, Follower, PositionSeq, Result, Tail};
+use dateline_engine::{Change, Entry, Error, Follower, PositionSeq, Result, Tail};
 
 use crate::limits::RETRY_AFTER;
 use crate::rebuild;
@@ -18,6 +18,23 @@ pub(crate) struct Feeder {
 impl Feeder {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Takes documents in anew whose schema has changed. It takes a while, so others get the lock in between.
+    fn refill(&self) -> Result<()> {
+        loop {
+            let mut duty = self.shared.duty();
+            let Some(writer) = duty.writer.as_mut().filter(|writer| writer.is_refilling()) else {
+                return Ok(());
+            };
+            if self.shared.is_stopping() {
+                return Err(Error::unavailable("the search index is stopping"));
+            }
+            let outcome = writer.refill(self.shared.source());
+            outcome.map_err(|error| self.shared.failed(&mut duty, error))?;
+            drop(duty);
+            std::thread::yield_now();
+        }
     }
 
     /// Opens a failed generation anew, or has another one built.
@@ -73,7 +90,9 @@ impl Follower for Feeder {
         }
         let outcome = writer.take(self.shared.source(), &changes);
         let outcome = outcome.and_then(|()| self.shared.settle(&mut duty, false));
-        outcome.map_err(|error| self.shared.failed(&mut duty, error))
+        outcome.map_err(|error| self.shared.failed(&mut duty, error))?;
+        drop(duty);
+        self.refill()
     }
 
     fn idle(&mut self) -> Result<()> {
@@ -91,6 +110,7 @@ impl Follower for Feeder {
         let outcome = match &duty.writer {
             Some(writer)
                 if writer.position() > writer.committed()
+                    && !writer.is_refilling()
                     && !self.shared.abandoned.load(Ordering::Acquire) =>
             {
                 self.shared.commit(&mut duty)

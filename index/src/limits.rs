@@ -36,6 +36,8 @@ pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 pub(crate) const CHECKPOINT_RECORDS_MAX: u64 = 100_000;
 /// Log records a rebuild reads at a time.
 pub(crate) const TAIL_RECORDS_MAX: usize = 4_096;
+/// Documents that go in anew at a time after an upgrade of their schema.
+pub(crate) const REFILL_DOCUMENTS_MAX: usize = 1_024;
 /// Wait before a failed rebuild or a failed reopening is tried again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Most indexing threads of a rebuild.

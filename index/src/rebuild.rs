@@ -85,7 +85,7 @@ fn fill(shared: &Shared, generation: &Generation) -> Result<Mark> {
     for (collection, mapping) in shared.searched.all() {
         let composer = Composer { fields: generation.fields, mapping: &mapping };
         let mut outcome = Ok(());
-        snapshot.scan_as_of(collection, upto, |document| {
+        snapshot.scan_as_of(collection, None, upto, |document| {
             let (composed, left_out) = composer.compose(&document);
             outcome = check_stop(shared)
                 .and_then(|()| index.add_document(composed).map_err(fault::tantivy("add a document")))
@@ -121,6 +121,9 @@ fn follow_up(shared: &Shared, writer: &mut Writer) -> Result<()> {
         check_stop(shared)?;
         let changes = shared.store.feed().changes(writer.position(), TAIL_RECORDS_MAX)?;
         writer.take(shared.source(), &changes)?;
+        while writer.refill(shared.source())? {
+            check_stop(shared)?;
+        }
         if changes.len() < TAIL_RECORDS_MAX {
             return Ok(());
         }

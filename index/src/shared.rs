@@ -170,7 +170,9 @@ impl Shared {
 
     /// Commits, and lets the generation serve if it has caught up with the one that does.
     pub(crate) fn commit(&self, duty: &mut Duty) -> Result<()> {
-        let Some(writer) = &mut duty.writer else { return Ok(()) };
+        let Some(writer) = duty.writer.as_mut().filter(|writer| !writer.is_refilling()) else {
+            return Ok(());
+        };
         let searcher = writer.commit(self.source())?;
         let number = writer.generation.number;
         if self.serving() != Some(number) {

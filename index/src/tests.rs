@@ -5,5 +5,6 @@ mod finding;
 mod oracle;
 mod rebuilding;
 mod reopening;
+mod upgrading;
 mod waiting;
 mod world;

@@ -19,7 +19,7 @@ pub(crate) fn verify(store: &Store, searched: &Searched, view: &View) -> Result<
     let mut indexed = indexed(view, &mut differences)?;
     let snapshot = store.snapshot()?;
     for (collection, _) in searched.all() {
-        snapshot.scan_as_of(collection, view.seq, |document| {
+        snapshot.scan_as_of(collection, None, view.seq, |document| {
             let name = key(collection, document.id.as_str());
             match indexed.remove(&name) {
                 Some(seq) if seq == document.seq => {}

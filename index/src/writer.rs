@@ -1,15 +1,17 @@
 //! Feeds one generation: log records in, tantivy operations and commits out.
 //!
 //! Invariant: after `take`, the index as written holds for each searched document exactly the version that was
-//! newest at `position`, unless `exact` says otherwise. A step that fails leaves the writer broken: it commits
+//! newest at `position`, unless `exact` says otherwise. When a collection got another upgrade of its schema, its
+//! documents go in anew, some at a time; until they all have, nothing is committed. A step that fails leaves the writer broken: it commits
 //! nothing any more, and whoever opens the generation anew stands at the last commit, so no record is ever
 //! taken in twice.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dateline_engine::{Change, ChangeOp, Document, Error, Result, Seq, Store};
+use dateline_engine::{Change, ChangeOp, CollectionId, DocId, Document, Error, Result, Seq, Store};
 use tantivy::{IndexWriter, Searcher};
 
 use crate::checkpoint::{Checkpoint, Mark};
@@ -17,6 +19,7 @@ use crate::document::Composer;
 use crate::fault;
 use crate::figures::Counters;
 use crate::generation::Generation;
+use crate::limits::REFILL_DOCUMENTS_MAX;
 use crate::mapping::Mapping;
 use crate::searched::Searched;
 
@@ -41,7 +44,15 @@ pub(crate) struct Writer {
     pending_since: Instant,
     /// Below this record a version was passed over because the store no longer had it.
     exact_from: Seq,
+    /// Collections whose documents are to go in anew.
+    refills: Vec<Refill>,
     broken: bool,
+}
+
+/// A collection whose documents go in anew, and how far that is.
+struct Refill {
+    collection: CollectionId,
+    after: Option<DocId>,
 }
 
 impl Writer {
@@ -62,6 +73,7 @@ impl Writer {
             pending: 0,
             pending_since: now,
             exact_from: Seq::ZERO,
+            refills: Vec::new(),
             broken: false,
         })
     }
@@ -89,7 +101,13 @@ impl Writer {
 
     /// Whether the index is that of `position`, and not partly of a later record.
     pub(crate) fn exact(&self) -> bool {
-        self.mark.seq >= self.exact_from
+        self.mark.seq >= self.exact_from && !self.is_refilling()
+    }
+
+    /// Whether documents wait for `refill`. Until then nothing more is taken in, and nothing is committed: whoever opens
+    /// the last commit comes by the same record again.
+    pub(crate) fn is_refilling(&self) -> bool {
+        !self.refills.is_empty()
     }
 
     /// A step has failed; only opening anew helps.
@@ -116,9 +134,51 @@ impl Writer {
             self.operate();
             self.writer.delete_term(self.generation.fields.collection_term(change.collection));
         }
+        for change in changes.iter().filter(|change| change.op == ChangeOp::Catalog) {
+            self.renew(source, change);
+        }
         self.mark = Mark { seq: last.seq, epoch: last.epoch, at: last.at };
         self.broken = false;
         Ok(())
+    }
+
+    /// Another upgrade changes what documents are without a record for each. Of several the last one counts.
+    fn renew(&mut self, source: Source<'_>, change: &Change) {
+        let catalog = source.store.catalog();
+        let upgraded = catalog.by_id(change.collection).and_then(|collection| collection.upgraded_at());
+        if upgraded == Some(change.seq) && source.searched.of(change.collection).is_some() {
+            self.operate();
+            self.writer.delete_term(self.generation.fields.collection_term(change.collection));
+            self.refills.push(Refill { collection: change.collection, after: None });
+        }
+    }
+
+    /// Adds the next documents of a collection whose documents go in anew; false: there are no more.
+    pub(crate) fn refill(&mut self, source: Source<'_>) -> Result<bool> {
+        let Some(Refill { collection, mut after }) = self.refills.pop() else { return Ok(false) };
+        self.broken = true;
+        let snapshot = source.store.snapshot()?;
+        let (mut documents, mut outcome) = (0, Ok(()));
+        if let Some(mapping) = source.searched.of(collection) {
+            let from = after.take();
+            let from = from.as_ref().map(DocId::as_str);
+            snapshot.scan_as_of(collection, from, self.mark.seq, |document| {
+                documents += 1;
+                outcome = self.add(&mapping, &document).map(|left_out| source.counters.operated(left_out));
+                self.operate();
+                after = Some(document.id);
+                let goes_on = outcome.is_ok() && documents < REFILL_DOCUMENTS_MAX;
+                if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        }
+        outcome?;
+        // What is gone from the history was passed over; records up to here bring it.
+        self.exact_from = self.exact_from.max(snapshot.tail().seq);
+        if documents == REFILL_DOCUMENTS_MAX {
+            self.refills.push(Refill { collection, after });
+        }
+        self.broken = false;
+        Ok(true)
     }
 
     /// Counts an operation that waits for the next commit.

@@ -16,7 +16,7 @@ mod checkpoint;
 mod manifest;
 mod pool;
 mod restore;
-mod rewind;
+pub(crate) mod rewind;
 #[cfg(test)]
 mod tests;
 

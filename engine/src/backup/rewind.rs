@@ -15,6 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -85,7 +86,7 @@ pub(crate) fn rewind(kv: &dyn Kv, until: Until, watch: Watch<'_>) -> Result<Rewo
 
 /// The last record of the last whole transaction at the moment.
 fn moment(kv: &dyn Kv, until: Until) -> Result<Seq> {
-    let snapshot = Snapshot::new(kv.snapshot(), Millis::new(u64::MAX))?;
+    let snapshot = Snapshot::new(kv.snapshot(), Arc::default(), Millis::new(u64::MAX))?;
     let wanted = match until {
         Until::Seq(Seq::ZERO) => return Err(Error::invalid("sequences count from 1")),
         Until::Seq(seq) => snapshot.moment(seq)?.seq,

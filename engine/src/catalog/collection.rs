@@ -6,6 +6,7 @@ use crate::catalog::Keep;
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexKey, IndexSpec, IndexState};
 use crate::limits::INDEXES_MAX;
+use crate::schema::{self, Unmet, Upgrade};
 use crate::types::{CollectionId, DocId, IndexId, Seq};
 
 /// What a collection is declared with.
@@ -20,11 +21,14 @@ pub struct CollectionOptions {
     pub indexes: Vec<IndexSpec>,
     /// How long documents, versions and tombstones are kept.
     pub keep: Keep,
+    /// What bodies become from one version of the schema to the next.
+    pub upgrades: Vec<Upgrade>,
 }
 
 impl CollectionOptions {
     pub(super) fn check(&self) -> Result<()> {
         self.keep.check()?;
+        Upgrade::check_all(&self.upgrades)?;
         if self.unique.len() + self.indexes.len() > INDEXES_MAX {
             return Err(Error::invalid(format!("a collection has at most {INDEXES_MAX} indexes")));
         }
@@ -73,6 +77,8 @@ pub struct Collection {
     pub(crate) defined_at: Seq,
     /// The record since which versions are kept by another rule, until all that were there have been filed by it.
     pub(crate) survey: Option<Seq>,
+    /// The record that declared the newest upgrade on documents that were there.
+    pub(crate) upgraded_at: Option<Seq>,
     indexes: Vec<Index>,
 }
 
@@ -80,20 +86,29 @@ impl Collection {
     /// Without any index.
     pub(crate) fn empty(id: CollectionId, name: String, defined_at: Seq) -> Self {
         let (options, state) = (CollectionOptions::default(), CollectionState::Live);
-        Self { id, name, options, state, defined_at, survey: None, indexes: Vec::new() }
+        let (survey, upgraded_at, indexes) = (None, None, Vec::new());
+        Self { id, name, options, state, defined_at, survey, upgraded_at, indexes }
     }
 
     /// As it was stored.
-    pub(crate) fn stored(self, definition: String, keep: Keep, indexes: Vec<Index>) -> Self {
+    pub(crate) fn stored(
+        self,
+        definition: String,
+        keep: Keep,
+        upgrades: Vec<Upgrade>,
+        indexes: Vec<Index>,
+    ) -> Self {
         let specs = |unique: bool| {
             let declared = indexes.iter().filter(|index| index.unique == unique);
             declared.map(|index| index.spec.clone()).collect()
         };
-        let options = CollectionOptions { definition, unique: specs(true), indexes: specs(false), keep };
+        let options =
+            CollectionOptions { definition, unique: specs(true), indexes: specs(false), keep, upgrades };
         Self { options, indexes, ..self }
     }
 
-    /// Takes other options. What was declared before keeps its index; others get ids from `next` on and this state.
+    /// Takes other options. What was declared before keeps its index, unless another upgrade changes what its fields
+    /// hold; others get ids from `next` on and this state.
     /// Answers the indexes that are declared no more.
     pub(super) fn declare(
         &mut self,
@@ -102,9 +117,15 @@ impl Collection {
         state: &IndexState,
     ) -> Vec<IndexId> {
         let mut before = std::mem::take(&mut self.indexes);
+        let upgrades = options.upgrades.get(self.options.upgrades.len()..).unwrap_or_default();
+        let touched = |spec: &IndexSpec| {
+            let mut fields = spec.fields.iter();
+            fields.any(|field| upgrades.iter().any(|upgrade| upgrade.touches(&field.path)))
+        };
         let mut id = next.get();
         for (spec, unique) in options.declared() {
             let known = before.iter().position(|index| index.spec == *spec && index.unique == unique);
+            let known = known.filter(|_| !touched(spec));
             let index = known.map(|place| before.remove(place)).unwrap_or_else(|| {
                 id += 1;
                 Index { id: IndexId::new(id - 1), spec: spec.clone(), unique, state: state.clone() }
@@ -122,6 +143,23 @@ impl Collection {
             CollectionState::Live => None,
             CollectionState::Dropping(at) | CollectionState::Dropped(at) => Some(at),
         }
+    }
+
+    /// The version of its schema: 1, and one more for each upgrade.
+    #[must_use]
+    pub fn schema_version(&self) -> u32 {
+        schema::newest(&self.options.upgrades)
+    }
+
+    /// The record that declared the newest upgrade, if there were documents to be upgraded.
+    #[must_use]
+    pub fn upgraded_at(&self) -> Option<Seq> {
+        self.upgraded_at
+    }
+
+    /// Brings a body of an older version, stored in so many bytes, up to the newest.
+    pub(crate) fn raise(&self, from: u32, bytes: usize, body: &mut Json) -> Vec<Unmet> {
+        schema::raise(&self.options.upgrades, from, bytes, body)
     }
 
     /// Its indexes, in the order of their declaration, unique ones first.

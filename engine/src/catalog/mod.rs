@@ -16,6 +16,7 @@ pub use keep::Keep;
 use crate::error::{Error, Result};
 use crate::index::IndexState;
 use crate::limits::{COLLECTION_IDS_MAX, COLLECTIONS_MAX, NAME_BYTES_MAX};
+use crate::schema::Upgrade;
 use crate::types::{CollectionId, IndexId, Seq};
 
 /// All collections, by name and by id.
@@ -127,7 +128,11 @@ impl Catalog {
         let before = self.by_id(id);
         let before = before.ok_or_else(|| Error::not_found(format!("collection {id} does not exist")))?;
         options.check()?;
+        Upgrade::check_follow(&before.options.upgrades, &options.upgrades)?;
         let mut collection = Collection::clone(before);
+        if options.upgrades.len() > before.options.upgrades.len() {
+            collection.upgraded_at = Some(at);
+        }
         if !options.keep.keeps_versions_as(&before.options.keep) {
             collection.survey = options.keep.limits_versions().then_some(at);
         }
@@ -141,7 +146,7 @@ impl Catalog {
         let known = known.ok_or_else(|| Error::not_found(format!("collection {id} does not exist")))?;
         let mut collection = Collection::clone(known);
         collection.state = CollectionState::Dropping(at);
-        collection.survey = None;
+        (collection.survey, collection.upgraded_at) = (None, None);
         let dropped = collection.declare(CollectionOptions::default(), self.next_index, &IndexState::Ready);
         Ok(Defined { collection, at, dropped })
     }

@@ -99,6 +99,7 @@ pub(crate) fn decode(collection: CollectionId, id: DocId, value: Bytes) -> Resul
         updated: Millis::new(fields.updated_ms),
         expires: (fields.expires_ms != 0).then(|| Millis::new(fields.expires_ms)),
         schema: fields.schema,
+        upgraded: false,
         deleted: flags & FLAG_DELETED != 0,
         body: value.slice(body_start..),
     })
@@ -146,6 +147,7 @@ mod tests {
             updated: Millis::new(1_700_000_000_500),
             expires: None,
             schema: 1,
+            upgraded: false,
             deleted: false,
             body: Bytes::copy_from_slice(body),
         }

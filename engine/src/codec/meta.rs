@@ -8,6 +8,8 @@
 //! collection [01][JSON: name, definition, defined_at, keep, declared: [{id, unique, fields, state, ..}],
 //!            dropped: {"dropping": seq} or {"dropped": seq}, absent while it is there,
 //!            survey: seq since which versions are kept otherwise, absent when all have been filed so]
+//!            upgrades: [{to, rename, remove, convert, default}], absent when there are none,
+//!            upgraded_at: seq that declared the newest of them on documents that were there
 //!            formats 1 and 2: unique, indexes, first_index in place of declared
 //! cat/build  [01][JSON: after, passes, added, violations, more]
 //! ```
@@ -22,6 +24,7 @@ use crate::codec::FORMAT;
 use crate::error::{Error, Result};
 use crate::feed::cursor::Cursor;
 use crate::index::{Index, IndexSpec, IndexState, Progress};
+use crate::schema::Upgrade;
 use crate::types::{CollectionId, Epoch, IndexId, Millis, PositionSeq, Seq, Tail};
 
 pub(crate) fn number(value: u64) -> [u8; 8] {
@@ -96,6 +99,10 @@ struct StoredCollection {
     dropped: Option<StoredDrop>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     survey: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    upgrades: Vec<Upgrade>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upgraded_at: Option<u64>,
 }
 
 /// How far a drop has come, and the record of it.
@@ -137,6 +144,8 @@ pub(crate) fn encode_collection(collection: &Collection) -> Result<Vec<u8>> {
             CollectionState::Dropped(at) => Some(StoredDrop::Dropped(at.get())),
         },
         survey: collection.survey.map(Seq::get),
+        upgrades: collection.options.upgrades.clone(),
+        upgraded_at: collection.upgraded_at.map(Seq::get),
     })
 }
 
@@ -164,7 +173,8 @@ pub(crate) fn decode_collection(id: CollectionId, value: &[u8]) -> Result<Collec
     let mut empty = Collection::empty(id, stored.name, Seq::new(stored.defined_at));
     empty.state = state;
     empty.survey = stored.survey.map(Seq::new);
-    Ok(empty.stored(stored.definition, stored.keep, old.chain(declared).collect()))
+    empty.upgraded_at = stored.upgraded_at.map(Seq::new);
+    Ok(empty.stored(stored.definition, stored.keep, stored.upgrades, old.chain(declared).collect()))
 }
 
 pub(crate) fn encode_progress(progress: &Progress) -> Result<Vec<u8>> {
@@ -248,6 +258,19 @@ mod tests {
         let value = encode_collection(&surveyed).unwrap();
         assert!(value.ends_with(br#"],"survey":12}"#));
         assert_eq!(decode_collection(old.id, &value).unwrap(), surveyed);
+        let mut upgraded = old.clone();
+        let upgrade = Upgrade {
+            to: 2,
+            rename: vec![("make".to_owned(), "brand".to_owned())],
+            default: vec![("doors".to_owned(), 4.into())],
+            ..Upgrade::default()
+        };
+        (upgraded.options.upgrades, upgraded.upgraded_at) = (vec![upgrade], Some(Seq::new(12)));
+        let value = encode_collection(&upgraded).unwrap();
+        let end =
+            br#","upgrades":[{"to":2,"rename":{"make":"brand"},"default":{"doors":4}}],"upgraded_at":12}"#;
+        assert!(value.ends_with(end));
+        assert_eq!(decode_collection(old.id, &value).unwrap(), upgraded);
         let since = Seq::new(3);
         let violation = Violation { ids: vec!["a".to_owned()], values: vec![1.into()], why: "no".to_owned() };
         for state in [

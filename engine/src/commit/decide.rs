@@ -38,7 +38,7 @@ pub(crate) fn decide(
     let tombstone =
         |op, created| Plan { prev_seq, created, expires: after(keep.tombstone_ms), op, body: Bytes::new() };
     match change {
-        Change::Put { body, expires } => Ok(Plan {
+        Change::Put { body, expires, .. } => Ok(Plan {
             prev_seq,
             created: live.map_or(now, |live| live.created),
             expires: expires.or(after(keep.expire_after_ms)),
@@ -93,6 +93,7 @@ mod tests {
             updated: Millis::new(20),
             expires: expires.map(Millis::new),
             schema: 0,
+            upgraded: false,
             deleted,
             body: Bytes::from_static(b"{}"),
         }
@@ -117,7 +118,7 @@ mod tests {
             Condition::Revision(revision(2, 4)),
             Condition::Revision(revision(1, 5)),
         ];
-        let put = Change::Put { body: Bytes::from_static(b"{\"n\":1}"), expires: None };
+        let put = Change::Put { body: Bytes::from_static(b"{\"n\":1}"), expires: None, schema: None };
         for (name, head) in &heads {
             let is_live = name.starts_with("live");
             for condition in &conditions {
@@ -162,7 +163,7 @@ mod tests {
         check(Some(head(5, true, None)), 5, &Change::Expire, None);
         assert_eq!(check(Some(head(5, true, Some(9))), 5, &purge, Some(ChangeOp::Purge)), None);
         check(None, 5, &purge, None);
-        let put = Change::Put { body: Bytes::new(), expires: None };
+        let put = Change::Put { body: Bytes::new(), expires: None, schema: None };
         let plan = decide(None, &Condition::Absent, &put, &keep, NOW).unwrap();
         assert_eq!(plan.expires, Some(Millis::new(1_007)));
     }
@@ -176,7 +177,7 @@ mod tests {
             decide(Some(&live), &Condition::Revision(wrong), &Change::Delete, &Keep::default(), NOW),
             Err(Conflict::Stale { expected: wrong, found: Some(found) })
         );
-        let put = Change::Put { body: Bytes::new(), expires: None };
+        let put = Change::Put { body: Bytes::new(), expires: None, schema: None };
         assert_eq!(
             decide(Some(&live), &Condition::Absent, &put, &Keep::default(), NOW),
             Err(Conflict::Exists(found))

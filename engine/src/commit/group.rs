@@ -107,8 +107,15 @@ struct Planned<'t> {
     forgotten: &'t [Seq],
 }
 
-/// A collection as it is declared now, and the keys a new version is to hold.
-type Wanted<'t> = (Arc<Collection>, Cow<'t, [IndexKey]>);
+/// What a new version is to be.
+struct Wanted<'t> {
+    /// As it is declared now.
+    collection: Arc<Collection>,
+    /// Version of its schema that the body is of.
+    schema: u32,
+    /// The keys it is to hold.
+    keys: Cow<'t, [IndexKey]>,
+}
 
 /// A transaction in planning.
 #[derive(Default)]
@@ -272,21 +279,22 @@ impl<'a> Group<'a> {
             .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
         let keys = match &write.change {
             op::Change::Put { body, .. } if !Arc::ptr_eq(current, &target.collection) => {
-                Cow::Owned(keys_of_body(current, &write.id, body)?)
+                Cow::Owned(keys_of_body(current, &write.id, body, target.schema)?)
             }
             _ => Cow::Borrowed(&target.index_keys[..]),
         };
-        Ok((Arc::clone(current), keys))
+        Ok(Wanted { collection: Arc::clone(current), schema: target.schema, keys })
     }
 
     fn plan_write<'t>(
         &mut self,
         draft: &mut Draft<'t>,
         place: Place,
-        (collection, mut new_keys): Wanted<'t>,
+        wanted: Wanted<'t>,
         condition: &Condition,
         change: &'t op::Change,
     ) -> Result<()> {
+        let Wanted { collection, schema, keys: mut new_keys } = wanted;
         let old = self.head_within(draft, &place)?;
         let old_document = old.as_ref().map(|head| &head.document);
         draft.replaced_bytes += old_document.map_or(0, |old| old.body.len());
@@ -325,7 +333,8 @@ impl<'a> Group<'a> {
             created: plan.created,
             updated: self.ledger.at,
             expires: plan.expires,
-            schema: 0,
+            schema,
+            upgraded: false,
             deleted: plan.op != ChangeOp::Put,
             body: plan.body,
         };
@@ -365,7 +374,8 @@ impl<'a> Group<'a> {
             return Err(Conflict::Unique { index, id: place.1 }.into());
         };
         let condition = Condition::Revision(ended.document.revision());
-        let wanted = (Arc::clone(collection), Cow::Borrowed(&[][..]));
+        let (schema, keys) = (collection.schema_version(), Cow::Borrowed(&[][..]));
+        let wanted = Wanted { collection: Arc::clone(collection), schema, keys };
         self.plan_write(draft, place, wanted, &condition, &op::Change::Expire)
     }
 

@@ -11,9 +11,10 @@ use crate::codec::{key, meta, unique};
 use crate::commit::group::{Draft, Group};
 use crate::commit::op::{Transaction, Upkeep};
 use crate::document::Document;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::index::{Fill, Index, IndexKey, IndexState, Progress, Violation, builder, fits, marker};
 use crate::kv::families::Family;
+use crate::schema;
 use crate::types::{CollectionId, DocId, IndexId, Seq};
 
 /// What a step of building an index is going to write.
@@ -38,9 +39,7 @@ impl Group<'_> {
         if collection.indexes().is_empty() {
             return Ok(Vec::new());
         }
-        let body = serde_json::from_slice(&document.body).map_err(|e| {
-            Error::corrupt(format!("document {}/{}: body: {e}", collection.name, document.id))
-        })?;
+        let body = schema::parse(collection, document)?;
         let mut keys = Vec::new();
         for index in collection.indexes() {
             match index.keys(&document.id, &body) {
@@ -145,7 +144,8 @@ impl Group<'_> {
 
     fn plan_fill(&mut self, fill: &Fill) -> Result<Option<Filled>> {
         let catalog = Arc::clone(&self.ledger.catalog);
-        let index = catalog.by_id(fill.collection).and_then(|collection| collection.index(fill.index));
+        let Some(collection) = catalog.by_id(fill.collection) else { return Ok(None) };
+        let index = collection.index(fill.index);
         let Some((index, since)) = index.and_then(|index| Some((index, index.since()?))) else {
             return Ok(None);
         };
@@ -163,7 +163,7 @@ impl Group<'_> {
                 keys if head.seq == row.seq => keys.clone(),
                 // A plain index got what was written since with the write.
                 _ if !index.unique => continue,
-                _ => fits(index, &head)?,
+                _ => fits(collection, index, &head)?,
             };
             let keys = match keys {
                 Ok(keys) => keys,
@@ -256,6 +256,10 @@ impl Group<'_> {
         }
         if collection.survey == Some(at) {
             self.wake_keeper();
+        }
+        if collection.upgraded_at == Some(at) {
+            // Whoever keeps something derived from the collection has to look again.
+            self.ledger.touched.insert(id, at);
         }
         self.write_collection(collection)?;
         Ok(id)

@@ -39,6 +39,8 @@ pub(crate) enum Change {
     Put {
         body: Bytes,
         expires: Option<Millis>,
+        /// Version of the schema the body is of; `None`: the newest when it is handed in.
+        schema: Option<u32>,
     },
     Delete,
     /// It reached its end. Passed over when the head is not at the revision of the condition, or has not ended.
@@ -160,7 +162,7 @@ impl Transaction {
         condition: Condition,
         body: impl Into<Bytes>,
     ) -> Self {
-        self.write(collection, id, condition, Change::Put { body: body.into(), expires: None })
+        self.write(collection, id, condition, Change::Put { body: body.into(), expires: None, schema: None })
     }
 
     /// As `put`, for a document that ends by itself at `expires`.
@@ -173,8 +175,18 @@ impl Transaction {
         body: impl Into<Bytes>,
         expires: Millis,
     ) -> Self {
-        let change = Change::Put { body: body.into(), expires: Some(expires) };
+        let change = Change::Put { body: body.into(), expires: Some(expires), schema: None };
         self.write(collection, id, condition, change)
+    }
+
+    /// The body that was put last is of this version of its collection's schema: it was made before a newer one was
+    /// declared. Without it a body is of the newest version there is when the transaction is handed in.
+    #[must_use]
+    pub fn of_schema(mut self, version: u32) -> Self {
+        if let Some(Write { change: Change::Put { schema, .. }, .. }) = self.writes.last_mut() {
+            *schema = Some(version);
+        }
+        self
     }
 
     /// Leaves a tombstone.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::index::IndexKey;
 use crate::limits::{BODY_BYTES_MAX, POSITIONS_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_OPS_MAX};
 use crate::queue::{NewJob, PreparedJob};
+use crate::schema;
 use crate::types::DocId;
 
 /// A transaction that can only still fail on what is stored.
@@ -28,6 +29,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Target {
     /// As it was declared when the keys were made.
     pub(crate) collection: Arc<Collection>,
+    /// Version of its schema that the new body is of.
+    pub(crate) schema: u32,
     pub(crate) index_keys: Vec<IndexKey>,
 }
 
@@ -56,16 +59,31 @@ fn target(catalog: &Catalog, write: &Write) -> Result<Target> {
     let collection = catalog
         .by_id(write.collection)
         .ok_or_else(|| Error::not_found(format!("collection {} does not exist", write.collection)))?;
-    let index_keys = match &write.change {
-        Change::Delete | Change::Expire | Change::Purge { .. } => Vec::new(),
-        Change::Put { body, .. } => keys_of_body(collection, &write.id, body)
-            .map_err(|e| e.at(format_args!("{}/{}", collection.name, write.id)))?,
+    let newest = collection.schema_version();
+    let (schema, index_keys) = match &write.change {
+        Change::Delete | Change::Expire | Change::Purge { .. } => (newest, Vec::new()),
+        Change::Put { body, schema, .. } => {
+            let schema = schema.unwrap_or(newest);
+            let keys = keys_of_body(collection, &write.id, body, schema)
+                .map_err(|e| e.at(format_args!("{}/{}", collection.name, write.id)))?;
+            (schema, keys)
+        }
     };
-    Ok(Target { collection: Arc::clone(collection), index_keys })
+    Ok(Target { collection: Arc::clone(collection), schema, index_keys })
 }
 
-/// Validates the body without building a tree of it unless an index needs one.
-pub(crate) fn keys_of_body(collection: &Collection, id: &DocId, body: &[u8]) -> Result<Vec<IndexKey>> {
+/// Validates the body without building a tree of it unless an index needs one. Its keys are those of the body as it
+/// will be shown.
+pub(crate) fn keys_of_body(
+    collection: &Collection,
+    id: &DocId,
+    body: &[u8],
+    schema: u32,
+) -> Result<Vec<IndexKey>> {
+    let newest = collection.schema_version();
+    if !(schema::FIRST..=newest).contains(&schema) {
+        return Err(Error::invalid(format!("schema version {schema} is not one of 1 to {newest}")));
+    }
     if body.len() > BODY_BYTES_MAX {
         return Err(Error::invalid(format!("the body has at most {BODY_BYTES_MAX} bytes")));
     }
@@ -77,7 +95,10 @@ pub(crate) fn keys_of_body(collection: &Collection, id: &DocId, body: &[u8]) -> 
         serde_json::from_slice::<Valid>(body).map_err(not_json)?;
         return Ok(Vec::new());
     }
-    let json: Json = serde_json::from_slice(body).map_err(not_json)?;
+    let mut json: Json = serde_json::from_slice(body).map_err(not_json)?;
+    if schema < newest {
+        collection.raise(schema, body.len(), &mut json);
+    }
     collection.index_keys(id, &json)
 }
 

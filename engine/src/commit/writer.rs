@@ -173,7 +173,10 @@ impl Writer {
         };
         for (prepared, done) in transactions {
             let outcome = group.add(&prepared);
-            *sync |= outcome.is_ok() && prepared.transaction.durability == Durability::Sync;
+            let transaction = &prepared.transaction;
+            // What followers make of documents hangs on their definition: it must not be lost under them.
+            let is_sync = transaction.durability == Durability::Sync || transaction.define.is_some();
+            *sync |= outcome.is_ok() && is_sync;
             let defect = outcome.as_ref().err().filter(|e| e.kind() == ErrorKind::Internal).cloned();
             pending.push(Pending::Transaction(done, outcome));
             if let Some(defect) = defect {

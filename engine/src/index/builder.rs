@@ -100,7 +100,7 @@ impl Builder {
             if head.deleted {
                 continue;
             }
-            let Ok(keys) = fits(index, &head)? else { return Ok(true) };
+            let Ok(keys) = fits(collection, index, &head)? else { return Ok(true) };
             for key in keys.iter().filter(|key| key.unique) {
                 let holder = self.shared.kv.get(Family::Index, &key.key)?;
                 let holder = holder.map(|value| crate::codec::unique::decode(&value)).transpose()?;

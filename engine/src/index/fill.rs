@@ -12,6 +12,7 @@ use crate::index::{Index, IndexKey, Progress, marker};
 use crate::kv::families::Family;
 use crate::kv::{Direction, KeyRange, KvRead};
 use crate::limits::{FILL_BYTES_MAX, FILL_DOCUMENTS_MAX};
+use crate::schema;
 use crate::types::{CollectionId, DocId, IndexId, Seq};
 
 /// A document to be added.
@@ -65,7 +66,7 @@ impl Fill {
             fill.to = Some(head.id.as_str().to_owned());
             // What was written since is in a plain index.
             if !head.deleted && (index.unique || head.seq <= since) {
-                let keys = fits(index, &head)?;
+                let keys = fits(collection, index, &head)?;
                 if index.unique || progress.passes == 0 || keys.is_err() {
                     fill.rows.push(FillRow { id: head.id.clone(), seq: head.seq, keys });
                 }
@@ -91,7 +92,7 @@ pub(crate) fn entries(catalog: &Catalog, head: &Document) -> Result<Vec<(IndexKe
         return Err(Error::corrupt(format!("document {}/{}: no such collection", head.collection, head.id)));
     };
     for index in collection.indexes() {
-        let keys = match fits(index, head)? {
+        let keys = match fits(collection, index, head)? {
             Ok(keys) => keys,
             Err(_) if !index.is_readable() => continue,
             Err(why) => {
@@ -107,9 +108,12 @@ pub(crate) fn entries(catalog: &Catalog, head: &Document) -> Result<Vec<(IndexKe
 }
 
 /// The keys a stored version would have, or why it does not fit.
-pub(crate) fn fits(index: &Index, head: &Document) -> Result<std::result::Result<Vec<IndexKey>, String>> {
-    let body = serde_json::from_slice(&head.body)
-        .map_err(|e| Error::corrupt(format!("document {}/{}: body: {e}", head.collection, head.id)))?;
+pub(crate) fn fits(
+    collection: &Collection,
+    index: &Index,
+    head: &Document,
+) -> Result<std::result::Result<Vec<IndexKey>, String>> {
+    let body = schema::parse(collection, head)?;
     match index.keys(&head.id, &body) {
         Ok(keys) => Ok(Ok(keys)),
         Err(error) if error.kind() == ErrorKind::Invalid => Ok(Err(error.to_string())),

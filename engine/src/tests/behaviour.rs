@@ -37,7 +37,7 @@ fn cars(store: &Store) -> CollectionId {
         definition: "{}".to_owned(),
         unique: vec!["plate".into()],
         indexes: vec!["brand".into()],
-        keep: Keep::default(),
+        ..CollectionOptions::default()
     };
     store.ensure_collection("cars", options).unwrap()
 }

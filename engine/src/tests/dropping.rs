@@ -35,7 +35,13 @@ impl World {
     fn define(&self, name: &str) -> CollectionId {
         let keep = Keep { versions_max: Some(2), expire_after_ms: Some(60_000), ..Keep::default() };
         let (unique, indexes) = (vec!["plate".into()], vec!["brand".into()]);
-        let options = CollectionOptions { definition: "{}".to_owned(), unique, indexes, keep };
+        let options = CollectionOptions {
+            definition: "{}".to_owned(),
+            unique,
+            indexes,
+            keep,
+            ..CollectionOptions::default()
+        };
         self.store.ensure_collection(name, options).unwrap()
     }
 

@@ -10,6 +10,7 @@ mod indexes;
 mod invariants;
 mod keep;
 mod model;
+mod schema;
 mod scrub;
 mod statistics;
 mod trimming;

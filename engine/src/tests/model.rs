@@ -1,6 +1,6 @@
 //! Random operations against a reference, over memory and RocksDB, with reopening in between.
 //!
-//! Writes, deletes, whole transactions, ends, housekeeping, trims, drops, waits. After every run, and after another
+//! Writes, deletes, whole transactions, ends, housekeeping, trims, drops, upgrades of the schema, waits. After every run, and after another
 //! opening, the store is compared with the reference whole: what is there now, every version that is kept, the log,
 //! and the past at every record of it, which is told as it was or refused, and never told wrong. Then it checks itself.
 //! `SEED` replays a run; the runner prints the smallest steps that fail.
@@ -42,6 +42,8 @@ enum Step {
     Drop(u8),
     /// The collection keeps things otherwise.
     Alter(u8),
+    /// The schema of the collection gets another version.
+    Upgrade(bool),
     /// Close and open again.
     Reopen,
     /// Read the state as of some earlier record.
@@ -62,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Trim),
         1 => any::<u8>().prop_map(Step::Drop),
         2 => any::<u8>().prop_map(Step::Alter),
+        2 => any::<bool>().prop_map(Step::Upgrade),
         2 => Just(Step::Reopen),
         2 => any::<u8>().prop_map(Step::AsOf),
     ]
@@ -147,7 +150,15 @@ impl World {
 
     fn options(&self) -> CollectionOptions {
         let (unique, keep) = (vec!["plate".into()], self.reference.keep);
-        CollectionOptions { unique, keep, ..CollectionOptions::default() }
+        let upgrades = self.reference.upgrades.iter().zip(2..).map(|(renames, to)| {
+            let place = to - 2;
+            let before = u32::checked_sub(place, 1).filter(|_| *renames);
+            let rename = before.map(|before| (format!("s{before}"), format!("r{before}")));
+            let rename = rename.into_iter().collect();
+            Upgrade { to, rename, default: vec![(format!("s{place}"), place.into())], ..Upgrade::default() }
+        });
+        let upgrades = upgrades.collect();
+        CollectionOptions { unique, keep, upgrades, ..CollectionOptions::default() }
     }
 
     fn store(&self) -> &Store {
@@ -232,6 +243,10 @@ impl World {
                 self.reference.alter(keep(*code));
                 self.store().alter(self.cars, self.options()).unwrap();
             }
+            Step::Upgrade(renames) => {
+                self.reference.upgrade(*renames);
+                self.store().alter(self.cars, self.options()).unwrap();
+            }
             Step::Reopen => self.open(),
             Step::AsOf(back) => {
                 let seq = self.reference.seq.saturating_sub(u64::from(*back % 16));
@@ -281,7 +296,7 @@ impl World {
                 (version.seq.get(), version.deleted, body, version.expires.map(Millis::get))
             });
             let kept = doc.kept().iter().map(|version| {
-                (version.seq, version.kind == Kind::Tombstone, version.body.clone(), version.ends)
+                (version.seq, version.kind == Kind::Tombstone, reference.shown(version), version.ends)
             });
             assert_eq!(stored.collect::<Vec<_>>(), kept.collect::<Vec<_>>(), "versions of {id}");
         }
@@ -321,7 +336,7 @@ impl World {
                 }
                 Err(error) => assert!(gone(&error), "{id} as of {seq}: {error}"),
             }
-            expected.extend(seen.map(|seen| (id, seen.seq, seen.body.clone())));
+            expected.extend(seen.map(|seen| (id, seen.seq, reference.shown(seen))));
         }
         let mut stored = Vec::new();
         let listed = snapshot.scan_at(self.cars, moment, |document| {
@@ -405,18 +420,19 @@ fn rocksdb_agrees_with_the_reference() {
 /// A reference that is wrong in one thing does not agree.
 #[test]
 fn each_kind_of_difference_is_found() {
-    let wrong: [fn(&mut Reference); 6] = [
+    let wrong: [fn(&mut Reference); 7] = [
         |reference| reference.floor += 1,
         |reference| reference.docs.get_mut("d0").unwrap().kept_from += 1,
         |reference| reference.docs.get_mut("d0").unwrap().all[0].ends = Some(1),
         |reference| reference.docs.get_mut("d0").unwrap().all[1].body = body_of(3),
         |reference| drop(reference.log.pop()),
         |reference| reference.jobs += 1,
+        |reference| reference.docs.get_mut("d0").unwrap().all[0].upgrades = 1,
     ];
     let put = |plate| Step::Put(0, plate, 0, None);
     for (place, make_wrong) in wrong.into_iter().enumerate() {
         let mut world = World::new(Bytes::Memory(MemoryKv::default()), 0);
-        for step in [put(1), put(2), Step::Tidy, put(1)] {
+        for step in [put(1), put(2), Step::Upgrade(false), Step::Tidy, put(1)] {
             world.step(&step, Durability::Sync);
         }
         world.compare();

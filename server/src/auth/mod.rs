@@ -25,7 +25,7 @@ pub mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dateline_engine::{CollectionOptions, Keep, Result, Store, Transaction};
+use dateline_engine::{CollectionOptions, Result, Store, Transaction};
 
 pub use principal::{Carried, Principal, Scopes, UserType};
 
@@ -72,7 +72,7 @@ impl Auth {
                 definition: "{}".to_owned(),
                 unique: sets(unique),
                 indexes: sets(indexes),
-                keep: Keep::default(),
+                ..CollectionOptions::default()
             };
             store.ensure_collection(name, options)
         };

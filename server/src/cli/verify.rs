@@ -83,6 +83,8 @@ fn words(told: &Value) -> String {
             let (what, place) = (text("what"), text("where"));
             lines.push(format!("  {what} {place}: expected {}, found {}", text("expected"), text("found")));
         }
+        let notes = part.get("notes").and_then(Value::as_array).into_iter().flatten();
+        lines.extend(notes.filter_map(Value::as_str).map(|note| format!("  {note}")));
     }
     let seq = told.get("seq").and_then(Value::as_u64).unwrap_or(0);
     lines.push(match told.get("differences").and_then(Value::as_u64) {

@@ -27,7 +27,7 @@ pub(crate) fn documents(
         if !sight.is_clear() && !sight.sees(&resource.name, id.as_str(), &answer::body_of(&document)?) {
             continue;
         }
-        let tag = document.revision().to_string();
+        let tag = answer::tag(&document);
         let extras: Vec<(&str, Value)> = extra.into_iter().collect();
         let item = Item::read(answer::meta(&document, &tag), &resource.name);
         list.push(&document.body, &item.with(&extras))

@@ -21,9 +21,18 @@ pub(crate) fn meta<'a>(document: &'a Document, etag: &'a str) -> Meta<'a> {
     }
 }
 
+/// The entity tag of a document as it is shown: the revision, and for a body that was brought up to a newer schema
+/// also the version of that, since it is another representation than was stored.
+pub(crate) fn tag(document: &Document) -> String {
+    let revision = document.revision();
+    if document.upgraded { format!("{revision}-{}", document.schema_version()) } else { revision.to_string() }
+}
+
 /// The stored body as a JSON value.
 pub(crate) fn body_of(document: &Document) -> Result<Value, Problem> {
-    let limits = json::Limits { bytes_max: usize::MAX, ..json::Limits::BODY };
+    // An upgrade of the schema may have added to what was within the bounds of a request.
+    let limits =
+        json::Limits { bytes_max: usize::MAX, values_max: usize::MAX, depth_max: 127, ..json::Limits::BODY };
     json::parse(&document.body, &limits).map_err(|error| damaged(document, &error.to_string()))
 }
 
@@ -48,7 +57,7 @@ pub(crate) fn document(
     minimal: bool,
     extras: &[(&str, Value)],
 ) -> Answer {
-    let tag = document.revision().to_string();
+    let tag = tag(document);
     let meta = meta(document, &tag);
     let item = match kind {
         As::Read => Item::read(meta, resource),

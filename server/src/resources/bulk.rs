@@ -371,7 +371,7 @@ fn rendered(
         Op::Delete => 204,
     };
     let extras = [("index", Value::from(index)), ("status", Value::from(status))];
-    let tag = document.revision().to_string();
+    let tag = answer::tag(document);
     let item = Item::written(answer::meta(document, &tag), &resource.name).with(&extras);
     let version = match document.deleted {
         true => None,

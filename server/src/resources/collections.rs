@@ -10,11 +10,13 @@ use crate::resources::builtin::is_builtin;
 use crate::resources::declaration::shown;
 use crate::resources::definition::{check_members, options};
 use crate::resources::rules::{Draft, Effect};
+use crate::resources::upgrades::check_follow;
 
 pub(crate) fn check(draft: &Draft<'_>, body: &mut Map<String, Value>, issues: &mut Issues) -> Vec<Effect> {
     let stored = draft.stored;
     // What reading has added may come back.
     body.shift_remove("_indexes");
+    body.shift_remove("_schema_version");
     let version = body.shift_remove("_version");
     let effects = define(draft, body, stored, issues);
     if let Some(version) = version.filter(|_| stored.is_some()) {
@@ -34,7 +36,8 @@ fn define(
         return Vec::new();
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    let known = draft.app.store().catalog().by_name(&name).map(|collection| collection.id);
+    let declared = draft.app.store().catalog().by_name(&name).cloned();
+    let known = declared.as_ref().map(|collection| collection.id);
     if let Some(stored) = stored {
         for fixed in ["name", "search"] {
             if stored.get(fixed).unwrap_or(&Value::Null) != body.get(fixed).unwrap_or(&Value::Null) {
@@ -58,18 +61,23 @@ fn define(
             issues.merge(found);
             Vec::new()
         }
-        Ok(options) => vec![Effect::Also(Box::new(move |transaction| match known {
-            Some(known) => transaction.alter(known, options),
-            None => transaction.define(name, options),
-        }))],
+        Ok(options) => {
+            if let Some(declared) = declared.filter(|_| stored.is_some()) {
+                check_follow(&declared.options.upgrades, &options.upgrades, issues);
+            }
+            vec![Effect::Also(Box::new(move |transaction| match known {
+                Some(known) => transaction.alter(known, options),
+                None => transaction.define(name, options),
+            }))]
+        }
     }
 }
 
-/// How far the indexes of a collection are, as `_indexes` of its document.
+/// What reading a collection's document adds: how far its indexes are, and the version of its schema.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) fn indexes(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>, Problem> {
+pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>, Problem> {
     let catalog = app.store().catalog();
     let Some(collection) = catalog.by_name(name) else { return Ok(Vec::new()) };
     let mut indexes = Vec::new();
@@ -77,7 +85,8 @@ pub(crate) fn indexes(app: &App, name: &str) -> Result<Vec<(&'static str, Value)
         let added = if index.is_readable() { None } else { Some(app.store().built(index.id)?) };
         indexes.push(shown(index, added));
     }
-    Ok(vec![("_indexes", Value::Array(indexes))])
+    let version = collection.schema_version().into();
+    Ok(vec![("_indexes", Value::Array(indexes)), ("_schema_version", version)])
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.

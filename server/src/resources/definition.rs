@@ -1,7 +1,7 @@
 //! What a resource is made of, read from its JSON definition.
 
 use dateline_engine::limits::{INDEXES_MAX, KEEP_MS_MAX};
-use dateline_engine::{Collection, CollectionId, CollectionOptions, IndexSpec, Keep};
+use dateline_engine::{Collection, CollectionId, CollectionOptions, IndexSpec, Keep, Upgrade};
 use dateline_geo::{Ad, Shape};
 use dateline_index::Mapping;
 use serde_json::{Map, Value, json};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::eve::{Issue, Issues, Schema};
 use crate::resources::builtin;
 use crate::resources::declaration::indexes;
+use crate::resources::upgrades::upgrades;
 
 /// One resource, ready to serve.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Resource {
     pub(crate) name: String,
     pub(crate) collection: CollectionId,
     pub(crate) schema: Schema,
+    /// Version that its documents are read and written at.
+    pub(crate) schema_version: u32,
     pub(crate) strict: bool,
     pub(crate) searched: bool,
     /// Members that hold GeoJSON, for `near` and `bbox`.
@@ -23,7 +26,7 @@ pub(crate) struct Resource {
 }
 
 /// Members of a definition that clients may give.
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 12] = [
     "name",
     "schema",
     "strict",
@@ -35,6 +38,7 @@ const MEMBERS: [&str; 11] = [
     "expire_after_s",
     "tombstones_for_s",
     "durability",
+    "upgrades",
 ];
 
 impl Resource {
@@ -49,6 +53,7 @@ impl Resource {
             name: collection.name.clone(),
             collection: collection.id,
             schema: parts.schema,
+            schema_version: collection.schema_version(),
             strict: parts.strict,
             searched: parts.searched,
             geo: parts.geo,
@@ -74,6 +79,7 @@ pub(crate) fn options(definition: &Map<String, Value>) -> Result<CollectionOptio
         unique: parts.unique,
         indexes: parts.indexes,
         keep: parts.keep,
+        upgrades: parts.upgrades,
     })
 }
 
@@ -94,6 +100,7 @@ struct Parts {
     unique: Vec<IndexSpec>,
     indexes: Vec<IndexSpec>,
     keep: Keep,
+    upgrades: Vec<Upgrade>,
 }
 
 impl Parts {
@@ -131,6 +138,7 @@ impl Parts {
             unique,
             indexes,
             keep: keeps(definition, &mut issues),
+            upgrades: upgrades(definition, &mut issues),
             schema,
         };
         if issues.is_empty() { Ok(parts) } else { Err(issues) }

@@ -67,6 +67,9 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         Some(moment) => Some(moment),
         None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
     };
+    if let Some(seq) = paged.filter(|_| params.get("as_of").is_none()) {
+        check_shape(app, resource, seq)?;
+    }
     let seq = as_of.map_or(own, |moment| moment.seq);
     let candidates = choose(app, resource, params, &query, &snapshot, as_of)?;
     // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
@@ -76,6 +79,16 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     let found = look.find(&candidates, ranked)?;
     let explained = explains.then(|| look.explain(&candidates));
     Page { look, explained }.render(params, &found, seq, (!ranked).then_some(&secret[..]))
+}
+
+/// What a cursor says of an order is of documents as they were shown then.
+fn check_shape(app: &App, resource: &Resource, seq: Seq) -> Result<(), Problem> {
+    let upgraded_at = app.store().catalog().by_id(resource.collection).and_then(|known| known.upgraded_at());
+    if upgraded_at.is_some_and(|at| at > seq) {
+        let detail = "the schema of the collection was upgraded since the first page; begin anew";
+        return Err(Problem::new(Slug::Gone, detail).issue("cursor", "expired"));
+    }
+    Ok(())
 }
 
 fn explains(params: &Params) -> Result<bool, Problem> {
@@ -126,7 +139,7 @@ impl Page<'_> {
     }
 
     fn push(&self, list: &mut ListWriter, document: &Document, row: &Row) -> Result<(), Problem> {
-        let tag = document.revision().to_string();
+        let tag = answer::tag(document);
         let meta = answer::meta(document, &tag);
         if self.look.query.projection.is_everything() {
             let item = Item::read(meta, &self.look.resource.name);

@@ -30,6 +30,7 @@ mod routes;
 mod rows;
 pub(crate) mod rules;
 pub(crate) mod target;
+mod upgrades;
 mod users;
 mod visibility;
 mod write;

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
-use crate::eve::{Check, Issue, Issues, Mode, Wording, filter::Filter, json, patch, system, validate};
+use crate::eve::{Check, Issue, Issues, Mode, Wording, etag, filter::Filter, json, patch, system, validate};
 use crate::http::Refusal;
 use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
@@ -34,7 +34,8 @@ pub(crate) struct Pending {
 }
 
 enum Change {
-    Put(Bytes),
+    /// A body, and the version of the schema it is of.
+    Put(Bytes, u32),
     Delete,
 }
 
@@ -75,7 +76,8 @@ impl<'a> Writer<'a> {
         stamp_owner(principal, resource, &mut document);
         let draft = Draft { app, principal, resource, id: &id, stored: None };
         let prepared = prepare(&draft, document, Mode::Create).await?;
-        Ok(prepared.map(|(body, effects)| self.put(id, Condition::Absent, body, effects, None)))
+        let change = |body| Change::Put(body, resource.schema_version);
+        Ok(prepared.map(|(body, effects)| self.put(id, Condition::Absent, change(body), effects, None)))
     }
 
     /// Another version of a document; `if_match` names the one it was made from.
@@ -94,6 +96,10 @@ impl<'a> Writer<'a> {
         let (before, stored) = self.stored(id, &sight)?;
         sight.check(resource, before.id.as_str(), &stored)?;
         let condition = preconditions::for_change(if_match, &before)?;
+        if before.schema_version() != resource.schema_version {
+            // Another schema was declared since the request came: what it means to change was not of that one.
+            return Err(etag::stale(Some(&answer::tag(&before))));
+        }
         system::take(&mut changes);
         if let Mode::Replace = mode {
             stamp_owner(principal, resource, &mut changes);
@@ -103,7 +109,8 @@ impl<'a> Writer<'a> {
         let draft = Draft { app, principal, resource, id: &before.id, stored: Some(&stored) };
         let prepared = prepare(&draft, changes, mode).await?;
         let id = before.id.clone();
-        Ok(prepared.map(|(body, effects)| self.put(id, condition, body, effects, Some(before))))
+        let change = |body| Change::Put(body, resource.schema_version);
+        Ok(prepared.map(|(body, effects)| self.put(id, condition, change(body), effects, Some(before))))
     }
 
     /// The end of a document, in the form its resource knows.
@@ -130,7 +137,8 @@ impl<'a> Writer<'a> {
             Removal::Kept(mut body) => {
                 let next = patch::version(&stored) + 1;
                 patch::set_version(&mut body, next);
-                Ok(self.put(id, condition, json::encode(&body).into(), Vec::new(), Some(before)))
+                let change = Change::Put(json::encode(&body).into(), before.schema_version());
+                Ok(self.put(id, condition, change, Vec::new(), Some(before)))
             }
         }
     }
@@ -139,12 +147,12 @@ impl<'a> Writer<'a> {
         self,
         id: DocId,
         condition: Condition,
-        body: Bytes,
+        change: Change,
         effects: Vec<Effect>,
         before: Option<Document>,
     ) -> Pending {
         let collection = self.resource.collection;
-        Pending { collection, id, condition, change: Change::Put(body), effects, before }
+        Pending { collection, id, condition, change, effects, before }
     }
 
     fn new_id(self, document: &Map<String, Value>, given: Option<Value>) -> Result<DocId, Problem> {
@@ -287,18 +295,19 @@ pub(crate) async fn commit(
     let mut written = Vec::with_capacity(pending.len());
     let mut effects = Vec::new();
     for Pending { collection, id, condition, change, effects: caused, before } in pending {
-        let (body, deleted) = match change {
-            Change::Put(body) => {
-                transaction = transaction.put(collection, id.clone(), condition, body.clone());
-                (body, false)
+        let (body, schema, deleted) = match change {
+            Change::Put(body, schema) => {
+                transaction =
+                    transaction.put(collection, id.clone(), condition, body.clone()).of_schema(schema);
+                (body, schema, false)
             }
             Change::Delete => {
                 transaction = transaction.delete(collection, id.clone(), condition);
-                (Bytes::new(), true)
+                (Bytes::new(), 0, true)
             }
         };
         effects.extend(caused);
-        written.push((collection, id, body, deleted, before));
+        written.push((collection, id, body, schema, deleted, before));
     }
     // Effects come after the documents, whose sequences are the first of the receipt.
     let transaction = effects.into_iter().fold(transaction, |transaction, effect| effect.add_to(transaction));
@@ -312,7 +321,7 @@ pub(crate) async fn commit(
     Ok(written
         .into_iter()
         .zip(receipt.seqs)
-        .map(|((collection, id, body, deleted, before), seq)| Document {
+        .map(|((collection, id, body, schema, deleted, before), seq)| Document {
             collection,
             id,
             seq,
@@ -321,7 +330,8 @@ pub(crate) async fn commit(
             created: before.map_or(receipt.at, |before| before.created),
             updated: receipt.at,
             expires: None,
-            schema: 0,
+            schema,
+            upgraded: false,
             deleted,
             body,
         })

@@ -6,6 +6,7 @@ use dateline_engine::{Condition, Document, Durability};
 
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{EntityTags, etag};
+use crate::resources::answer;
 
 /// A header as text.
 pub(crate) fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
@@ -18,7 +19,7 @@ pub(crate) fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderN
 /// 428 without `If-Match`, 412 when it names another version.
 pub(crate) fn for_change(if_match: Option<&str>, stored: &Document) -> Result<Condition, Problem> {
     let Some(value) = if_match else { return Err(etag::missing()) };
-    let present = stored.revision().to_string();
+    let present = answer::tag(stored);
     if !EntityTags::parse("If-Match", value)?.matches_strong(Some(&present)) {
         return Err(etag::stale(Some(&present)));
     }

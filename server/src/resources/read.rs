@@ -40,12 +40,12 @@ pub(crate) async fn get(
         (None, None) => find(&app, &resource, &id)?.ok_or_else(|| missing(&resource, &id))?,
     };
     check_sight(&sight, &resource, &document)?;
-    let tag = document.revision().to_string();
+    let tag = answer::tag(&document);
     if preconditions::is_known(&headers, &tag)? {
         return Ok(answer::not_modified(&tag));
     }
     let extras = match resource.name.as_str() {
-        "collections" => collections::indexes(&app, document.id.as_str())?,
+        "collections" => collections::state(&app, document.id.as_str())?,
         _ => Vec::new(),
     };
     answer::document(&resource.name, &document, As::Read, false, &extras)
@@ -110,7 +110,7 @@ fn versions(app: &App, sight: &Sight, resource: &Resource, id: &str) -> Answer {
     let mut list = ListWriter::new(found.len() * 512);
     let mut shown = 0;
     for version in found.iter().rev().filter(|version| !version.deleted) {
-        let tag = version.revision().to_string();
+        let tag = answer::tag(version);
         let item = Item::read(answer::meta(version, &tag), &resource.name);
         list.push(&version.body, &item).map_err(|error| answer::damaged(version, &error.to_string()))?;
         shown += 1;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
-use crate::resources::{bulk, home, list, read, write};
+use crate::resources::{bulk, home, list, read, upgrades, write};
 
 const LIST: &[Param] = &[
     Param::new("where", "string", "Mongo-style condition in JSON"),
@@ -77,6 +77,14 @@ pub(crate) fn routes() -> Routes {
             ],
         }));
     routes = routes
+        .schema("Collection", collection())
+        .schema("CollectionOrArray", json!({
+            "oneOf": [
+                {"$ref": "#/components/schemas/Collection"},
+                {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/Collection"}},
+            ],
+        }))
+        .schema("Upgrade", upgrades::schema())
         .schema("BulkLine", json!({
             "type": "object", "required": ["op", "resource"], "additionalProperties": false,
             "properties": {
@@ -126,6 +134,33 @@ pub(crate) fn routes() -> Routes {
     with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own")
 }
 
+/// A collection's definition.
+fn collection() -> serde_json::Value {
+    let fields = json!({"type": "array", "items": {"type": "string"}});
+    let index = json!({"oneOf": [{"type": "string"}, fields, {"type": "object", "required": ["fields"]}]});
+    let indexes = json!({"type": "array", "maxItems": 32, "items": index});
+    json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"},
+            "schema": {"type": "object", "description": "by field: the rules for its values"},
+            "strict": {"type": "boolean", "description": "fields that the schema does not name are refused"},
+            "indexes": indexes, "unique": indexes,
+            "search": {"description": "true, or the searched fields and their kinds"},
+            "geo": fields,
+            "versions": {"type": "object", "properties": {"keep": {"type": "integer"}, "for_s": {"type": "number"}}},
+            "expire_after_s": {"type": "number"}, "tombstones_for_s": {"type": "number"},
+            "durability": {"type": "string"},
+            "upgrades": {
+                "type": "array", "maxItems": 100, "items": {"$ref": "#/components/schemas/Upgrade"},
+                "description": "what documents become from one version of the schema to the next; may only grow",
+            },
+            "_indexes": {"type": "array", "readOnly": true, "items": {"type": "object"}},
+            "_schema_version": {"type": "integer", "readOnly": true},
+        },
+    })
+}
+
 pub(crate) fn list_doc(tag: &'static str) -> Doc {
     Doc::new("List documents", tag, Access::SignedIn).query(LIST).answer(200, "List")
 }
@@ -136,22 +171,22 @@ fn item_doc(tag: &'static str) -> Doc {
 
 fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'static str) -> Routes {
     let doc = |summary| Doc::new(summary, tag, Access::SignedIn);
+    let (one_or_many, single) = match tag {
+        "collections" => ("CollectionOrArray", "Collection"),
+        _ => ("DocumentOrArray", "Document"),
+    };
     let routes = routes
-        .post(
-            all,
-            write::create,
-            doc("Create one or many").request("DocumentOrArray").answer(201, "Document"),
-        )
+        .post(all, write::create, doc("Create one or many").request(one_or_many).answer(201, "Document"))
         .patch(
             one,
             write::change,
-            doc("Merge members; needs If-Match").request("Document").answer(200, "Document"),
+            doc("Merge members; needs If-Match").request(single).answer(200, "Document"),
         )
         .put(
             one,
             write::replace,
             doc("Replace with If-Match, create with If-None-Match: *")
-                .request("Document")
+                .request(single)
                 .answer(200, "Document"),
         );
     with_removal(routes, one, tag)

@@ -375,7 +375,7 @@ impl<'a> Look<'a> {
             return Ok(None);
         }
         if let Some(map) = body.as_object_mut() {
-            let tag = document.revision().to_string();
+            let tag = answer::tag(document);
             system::add(map, &answer::meta(document, &tag));
         }
         if !self.query.filter.matches(&body) {

@@ -95,7 +95,7 @@ fn replayed(mut response: Response) -> Answer {
 fn created_list(resource: &Resource, written: &[Document], prefer: Prefer) -> Answer {
     let mut list = ListWriter::new(written.len() * 512);
     for document in written {
-        let tag = document.revision().to_string();
+        let tag = answer::tag(document);
         let item = Item::written(answer::meta(document, &tag), &resource.name);
         let body = if prefer.minimal { &b"{}"[..] } else { &document.body[..] };
         list.push(body, &item).map_err(|error| answer::damaged(document, &error.to_string()))?;

@@ -1,7 +1,7 @@
 //! What the newest records of the log are about: read, parsed and encoded once for all readers.
 //!
 //! A record never changes, so whoever comes to it first reads the document while the others wait for it, and all share
-//! what was read and the text made of it. What a reader may see of it is judged for each by [`super::view::View`].
+//! what was read and the text made of it, until the schema of the collection is upgraded. What a reader may see of it is judged for each by [`super::view::View`].
 //! Bounded by [`RECORDS_MAX`] and [`BYTES_MAX`]: the oldest records go first, and one who reads further back reads alone.
 
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ type Once<T> = Mutex<Option<Arc<T>>>;
 /// One record and the document it is about.
 pub(crate) struct Record {
     change: Change,
+    /// Version of the schema there was when it was read, or a newer one.
+    schema: u32,
     /// The body that was written, or that was deleted.
     pub(crate) body: Value,
     pub(crate) body_bytes: usize,
@@ -75,7 +77,9 @@ impl Records {
     /// When the store cannot be read, or holds a body that is no JSON.
     pub(crate) fn get(&self, store: &Store, change: &Change) -> Result<Arc<Record>, Problem> {
         let (place, mut is_new) = (self.place(change.seq), false);
-        let record = once(&place, || {
+        let schema = store.schema_version(change.collection);
+        let is_good = |record: &Record| record.schema >= schema;
+        let record = once_while(is_good, &place, || {
             is_new = true;
             self.reads.inc();
             Record::read(store, change, self.encodings.clone()).map(Arc::new)
@@ -117,6 +121,7 @@ impl Held {
 
 impl Record {
     fn read(store: &Store, change: &Change, encodings: Counter) -> Result<Self, Problem> {
+        let schema = store.schema_version(change.collection);
         let version = |seq: Seq| store.version(change.collection, change.id.as_str(), seq);
         let document = version(change.seq)?;
         // A deletion is judged, and told, by what it deleted.
@@ -131,6 +136,7 @@ impl Record {
         };
         Ok(Self {
             change: change.clone(),
+            schema,
             body_bytes: judged.as_ref().map_or(0, |judged| judged.body.len()),
             is_live: document.is_some_and(|document| !document.deleted),
             body,
@@ -184,15 +190,24 @@ fn once<T: ?Sized>(
     made: &Once<T>,
     make: impl FnOnce() -> Result<Arc<T>, Problem>,
 ) -> Result<Arc<T>, Problem> {
+    once_while(|_| true, made, make)
+}
+
+/// As `once`, and once more for what is no longer good.
+fn once_while<T: ?Sized>(
+    is_good: impl FnOnce(&T) -> bool,
+    made: &Once<T>,
+    make: impl FnOnce() -> Result<Arc<T>, Problem>,
+) -> Result<Arc<T>, Problem> {
     let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*made {
+    match made.as_ref().filter(|made| is_good(made)) {
         Some(made) => Ok(Arc::clone(made)),
         None => Ok(Arc::clone(made.insert(make()?))),
     }
 }
 
 fn with_system(mut body: Map<String, Value>, document: &Document) -> Value {
-    let tag = document.revision().to_string();
+    let tag = answer::tag(document);
     system::add(&mut body, &answer::meta(document, &tag));
     Value::Object(body)
 }

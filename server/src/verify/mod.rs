@@ -1,7 +1,8 @@
 //! Whether everything that is kept twice agrees.
 //!
 //! `store`: every stored key against the format, documents against their log records and index entries. `log`: the
-//! other way round, each record against what it has written. `search` and `geo`: each against the documents.
+//! other way round, each record against what it has written. `schema`: documents of older schemas, and notes of what
+//! upgrades could not do to them. `search` and `geo`: each against the documents.
 //!
 //! Reading only. Beside a running server each part is compared as of one moment of its own; what is written meanwhile
 //! is no difference. Memory grows with the number of documents the kept log names.
@@ -9,6 +10,7 @@
 mod log;
 mod report;
 mod routes;
+mod schema;
 
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub(crate) fn check(app: &App, watch: Watch<'_>) -> Result<Report> {
     let snapshot = store.snapshot()?;
     let tail = snapshot.tail();
     parts.push(log::check(store, &snapshot, watch)?);
+    watch("schema", 0, 0);
+    parts.push(schema::check(store, &snapshot)?);
     // A snapshot keeps superseded bytes alive, and the rest does not need it.
     drop(snapshot);
     catch_up(app, tail)?;

@@ -23,6 +23,9 @@ pub(crate) struct Part {
     checked: u64,
     differences: u64,
     first: Vec<Difference>,
+    /// Worth knowing, and no difference.
+    notes: Vec<String>,
+    more_notes: u64,
 }
 
 /// One place where they do not.
@@ -52,7 +55,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.parts {
-            let Part { name, checked, differences, first } = part;
+            let Part { name, checked, differences, first, .. } = part;
             match differences {
                 0 => writeln!(f, "{name}: {checked} checked, all agree")?,
                 _ => writeln!(f, "{name}: {checked} checked, {differences} differ")?,
@@ -60,6 +63,7 @@ impl fmt::Display for Report {
             for Difference { what, place, expected, found } in first {
                 writeln!(f, "  {what} {place}: expected {expected}, found {found}")?;
             }
+            part.notes().try_for_each(|note| writeln!(f, "  {note}"))?;
         }
         match self.differences() {
             0 => write!(f, "everything agrees as of sequence {}", self.seq),
@@ -70,7 +74,7 @@ impl fmt::Display for Report {
 
 impl Part {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, checked: 0, differences: 0, first: Vec::new() }
+        Self { name, checked: 0, differences: 0, first: Vec::new(), notes: Vec::new(), more_notes: 0 }
     }
 
     /// The differences another room has put into words.
@@ -85,12 +89,27 @@ impl Part {
             let expected = "agreement".to_owned();
             Difference { what: name, place: place.to_owned(), expected, found: found.to_owned() }
         };
-        Self { name, checked, differences, first: words.iter().take(NAMED_MAX).map(told).collect() }
+        let first = words.iter().take(NAMED_MAX).map(told).collect();
+        Self { checked, differences, first, ..Self::new(name) }
     }
 
     /// Counts things that were looked at.
     pub(crate) fn checked(&mut self, count: u64) {
         self.checked += count;
+    }
+
+    /// Tells something that is no difference.
+    pub(crate) fn note(&mut self, text: String) {
+        if self.notes.len() < NAMED_MAX {
+            self.notes.push(text);
+        } else {
+            self.more_notes += 1;
+        }
+    }
+
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let more = (self.more_notes > 0).then(|| format!("and {} more", self.more_notes));
+        self.notes.iter().cloned().chain(more)
     }
 
     pub(crate) fn differ(
@@ -113,7 +132,12 @@ impl Part {
             json!({"what": what, "where": place, "expected": expected, "found": found})
         };
         let first: Value = self.first.iter().map(told).collect();
-        json!({"checked": self.checked, "differences": self.differences, "first": first})
+        let mut json = json!({"checked": self.checked, "differences": self.differences, "first": first});
+        let notes: Vec<String> = self.notes().collect();
+        if !notes.is_empty() {
+            json["notes"] = json!(notes);
+        }
+        json
     }
 
     #[cfg(test)]

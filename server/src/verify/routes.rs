@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Routes {
                 "differences": {"type": "integer"},
                 "parts": {
                     "type": "object",
-                    "description": "by name: checked, differences, and the first of them",
+                    "description": "by name: checked, differences, the first of them, and notes",
                     "additionalProperties": {"type": "object"},
                 },
             },

@@ -51,5 +51,6 @@ mod starting;
 mod streams;
 mod surface;
 mod tracks;
+mod upgrades;
 mod watch;
 mod words;

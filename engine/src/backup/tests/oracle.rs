@@ -67,7 +67,7 @@ fn state(store: &Store, cars: CollectionId) -> State {
         store
             .snapshot()
             .unwrap()
-            .scan_as_of(collection.id, store.watermark().applied().seq, |document| {
+            .scan_as_of(collection.id, None, store.watermark().applied().seq, |document| {
                 let versions = store.versions(collection.id, document.id.as_str(), 1_000).unwrap();
                 documents.insert((collection.name.clone(), document.id.to_string()), versions);
                 ControlFlow::Continue(())

@@ -24,6 +24,8 @@ pub(super) struct Version {
     pub(super) seq: u64,
     pub(super) kind: Kind,
     pub(super) body: String,
+    /// How many upgrades there were when it was written.
+    pub(super) upgrades: usize,
     pub(super) updated: u64,
     /// When it ends by itself; of a tombstone, when it may be forgotten.
     pub(super) ends: Option<u64>,
@@ -79,6 +81,8 @@ pub(super) struct Reference {
     /// `(after, byte)` of batches of positions.
     pub(super) positions: Vec<(u64, u8)>,
     pub(super) jobs: usize,
+    /// Of each upgrade, whether it renames what the one before has set.
+    pub(super) upgrades: Vec<bool>,
     /// Documents by the time at which they are to be looked at, with the version that is meant.
     ends: BTreeMap<(u64, String), u64>,
     /// Documents by the time at which their older versions are to be looked at.
@@ -156,7 +160,7 @@ impl Reference {
         self.log.push((seq, 0, id.to_owned()));
         let doc = self.docs.entry(id.to_owned()).or_default();
         let before = doc.head().map(|head| head.ends);
-        doc.all.push(Version { seq, kind, body, updated: self.now, ends });
+        doc.all.push(Version { seq, kind, body, upgrades: self.upgrades.len(), updated: self.now, ends });
         if let Some(end) = before.flatten() {
             self.ends.remove(&(end, id.to_owned()));
         }
@@ -187,6 +191,29 @@ impl Reference {
         if (before.versions_max, before.versions_ms) != (keep.versions_max, keep.versions_ms) {
             self.survey = self.limits_versions();
         }
+    }
+
+    /// Documents are shown otherwise from now on, those of the past too.
+    pub(super) fn upgrade(&mut self, renames: bool) {
+        self.record();
+        self.upgrades.push(renames);
+    }
+
+    /// The body of a version as readers see it.
+    pub(super) fn shown(&self, version: &Version) -> String {
+        let mut members: Vec<String> = Vec::new();
+        for (place, renames) in self.upgrades.iter().enumerate().skip(version.upgrades) {
+            if *renames && let Some(set) = members.last_mut().filter(|set| set.starts_with("\"s")) {
+                *set = set.replacen("\"s", "\"r", 1);
+            }
+            members.push(format!(r#""s{place}":{place}"#));
+        }
+        if version.kind != Kind::Put || members.is_empty() {
+            return version.body.clone();
+        }
+        let own = version.body.trim_matches(['{', '}']);
+        let own = (!own.is_empty()).then(|| own.to_owned());
+        format!("{{{}}}", own.into_iter().chain(members).collect::<Vec<_>>().join(","))
     }
 
     /// Does what is due now.
@@ -258,6 +285,7 @@ impl Reference {
         self.ends.clear();
         self.surplus.clear();
         self.survey = false;
+        self.upgrades.clear();
         self.floor = self.record();
         self.keep = keep;
     }
