@@ -1,0 +1,177 @@
+//! The markup inside items: parsed as a browser would, then read as plain text, paragraphs, NITF or blocks for layout.
+//!
+//! Parsing never fails for what is wrong in the markup, only for how much there is of it (`guard`).
+
+mod clean;
+mod guard;
+mod nitf;
+mod paragraphs;
+
+pub(crate) use clean::clean;
+pub(crate) use nitf::{enriched, nearest_table, safe_address};
+pub(crate) use paragraphs::{Run, paragraphs};
+
+use crate::error::Fault;
+use ego_tree::NodeRef;
+use ego_tree::iter::Edge;
+use scraper::{Html, Node};
+
+/// Parsed markup of one field.
+pub(crate) struct Markup {
+    html: Html,
+}
+
+pub(crate) type MarkupNode<'a> = NodeRef<'a, Node>;
+
+impl Markup {
+    /// Parses a fragment.
+    ///
+    /// # Errors
+    /// [`FaultKind::TooLarge`](crate::FaultKind::TooLarge) beyond the limits of size, depth and work.
+    pub(crate) fn parse(field: &str, text: &str) -> Result<Markup, Fault> {
+        guard::check(field, text)?;
+        Ok(Markup { html: Html::parse_fragment(text) })
+    }
+
+    /// The nodes at the top.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = MarkupNode<'_>> {
+        // A fragment's only child is the `html` element that the parser invents.
+        self.html.tree.root().children().flat_map(|root| root.children())
+    }
+
+    /// The text without tags; blocks do not part words: the count of characters is of this.
+    pub(crate) fn text(&self) -> String {
+        self.read(false)
+    }
+
+    /// The text with a line feed between blocks and for each `br`.
+    pub(crate) fn lines(&self) -> String {
+        self.read(true).trim_matches('\n').to_owned()
+    }
+
+    fn read(&self, lines: bool) -> String {
+        let mut out = String::new();
+        let mut hidden = 0_usize;
+        for edge in self.html.tree.root().traverse() {
+            let (node, opens) = match edge {
+                Edge::Open(node) => (node, true),
+                Edge::Close(node) => (node, false),
+            };
+            match node.value() {
+                Node::Text(text) if opens && hidden == 0 => out.push_str(text),
+                Node::Element(element) if is_hidden(element.name()) => {
+                    hidden = if opens { hidden + 1 } else { hidden - 1 };
+                }
+                Node::Element(element) if lines && hidden == 0 => match element.name() {
+                    "br" if opens => out.push('\n'),
+                    name if is_block(name) && !out.is_empty() && !out.ends_with('\n') => out.push('\n'),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
+/// The text of one field that may have markup in it.
+pub(crate) fn plain(field: &str, text: &str) -> Result<String, Fault> {
+    if !text.contains(['<', '&']) {
+        return Ok(text.to_owned());
+    }
+    Ok(Markup::parse(field, text)?.text())
+}
+
+/// A text as it stands between tags.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A text as it stands in a quoted attribute.
+pub(crate) fn escape_attribute(text: &str) -> String {
+    escape(text).replace('"', "&quot;")
+}
+
+/// Elements whose content is not for reading.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    matches!(
+        name,
+        "script"
+            | "style"
+            | "head"
+            | "title"
+            | "iframe"
+            | "object"
+            | "embed"
+            | "noscript"
+            | "template"
+            | "svg"
+            | "math"
+    )
+}
+
+/// Elements that begin and end a line.
+pub(crate) fn is_block(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hr"
+            | "li"
+            | "main"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "td"
+            | "tfoot"
+            | "th"
+            | "thead"
+            | "tr"
+            | "ul"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn markup(text: &str) -> Markup {
+        Markup::parse("body_html", text).unwrap()
+    }
+
+    #[test]
+    fn text_is_what_is_read() {
+        let story = "<p>Rain &amp; <b>sn</b>ow</p><p>two<br>lines</p><ul><li>a</li><li>b</li></ul>\
+            <script>alert(1)</script><!-- no --><iframe>x</iframe>end";
+        assert_eq!(markup(story).text(), "Rain & snowtwolinesabend");
+        assert_eq!(markup(story).lines(), "Rain & snow\ntwo\nlines\na\nb\nend");
+        assert_eq!(plain("headline", "a < b &lt; c").unwrap(), "a < b < c");
+        assert_eq!(markup("").lines(), "");
+    }
+}
