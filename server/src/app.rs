@@ -31,7 +31,7 @@ use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
 use crate::scrub::Scrub;
-use crate::streams::{Feeds, Records, Seats};
+use crate::streams::{Connections, Feeds, Holders, Records};
 use crate::witness;
 
 /// The shared state. See the module.
@@ -47,7 +47,8 @@ struct Shared {
     resources: Resources,
     geo: Geo,
     search: SearchIndex,
-    seats: Seats,
+    connections: Connections,
+    holders: Holders,
     feeds: Feeds,
     records: Records,
     metrics: Metrics,
@@ -58,6 +59,7 @@ struct Shared {
     scrub: Scrub,
     tail: watch::Receiver<Tail>,
     draining: watch::Sender<bool>,
+    sockets: watch::Sender<()>,
     scans: Arc<Semaphore>,
     followers: RwLock<BTreeMap<String, FollowerProbe>>,
     document: OnceLock<Value>,
@@ -183,7 +185,8 @@ impl Builder {
             bell: Bell::new(&store)?,
             geo,
             search,
-            seats: Seats::default(),
+            connections: Connections::new(&self.config.limits, metrics.streams.clone()),
+            holders: Holders::default(),
             feeds: Feeds::open(&store)?,
             records: Records::new(metrics.stream_reads.clone(), metrics.stream_encodings.clone()),
             store,
@@ -194,6 +197,7 @@ impl Builder {
             scrub: Scrub::default(),
             tail,
             draining: watch::Sender::new(false),
+            sockets: watch::Sender::new(()),
             scans,
             followers: RwLock::default(),
             document: OnceLock::new(),
@@ -291,9 +295,24 @@ impl App {
         &self.shared.search
     }
 
-    /// Open streams.
-    pub(crate) fn seats(&self) -> &Seats {
-        &self.shared.seats
+    /// Open streams and sockets.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.shared.connections
+    }
+
+    /// Who has which named subscription.
+    pub(crate) fn holders(&self) -> &Holders {
+        &self.shared.holders
+    }
+
+    /// Kept by each socket as long as it is open: the library of HTTP knows of them no more.
+    pub(crate) fn sockets(&self) -> watch::Receiver<()> {
+        self.shared.sockets.subscribe()
+    }
+
+    /// Waits until no socket is open.
+    pub(crate) async fn sockets_closed(&self) {
+        self.shared.sockets.closed().await;
     }
 
     /// Workers that wait for jobs.
@@ -403,6 +422,11 @@ impl App {
             let _ = answer.send(result);
         });
         outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    }
+
+    /// Commits in the background what keeps a session alive: losing it costs minutes of idle time, nothing else.
+    pub(crate) fn refresh(&self, refresh: Transaction) {
+        self.shared.store.submit(refresh, |_| {});
     }
 
     /// Runs what takes long (scans, joins, many reads) on a thread of its own; a bounded number at a time.

@@ -1,9 +1,15 @@
 //! What a request shows to say who it comes from.
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+
+use super::policy;
+use crate::app::App;
+use crate::http::Refusal;
 
 /// Name of the cookie on a plain connection.
 pub(crate) const COOKIE_PLAIN: &str = "sid";
@@ -19,7 +25,7 @@ pub(crate) enum Carrier {
     Cookie,
 }
 
-/// A token that has not been looked at yet.
+/// A token as it came. As an extractor: the one that the gate has found good, for those who ask again later.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) token: String,
@@ -41,6 +47,15 @@ impl Credentials {
             .flat_map(|value| value.split(';'))
             .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
         Some(Self { token: token.to_owned(), carrier: Carrier::Cookie })
+    }
+}
+
+impl FromRequestParts<App> for Credentials {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Refusal> {
+        let found = parts.extensions.get::<Self>().cloned();
+        found.ok_or_else(|| policy::not_signed_in("sign in with POST /api/auth and send the token").into())
     }
 }
 

@@ -37,6 +37,10 @@ impl Known {
         Self { sources, entries: RwLock::default() }
     }
 
+    pub(super) fn sources(&self) -> &[CollectionId] {
+        &self.sources
+    }
+
     pub(super) fn mark(&self, store: &Store) -> Mark {
         Mark(self.sources.iter().map(|source| store.changed(*source)).collect())
     }

@@ -20,12 +20,13 @@ mod session_routes;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 mod throttle;
+pub(crate) mod tickets;
 pub(crate) mod token;
 pub mod users;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dateline_engine::{CollectionOptions, Result, Store, Transaction};
+use dateline_engine::{CollectionId, CollectionOptions, Result, Store, Transaction};
 
 pub use principal::{Carried, Principal, Scopes, UserType};
 
@@ -39,6 +40,7 @@ use password::Passwords;
 use sessions::Sessions;
 use setup::Setup;
 use throttle::Throttle;
+use tickets::Tickets;
 use users::Users;
 
 /// The parts of authentication over one store.
@@ -49,6 +51,7 @@ pub struct Auth {
     passwords: Passwords,
     setup: Setup,
     throttle: Mutex<Throttle>,
+    tickets: Tickets,
     password_min: usize,
     known: Known,
     changing: tokio::sync::Mutex<()>,
@@ -95,6 +98,7 @@ impl Auth {
             passwords: Passwords::new()?,
             setup: Setup::default(),
             throttle: Mutex::new(Throttle::default()),
+            tickets: Tickets::default(),
             password_min: config.password_min,
             changing: tokio::sync::Mutex::default(),
         })
@@ -124,6 +128,16 @@ impl Auth {
 
     pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tickets for sockets.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+
+    /// Collections that say who somebody is and what they may do.
+    pub(crate) fn sources(&self) -> &[CollectionId] {
+        self.known.sources()
     }
 
     /// One user is changed or removed at a time: two administrators who demote each other must not both succeed.

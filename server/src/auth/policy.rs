@@ -134,7 +134,7 @@ pub(crate) fn enter(principal: &Principal, access: Access, method: &Method) -> R
         return Err(denied("a scope that writes"));
     }
     match access {
-        Access::Public | Access::SignedIn => Ok(()),
+        Access::Public | Access::SignedIn | Access::Ticket => Ok(()),
         Access::Privilege(name) if !principal.holds(name) => Err(denied(&format!("privilege {name}"))),
         Access::Privilege(name) if !principal.scopes.allow(name, !method.is_safe()) => {
             Err(denied(&format!("scope {name}")))

@@ -70,6 +70,16 @@ impl Principal {
         self.user_type == UserType::Administrator || self.privileges.contains(privilege)
     }
 
+    /// Whether somebody is the same user with exactly the same rights.
+    #[must_use]
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        self.user == other.user
+            && self.user_type == other.user_type
+            && self.role == other.role
+            && self.privileges == other.privileges
+            && self.scopes == other.scopes
+    }
+
     /// The session's id, if the token was a session's.
     #[must_use]
     pub fn session(&self) -> Option<&DocId> {

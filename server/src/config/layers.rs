@@ -162,6 +162,10 @@ impl Layers {
         if config.limits.scans_max == 0 || config.limits.connections_max == 0 {
             return Err(ConfigError("limits.scans_max and limits.connections_max are at least 1".to_owned()));
         }
+        if config.limits.socket_stall_s == 0 || config.limits.socket_silence_s == 0 {
+            let text = "limits.socket_stall_s and limits.socket_silence_s are at least 1";
+            return Err(ConfigError(text.to_owned()));
+        }
         config.engine.tuning().check().map_err(|error| ConfigError(format!("engine.{error}")))?;
         Ok(config)
     }

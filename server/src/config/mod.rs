@@ -87,6 +87,16 @@ pub struct LimitsConfig {
     pub header_read_s: u64,
     /// Connections at one time.
     pub connections_max: usize,
+    /// Streams and sockets at one time.
+    pub streams_max: usize,
+    /// Streams and sockets of one user.
+    pub streams_per_user_max: usize,
+    /// Streams and sockets of one address.
+    pub streams_per_address_max: usize,
+    /// A socket whose client takes nothing for this many seconds is closed.
+    pub socket_stall_s: u64,
+    /// A socket whose client says nothing for this many seconds, not even on being asked, is closed.
+    pub socket_silence_s: u64,
     /// Scans at one time; more wait, and much more are refused.
     pub scans_max: usize,
     /// Seconds that open requests get to finish at shutdown.
@@ -203,6 +213,11 @@ impl Config {
                 body_read_s: 120,
                 header_read_s: 10,
                 connections_max: 20_000,
+                streams_max: 15_000,
+                streams_per_user_max: 64,
+                streams_per_address_max: 2_000,
+                socket_stall_s: 30,
+                socket_silence_s: 60,
                 scans_max: 16,
                 drain_s: 10,
             },

@@ -110,6 +110,8 @@ catalogue! {
         "A coordinate is outside longitude -180..180 or latitude -90..90, a ring is open, or the shape is not GeoJSON."
     IdempotencyMismatch "idempotency-mismatch" 422 "Idempotency key used for another request"
         "This Idempotency-Key was sent before with another method, address or body. Use a new key for a new request."
+    UpgradeRequired "upgrade-required" 426 "Upgrade required"
+        "This address speaks WebSocket only. Send Connection: Upgrade, Upgrade: websocket and Sec-WebSocket-Version: 13 over HTTP/1.1."
     PreconditionRequired "precondition-required" 428 "If-Match required"
         "A change must say which version it changes. Send If-Match with the document's _etag."
     RateLimited "rate-limited" 429 "Too many requests"

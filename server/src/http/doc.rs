@@ -7,6 +7,8 @@ pub enum Access {
     Public,
     /// Anyone with good credentials.
     SignedIn,
+    /// Anyone with good credentials, or with a ticket in the query string (`POST /api/ws/tickets`).
+    Ticket,
     /// Holders of the named privilege; administrators hold all.
     Privilege(&'static str),
     /// Administrators.

@@ -69,18 +69,16 @@ fn admit(state: &GateState, request: &mut Request) -> Result<Option<u64>, Refusa
     let app = &state.app;
     let identity = identify(app, request, access);
     match (access, identity) {
-        (Access::Public, Ok(Some(principal))) => {
-            request.extensions_mut().insert(principal);
-        }
+        (Access::Public, Ok(Some(found))) => sign(request, found),
         // A page that anyone may see does not fail for a stale cookie; a forged change does.
         (Access::Public, _) => refuse_cross_site_change(request)?,
         (_, Err(refusal)) => return Err(refusal),
         (_, Ok(None)) => {
             return Err(policy::not_signed_in("sign in with POST /api/auth and send the token").into());
         }
-        (access, Ok(Some(principal))) => {
-            policy::enter(&principal, access, request.method())?;
-            request.extensions_mut().insert(principal);
+        (access, Ok(Some(found))) => {
+            policy::enter(&found.0, access, request.method())?;
+            sign(request, found);
         }
     }
     let bytes_max = match own_bytes_max {
@@ -92,25 +90,49 @@ fn admit(state: &GateState, request: &mut Request) -> Result<Option<u64>, Refusa
     Ok(bytes_max)
 }
 
-fn identify(app: &App, request: &Request, access: Access) -> Result<Option<Principal>, Refusal> {
+fn sign(request: &mut Request, (principal, credentials): (Principal, Credentials)) {
+    request.extensions_mut().insert(principal);
+    request.extensions_mut().insert(credentials);
+}
+
+type Identity = Option<(Principal, Credentials)>;
+
+fn identify(app: &App, request: &Request, access: Access) -> Result<Identity, Refusal> {
     let headers = request.headers();
     let peer = Peer::of(headers, request.extensions().get::<Connected>(), app.config().behind_proxy);
-    let Some(credentials) = Credentials::of(headers, peer.tls) else { return Ok(None) };
-    if credentials.carrier == Carrier::Cookie {
-        check_cookie_rules(app, request)?;
-    }
+    let ticket = if access == Access::Ticket { ticket(request) } else { None };
+    let credentials = match ticket {
+        Some(ticket) => {
+            let redeemed = app.auth().tickets().redeem(&ticket, app.store().now());
+            redeemed.ok_or_else(|| policy::not_signed_in("the ticket is unknown, used or too old"))?
+        }
+        None => match Credentials::of(headers, peer.tls) {
+            Some(credentials) => {
+                if credentials.carrier == Carrier::Cookie {
+                    check_cookie_rules(app, request)?;
+                }
+                credentials
+            }
+            None => return Ok(None),
+        },
+    };
     match app.auth().identify(app.store(), &credentials)? {
         Some(found) => {
             if let Some(refresh) = found.refresh {
-                // Losing this write costs minutes of idle time, nothing else.
-                let app = app.clone();
-                tokio::spawn(async move { app.commit(refresh).await.map(|_| ()) });
+                app.refresh(refresh);
             }
-            Ok(Some(found.principal))
+            Ok(Some((found.principal, credentials)))
         }
         None if access == Access::Public => Ok(None),
         None => Err(policy::not_signed_in("the token is unknown or has expired").into()),
     }
+}
+
+/// A ticket stands before the cookie, which browsers send by themselves: whoever has one was let in for it.
+fn ticket(request: &Request) -> Option<String> {
+    let query = request.uri().query()?;
+    let mut members = form_urlencoded::parse(query.as_bytes());
+    members.find(|(name, _)| name == "ticket").map(|(_, ticket)| ticket.into_owned())
 }
 
 fn check_cookie_rules(app: &App, request: &Request) -> Result<(), Problem> {

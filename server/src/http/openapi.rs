@@ -83,7 +83,8 @@ pub(crate) fn document(operations: &[Operation], schemas: &BTreeMap<&'static str
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "basic": {"type": "http", "scheme": "basic", "description": "the token as user name, no password"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "sid"}
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "sid"},
+                "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "good once, for 30 s"}
             }
         }
     })
@@ -117,11 +118,16 @@ fn describe(operation: &Operation) -> Value {
             "public"
         }
         Access::SignedIn => "signed in",
+        Access::Ticket => "signed in, or a ticket",
         Access::Privilege(name) => name,
         Access::Administrator => "administrator",
     };
-    if doc.access != Access::Public {
-        set("security", json!([{"bearer": []}, {"basic": []}, {"cookie": []}]));
+    match doc.access {
+        Access::Public => {}
+        Access::Ticket => {
+            set("security", json!([{"bearer": []}, {"basic": []}, {"cookie": []}, {"ticket": []}]))
+        }
+        _ => set("security", json!([{"bearer": []}, {"basic": []}, {"cookie": []}])),
     }
     set("x-privilege", privilege.into());
     described

@@ -1,7 +1,9 @@
 //! Where a request comes from.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,6 +17,19 @@ pub struct Connected {
     pub ip: IpAddr,
     /// Whether this connection is encrypted by us.
     pub tls: bool,
+}
+
+/// What a connection takes up, in each of its requests: for those who go on with it after an upgrade.
+#[derive(Clone)]
+pub struct Held {
+    _place: Arc<dyn Any + Send + Sync>,
+}
+
+impl Held {
+    /// Keeps this until the last clone is dropped.
+    pub(crate) fn new(place: impl Any + Send + Sync) -> Self {
+        Self { _place: Arc::new(place) }
+    }
 }
 
 /// The client as far as it is known: behind a proxy, the address that the nearest proxy wrote.

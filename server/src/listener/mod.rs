@@ -27,7 +27,8 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::config::Config;
 use crate::http::path::{self, Front};
-use crate::http::peer::Connected;
+use crate::http::peer::{Connected, Held};
+use crate::streams::rights;
 use first_bytes::Protocol;
 
 /// Larger than what `http::frame` allows, so that the usual excess gets an answer with a body.
@@ -114,6 +115,7 @@ impl Listener {
         });
         let places = Arc::new(Semaphore::new(limits.connections_max));
         let graceful = GracefulShutdown::new();
+        let rights = tokio::spawn(rights::watch(app.clone()));
         let mut tasks = JoinSet::new();
         tokio::pin!(stop);
         loop {
@@ -127,10 +129,9 @@ impl Listener {
                 (place, accepted) = accepted => match accepted {
                     Ok((stream, peer)) => {
                         let (server, watcher) = (Arc::clone(&server), graceful.watcher());
-                        tasks.spawn(async move {
-                            server.connection(stream, peer, watcher).await;
-                            drop(place);
-                        });
+                        let counted = Counted::new(app);
+                        let held = Held::new((place, counted));
+                        tasks.spawn(async move { server.connection(stream, peer, watcher, held).await });
                     }
                     Err(error) => {
                         // Out of file descriptors or the like: waiting is all that helps.
@@ -144,10 +145,15 @@ impl Listener {
         drop(self.socket);
         app.drain();
         let deadline = Duration::from_secs(limits.drain_s);
-        if tokio::time::timeout(deadline, graceful.shutdown()).await.is_err() {
+        let drained = async {
+            graceful.shutdown().await;
+            app.sockets_closed().await;
+        };
+        if tokio::time::timeout(deadline, drained).await.is_err() {
             tracing::warn!(connections = tasks.len(), "connections did not end in time");
         }
         tasks.shutdown().await;
+        rights.abort();
     }
 }
 
@@ -184,6 +190,14 @@ struct Server {
 /// Counts a connection as long as it lives.
 struct Counted(prometheus_client::metrics::gauge::Gauge);
 
+impl Counted {
+    fn new(app: &App) -> Self {
+        let connections = app.metrics().connections.clone();
+        connections.inc();
+        Self(connections)
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
@@ -191,9 +205,7 @@ impl Drop for Counted {
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
-        self.app.metrics().connections.inc();
-        let _counted = Counted(self.app.metrics().connections.clone());
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher, held: Held) {
         // Answers are written whole; waiting to fill a packet would only delay them.
         if stream.set_nodelay(true).is_err() {
             return;
@@ -210,7 +222,7 @@ impl Server {
             })
             .await
             {
-                Ok(Ok(protocol)) => self.speak(stream, protocol, connected, watcher).await,
+                Ok(Ok(protocol)) => self.speak(stream, protocol, connected, held, watcher).await,
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err("no request came".into()),
             },
@@ -220,7 +232,7 @@ impl Server {
                     Ok(Ok(stream)) => {
                         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                         let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-                        self.speak(stream, protocol, connected, watcher).await
+                        self.speak(stream, protocol, connected, held, watcher).await
                     }
                     Ok(Err(error)) => Err(error.into()),
                     Err(_) => Err("the TLS handshake took too long".into()),
@@ -238,6 +250,7 @@ impl Server {
         stream: S,
         protocol: Protocol,
         connected: Connected,
+        held: Held,
         watcher: Watcher,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let builder = auto::Builder::new(TokioExecutor::new());
@@ -261,6 +274,7 @@ impl Server {
         let front = self.front.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(connected);
+            request.extensions_mut().insert(held.clone());
             front.clone().oneshot(request)
         });
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

@@ -7,7 +7,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use dateline_engine::{Error, Millis};
+use dateline_engine::{Durability, Error, Millis};
 use dateline_geo::{BATCH_FIXES_MAX, DeviceHit, Fix, Shape, Within};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListWriter, Params, json as bounded};
-use crate::http::{Answer, RawBody};
+use crate::http::{Answer, RawBody, Refusal};
 use crate::places::answers::{finish, owner_of};
 use crate::places::catch_up;
 use crate::resources::target::Id;
@@ -37,33 +37,57 @@ pub(crate) async fn take(
 ) -> Answer {
     Sight::of(&principal, Action::Create, "positions")?;
     let now = app.store().now();
-    let (mut fixes, mut rejected) = read(&headers, &body, now)?;
-    refuse_foreign(&app, &principal, &mut fixes, &mut rejected)?;
-    rejected.sort_by_key(|(index, _)| *index);
-    let accepted = fixes.len();
-    let log_seq = if fixes.is_empty() {
-        app.store().watermark().durable().positions
-    } else {
-        let fixes: Vec<Fix> = fixes.into_iter().map(|(_, fix)| fix).collect();
-        store(&app, &fixes, &headers).await?
-    };
-    let rejected: Vec<Value> =
-        rejected.into_iter().map(|(index, error)| json!({"index": index, "error": error})).collect();
-    let body = json!({"accepted": accepted, "rejected": rejected, "log_seq": log_seq.get()});
-    let mut response = answer::json_bytes(body.to_string().into_bytes());
+    let read = read(&headers, &body, now)?;
+    let taken = store(&app, &principal, read, Prefer::of(&headers).durability)?.await?;
+    let mut response = answer::json_bytes(taken.to_string().into_bytes());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
 }
 
-async fn store(app: &App, fixes: &[Fix], headers: &HeaderMap) -> Result<dateline_engine::PositionSeq, Error> {
+/// The same for positions that have come in another way. They are handed to the engine before this returns; the answer
+/// comes once they are stored.
+///
+/// # Errors
+/// 403 for whoever sends no positions, 413 for too many.
+pub(crate) fn accept(
+    app: &App,
+    principal: &Principal,
+    items: Vec<Result<Value, String>>,
+    durability: Durability,
+) -> Result<impl Future<Output = Result<Value, Error>> + Send + 'static, Refusal> {
+    Sight::of(principal, Action::Create, "positions")?;
+    store(app, principal, parsed(items, app.store().now())?, durability)
+}
+
+fn store(
+    app: &App,
+    principal: &Principal,
+    (mut fixes, mut rejected): (Numbered<Fix>, Numbered<String>),
+    durability: Durability,
+) -> Result<impl Future<Output = Result<Value, Error>> + Send + 'static, Refusal> {
+    refuse_foreign(app, principal, &mut fixes, &mut rejected)?;
+    rejected.sort_by_key(|(index, _)| *index);
+    let accepted = fixes.len();
     let (answer, outcome) = oneshot::channel();
-    app.geo().submit(fixes, Prefer::of(headers).durability, move |result| {
-        // Nobody waits any more when the request was given up.
-        let _ = answer.send(result);
-    });
-    let receipt =
-        outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
-    receipt.positions.ok_or_else(|| Error::internal("positions without their place in the log"))
+    if fixes.is_empty() {
+        let _ = answer.send(Ok(app.store().watermark().durable().positions));
+    } else {
+        let fixes: Vec<Fix> = fixes.into_iter().map(|(_, fix)| fix).collect();
+        app.geo().submit(&fixes, durability, move |result| {
+            let stored = result.and_then(|receipt| {
+                receipt.positions.ok_or_else(|| Error::internal("positions without their place in the log"))
+            });
+            // Nobody waits any more when the request was given up.
+            let _ = answer.send(stored);
+        });
+    }
+    Ok(async move {
+        let log_seq =
+            outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+        let rejected: Vec<Value> =
+            rejected.into_iter().map(|(index, error)| json!({"index": index, "error": error})).collect();
+        Ok(json!({"accepted": accepted, "rejected": rejected, "log_seq": log_seq.get()}))
+    })
 }
 
 type Numbered<T> = Vec<(usize, T)>;
@@ -96,6 +120,13 @@ fn read(
             return Err(Problem::new(Slug::UnsupportedMediaType, detail));
         }
     };
+    parsed(items, now)
+}
+
+fn parsed(
+    items: Vec<Result<Value, String>>,
+    now: Millis,
+) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
     if items.len() > BATCH_FIXES_MAX {
         let detail = format!("a batch holds at most {BATCH_FIXES_MAX} positions, this one {}", items.len());
         return Err(Problem::new(Slug::BodyTooLarge, detail));

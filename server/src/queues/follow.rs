@@ -17,12 +17,12 @@ use super::watched::Watch;
 use super::{job_id, no_job};
 use crate::app::App;
 use crate::auth::credentials::Credentials;
-use crate::auth::{Principal, policy};
+use crate::auth::policy;
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Access, Answer, Peer, Refusal};
+use crate::http::{Access, Answer, Refusal};
 use crate::resources::target::Id;
 use crate::resources::{Query, answer};
-use crate::streams::{Seat, heartbeat, number, sse};
+use crate::streams::{Caller, Kind, Seat, heartbeat, number, sse};
 
 /// Longest wait for the end of a job, in seconds; a client asks again.
 pub(super) const WAIT_S_MAX: u64 = 60;
@@ -32,18 +32,17 @@ const LATE: Duration = Duration::from_millis(20);
 /// `GET /api/jobs/{id}`.
 pub(super) async fn one(
     State(app): State<App>,
-    principal: Principal,
-    peer: Peer,
+    caller: Caller,
     Id(text): Id,
     Query(params): Query,
     headers: HeaderMap,
 ) -> Answer {
     let id = job_id(&text)?;
     let wait = Duration::from_secs(number(&params, "wait", 0, 0, WAIT_S_MAX)?);
-    let standing = Standing::of(&app, &headers, peer)?;
+    let standing = Standing { app: app.clone(), credentials: caller.credentials.clone() };
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains(sse::MEDIA_TYPE) {
-        let seat = app.seats().take(principal.user.as_str())?;
+        let seat = app.connections().take(Kind::Job, &caller, &text, app.store().now())?;
         return Following::start(app, id, standing, seat).await;
     }
     let job = until_ended(&app, id, wait).await?.job;
@@ -97,11 +96,6 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(app: &App, headers: &HeaderMap, peer: Peer) -> Result<Self, Problem> {
-        let credentials = Credentials::of(headers, peer.tls).ok_or_else(not_signed_in)?;
-        Ok(Self { app: app.clone(), credentials })
-    }
-
     fn check(&self) -> Result<(), Problem> {
         let found = self.app.auth().identify(self.app.store(), &self.credentials)?;
         let principal = found.ok_or_else(not_signed_in)?.principal;
@@ -124,7 +118,7 @@ struct Following {
     /// What the client knows.
     told: Option<Value>,
     ended: bool,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Following {
@@ -134,7 +128,7 @@ impl Following {
         look(&app, &watch, id).await?;
         let heartbeat = heartbeat();
         let following =
-            Self { app, id, standing, watch, draining, heartbeat, told: None, ended: false, _seat: seat };
+            Self { app, id, standing, watch, draining, heartbeat, told: None, ended: false, seat };
         let pieces = stream::unfold(following, |mut following| async move {
             let piece = following.next().await?;
             Some((Bytes::from(piece), following))
@@ -147,6 +141,9 @@ impl Following {
         while !self.ended {
             if *self.draining.borrow() {
                 return Some(self.bye("shutdown"));
+            }
+            if self.seat.is_to_end() {
+                return Some(self.bye("disconnected"));
             }
             let shown = match look(&self.app, &self.watch, self.id).await {
                 Ok(shown) => shown,
@@ -163,12 +160,14 @@ impl Following {
                     piece.push_str(&self.bye("ended"));
                 }
                 self.told = Some(shown.job);
+                self.seat.sent(1);
                 return Some(piece);
             }
             tokio::select! {
                 () = self.watch.moved() => {}
                 () = at(&self.app, shown.due) => {}
                 _ = self.draining.wait_for(|draining| *draining) => {}
+                _ = self.seat.call() => {}
                 _ = self.heartbeat.tick() => return Some(": still here\n\n".to_owned()),
             }
         }

@@ -90,7 +90,7 @@ pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>,
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 38] = [
+const RESERVED: [&str; 40] = [
     "admin",
     "api_keys",
     "archive",
@@ -111,6 +111,7 @@ const RESERVED: [&str; 38] = [
     "jobs",
     "media",
     "positions",
+    "presence",
     "products",
     "publish",
     "publish_queue",
@@ -123,6 +124,7 @@ const RESERVED: [&str; 38] = [
     "setup",
     "stream",
     "subscribers",
+    "subscriptions",
     "tokens",
     "upload",
     "validators",

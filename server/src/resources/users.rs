@@ -3,7 +3,7 @@
 //! Only administrators hand out rights, so nobody can come by more than they were given; and one administrator who
 //! can sign in is always left. A password that is set, and a user who is removed, take the sessions with them.
 
-use dateline_engine::DocId;
+use dateline_engine::{DocId, Transaction};
 use serde_json::{Map, Value, json};
 use tokio::sync::MutexGuard;
 
@@ -15,6 +15,7 @@ use crate::eve::{Issue, Issues};
 use crate::http::Refusal;
 use crate::resources::Resource;
 use crate::resources::rules::{Draft, Effect};
+use crate::streams;
 
 /// Members that give or take rights.
 const POWERS: [&str; 5] = ["user_type", "role", "privileges", "is_active", "is_enabled"];
@@ -139,9 +140,11 @@ pub(crate) fn removal(
     let secret = auth.users().secret_of(store, id)?;
     let sessions = auth.sessions().of_user(store, id)?;
     let keys = auth.keys().list(store, Some(id), usize::MAX)?;
+    let cursors = streams::cursors_of(store, id)?;
     let (users, all_sessions, all_keys, id) = (*auth.users(), *auth.sessions(), *auth.keys(), id.clone());
     Ok(vec![Effect::Also(Box::new(move |transaction| {
         let transaction = users.remove_secret(transaction, &id, secret);
-        all_keys.end_all(all_sessions.end_all(transaction, &sessions), &keys)
+        let transaction = all_keys.end_all(all_sessions.end_all(transaction, &sessions), &keys);
+        cursors.into_iter().fold(transaction, Transaction::forget_cursor)
     }))])
 }

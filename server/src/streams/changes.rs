@@ -18,14 +18,14 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::app::App;
-use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, Params};
-use crate::http::{Answer, Peer, Refusal};
+use crate::http::{Answer, Refusal};
 use crate::resources::{self, Query};
-use crate::streams::position::beginning;
-use crate::streams::reader::{BYTES_MAX, End, Reader};
-use crate::streams::seats::Seat;
+use crate::streams::caller::Caller;
+use crate::streams::connections::{Kind, Seat};
+use crate::streams::position::{Place, beginning};
+use crate::streams::reader::{BYTES_MAX, Bounds, End, Reader};
 use crate::streams::tailing::{Moment, Tailing};
 use crate::streams::topics::Topics;
 use crate::streams::view::{Event, View};
@@ -54,8 +54,7 @@ struct Page<'a> {
 /// `GET /api/changes`.
 pub(crate) async fn read(
     State(app): State<App>,
-    principal: Principal,
-    peer: Peer,
+    caller: Caller,
     Query(params): Query,
     headers: HeaderMap,
 ) -> Answer {
@@ -71,18 +70,18 @@ pub(crate) async fn read(
     let filter = Filter::parse(params.get("where").unwrap_or_default())?;
     let topics = topics(&params);
     let within = placed(&app, &params, &topics)?;
-    let user = principal.user.clone();
-    let view = View::new(&app, principal, topics, filter, with_documents)?.within(within);
-    let mut reader = Reader::new(&app, &headers, peer, view, since)?;
+    let view = View::new(&app, caller.principal.clone(), topics, filter, with_documents)?.within(within);
+    let mut reader = Reader::new(&app, caller.credentials.clone(), view, Place::after(since));
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("application/x-ndjson") {
-        let seat = app.seats().take(user.as_str())?;
+        let about = params.get("collections").unwrap_or_default();
+        let seat = app.connections().take(Kind::Lines, &caller, about, app.store().now())?;
         return Ok(endless(app, reader, seat));
     }
     let found = page(&app, &mut reader, limit, wait).await?;
     let page = Page {
         changes: found.iter().map(|event| &*event.data).collect(),
-        last_seq: reader.at().get(),
+        last_seq: reader.at().seq.get(),
         epoch: app.store().epoch().get(),
         floor: app.store().feed().floor()?.get(),
     };
@@ -107,11 +106,11 @@ fn topics(params: &Params) -> Topics {
 /// The part of the earth to look into, where all that is asked for has a place on it.
 fn placed(app: &App, params: &Params, topics: &Topics) -> Result<Option<Within>, Problem> {
     let within = resources::within(params)?;
-    let name = if params.get("near").is_some() { "near" } else { "bbox" };
-    for collection in topics.changes.iter().filter(|_| within.is_some()) {
-        if app.resources().get(collection)?.geo.is_empty() {
-            return Err(Problem::query(name, format!("'{collection}' declares no 'geo' member")));
-        }
+    if within.is_some()
+        && let Some(collection) = topics.without_place(app)?
+    {
+        let name = if params.get("near").is_some() { "near" } else { "bbox" };
+        return Err(Problem::query(name, format!("'{collection}' declares no 'geo' member")));
     }
     Ok(within)
 }
@@ -137,7 +136,7 @@ async fn page(app: &App, reader: &mut Reader, limit: usize, wait: Duration) -> R
     let (mut records, mut bytes, mut bytes_looked_at) = (0, 0, 0);
     let mut found: Vec<Event> = Vec::new();
     loop {
-        let taken = reader.take((limit - found.len()).min(STEP)).await?;
+        let taken = reader.take(Bounds::groups((limit - found.len()).min(STEP))).await?;
         records += taken.records;
         bytes_looked_at += taken.bytes_looked_at;
         bytes += taken.events.iter().map(|event| event.bytes).sum::<usize>();
@@ -152,7 +151,7 @@ async fn page(app: &App, reader: &mut Reader, limit: usize, wait: Duration) -> R
         if !found.is_empty() || *draining.borrow() {
             return Ok(found);
         }
-        let at = reader.at();
+        let at = reader.at().seq;
         let more = tail.wait_for(|tail| tail.seq > at);
         tokio::select! {
             outcome = tokio::time::timeout_at(deadline, more) => {
@@ -168,7 +167,7 @@ async fn page(app: &App, reader: &mut Reader, limit: usize, wait: Duration) -> R
 /// One JSON object a line for each change, and `{"pos": ..}` now and then while there is none, until the server
 /// stops, the reader may not read on, or the log is trimmed under it, which is told by a last `{"reset": ..}`.
 fn endless(app: App, reader: Reader, seat: Seat) -> Response {
-    let lines = stream::unfold(Some(Tailing::new(app, reader, seat)), |tailing| async move {
+    let lines = stream::unfold(Some(Tailing::new(app, reader, Some(seat))), |tailing| async move {
         let mut tailing = tailing?;
         let (line, goes_on) = next(&mut tailing).await?;
         Some((Ok::<Bytes, Infallible>(line), goes_on.then_some(tailing)))
@@ -180,13 +179,13 @@ fn endless(app: App, reader: Reader, seat: Seat) -> Response {
 
 /// The next lines and whether others follow; `None` ends the body without a word.
 pub(super) async fn next(tailing: &mut Tailing) -> Option<(Bytes, bool)> {
-    match tailing.next(STEP).await {
+    match tailing.next(Bounds::groups(STEP)).await {
         Moment::Events(events) => Some((lines(events.iter().map(|event| &event.data)), true)),
         Moment::Position => {
-            let seq = tailing.reader().at().get();
+            let seq = tailing.reader().at().seq.get();
             Some((lines([&json!({"pos": {"seq": seq}})].into_iter()), true))
         }
-        Moment::Draining | Moment::Ended(End::SignedOut | End::Forbidden(_)) => None,
+        Moment::Draining | Moment::Ended(End::SignedOut | End::Forbidden(_) | End::Disconnected) => None,
         Moment::Ended(End::Failed(refusal)) if refusal.problem().slug() == Slug::Gone => {
             let head = tailing.reader().app().store().feed().head().get();
             Some((lines([&json!({"reset": {"reason": "trimmed", "head": head}})].into_iter()), false))

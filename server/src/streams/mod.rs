@@ -1,6 +1,6 @@
-//! The log as clients read it: `/api/changes` in pages, `/api/stream` as server-sent events.
+//! The log as clients read it: `/api/changes` in pages, `/api/stream` as server-sent events, `/api/ws` over a socket.
 //!
-//! Both read the same feed through the same [`view::View`], which knows what the reader asked for and may see. A
+//! All read the same feed through the same [`view::View`], which knows what the reader asked for and may see. A
 //! reader is pulled, never pushed: it takes the next piece when its socket has room, so a slow one costs one cursor
 //! and delays nobody. Those near the end of the log share what was read and encoded ([`records::Records`]). Positions
 //! are `EPOCH-SEQ`; one of another history is answered with a reset (stream) or 410 (changes), never with a silent gap.
@@ -8,27 +8,38 @@
 //! A reader stays only as long as its token stands, and sees what its rights allow now, not what they allowed when it
 //! came: [`reader::Reader`] asks again before anything is given out. Being open does not count as using a session.
 
+mod caller;
 mod changes;
+mod connections;
 mod feeds;
+mod named;
+mod notices;
+mod part;
 mod position;
+mod presence;
 mod reader;
 mod records;
-mod seats;
+pub(crate) mod rights;
+mod socket;
 pub(crate) mod sse;
 mod tailing;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod topics;
 mod view;
+mod window;
 
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
 
+pub(crate) use caller::Caller;
 pub(crate) use changes::number;
+pub(crate) use connections::{Connections, Kind, Seat};
 pub(crate) use feeds::{Feeds, routes as feed_routes};
+pub(crate) use named::{Holders, cursors_of};
 pub(crate) use records::Records;
-pub(crate) use seats::{Seat, Seats};
 pub(crate) use tailing::heartbeat;
 
 /// Routes of the log.
@@ -89,4 +100,7 @@ pub(crate) fn routes() -> Routes {
                 .query(STREAM)
                 .answer_as(200, "text/event-stream", None),
         )
+        .merge(socket::routes())
+        .merge(named::routes())
+        .merge(presence::routes())
 }

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use dateline_engine::{Change, Seq};
+use dateline_engine::Change;
 
 use crate::app::App;
 use crate::auth::credentials::Credentials;
 use crate::auth::policy;
 use crate::eve::problem::Problem;
-use crate::http::{Peer, Refusal};
+use crate::http::Refusal;
+use crate::streams::position::Place;
 use crate::streams::view::{Event, View};
 
 /// Bytes of documents after which a step ends, once the group is whole.
@@ -23,7 +23,27 @@ pub(crate) struct Reader {
     app: App,
     credentials: Credentials,
     view: Arc<View>,
-    at: Seq,
+    at: Place,
+}
+
+/// How far one step may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// About so many records.
+    pub(crate) records: usize,
+    /// At most so many events, which may end it inside a record.
+    pub(crate) events: usize,
+    /// Ends it after the event with which its events take up so many bytes.
+    pub(crate) bytes: usize,
+    /// Ends it only after a whole group; not where `events` ends it.
+    pub(crate) whole_groups: bool,
+}
+
+impl Bounds {
+    /// About so many records in whole groups.
+    pub(crate) const fn groups(records: usize) -> Self {
+        Self { records, events: usize::MAX, bytes: BYTES_MAX, whole_groups: true }
+    }
 }
 
 /// What one step brought.
@@ -33,6 +53,8 @@ pub(crate) struct Taken {
     pub(crate) records: usize,
     /// Bytes of the bodies that were read for it, shown or not.
     pub(crate) bytes_looked_at: usize,
+    /// Where the reader stands after it.
+    at: Place,
 }
 
 /// Why a reader cannot go on.
@@ -41,22 +63,15 @@ pub(crate) enum End {
     SignedOut,
     /// What was asked for is not allowed any more.
     Forbidden(Problem),
+    /// An operator has ended the connection.
+    Disconnected,
     /// The log cannot be read from here.
     Failed(Refusal),
 }
 
 impl Reader {
-    /// # Errors
-    /// 401 without a token in `headers`.
-    pub(crate) fn new(
-        app: &App,
-        headers: &HeaderMap,
-        peer: Peer,
-        view: View,
-        at: Seq,
-    ) -> Result<Self, Problem> {
-        let credentials = Credentials::of(headers, peer.tls).ok_or_else(not_signed_in)?;
-        Ok(Self { app: app.clone(), credentials, view: Arc::new(view), at })
+    pub(crate) fn new(app: &App, credentials: Credentials, view: View, at: Place) -> Self {
+        Self { app: app.clone(), credentials, view: Arc::new(view), at }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -64,26 +79,24 @@ impl Reader {
     }
 
     /// All up to here has been taken.
-    pub(crate) fn at(&self) -> Seq {
+    pub(crate) fn at(&self) -> Place {
         self.at
     }
 
-    pub(crate) fn go_to(&mut self, at: Seq) {
+    pub(crate) fn go_to(&mut self, at: Place) {
         self.at = at;
     }
 
-    /// Reads on: about `limit` records at the most, in whole groups.
-    pub(crate) async fn take(&mut self, limit: usize) -> Result<Taken, End> {
+    /// Reads on.
+    pub(crate) async fn take(&mut self, bounds: Bounds) -> Result<Taken, End> {
         loop {
             let (view, at) = (Arc::clone(&self.view), self.at);
             let step = self.app.scan(move |store| -> Result<_, Problem> {
-                let changes = store.feed().changes(at, limit)?;
-                Ok((look(&view, &changes)?, changes))
+                look(&view, at, &store.feed().changes(at.seq, bounds.records)?, bounds)
             });
-            let (taken, changes) = step.await.map_err(End::Failed)?;
+            let taken = step.await.map_err(End::Failed)?;
             if self.has_same_rights()? {
-                let last = taken.records.checked_sub(1).and_then(|last| changes.get(last));
-                self.at = last.map_or(at, |change| change.seq);
+                self.at = taken.at;
                 return Ok(taken);
             }
         }
@@ -101,28 +114,44 @@ impl Reader {
     }
 }
 
-/// Looks at records until the bytes are enough and a group is whole.
-fn look(view: &View, changes: &[Change]) -> Result<Taken, Problem> {
-    let mut taken = Taken { events: Vec::new(), records: 0, bytes_looked_at: 0 };
+/// Looks at records until there is enough of them.
+fn look(view: &View, from: Place, changes: &[Change], bounds: Bounds) -> Result<Taken, Problem> {
+    let mut taken = Taken { events: Vec::new(), records: 0, bytes_looked_at: 0, at: from };
+    let mut bytes = 0;
     for change in changes {
-        taken.events.extend(view.event(change, &mut taken.bytes_looked_at)?);
+        let before = taken.events.len();
+        view.events(change, &mut taken.bytes_looked_at, &mut taken.events)?;
+        if taken.records == 0 && from.events > 0 {
+            // The first of the record's events were given out before.
+            let given = usize::try_from(from.events).unwrap_or(usize::MAX).min(taken.events.len());
+            taken.events.drain(..given);
+        }
         taken.records += 1;
-        if taken.bytes_looked_at >= BYTES_MAX && change.seq == change.group_last {
+        if taken.events.len() > bounds.events {
+            taken.events.truncate(bounds.events);
+            if let Some(last) = taken.events.last().filter(|_| bounds.events > before) {
+                taken.at = last.place;
+            }
+            break;
+        }
+        taken.at = Place::after(change.seq);
+        bytes += taken.events.iter().skip(before).map(|event| event.bytes).sum::<usize>();
+        let is_enough = bytes >= bounds.bytes
+            || taken.bytes_looked_at >= BYTES_MAX
+            || taken.events.len() == bounds.events;
+        if is_enough && (!bounds.whole_groups || change.seq == change.group_last) {
             break;
         }
     }
     Ok(taken)
 }
 
-fn not_signed_in() -> Problem {
-    policy::not_signed_in("the token is unknown or has expired")
-}
-
 impl From<End> for Refusal {
     fn from(end: End) -> Self {
         match end {
-            End::SignedOut => not_signed_in().into(),
+            End::SignedOut => policy::not_signed_in("the token is unknown or has expired").into(),
             End::Forbidden(problem) => problem.into(),
+            End::Disconnected => policy::not_signed_in("an operator has ended the connection").into(),
             End::Failed(refusal) => refusal,
         }
     }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{date, system};
 use crate::resources::answer;
+use crate::streams::notices::{self, Before};
 
 /// More than readers at the end of the log are apart.
 const RECORDS_MAX: usize = 1_024;
@@ -62,6 +63,7 @@ pub(crate) struct Record {
     full: Once<RawValue>,
     brief: Once<RawValue>,
     bare: Once<RawValue>,
+    notices: Once<[Arc<RawValue>]>,
     encodings: Counter,
 }
 
@@ -144,6 +146,7 @@ impl Record {
             full: Once::default(),
             brief: Once::default(),
             bare: Once::default(),
+            notices: Once::default(),
             encodings,
         })
     }
@@ -175,6 +178,24 @@ impl Record {
             data.shift_remove("_version");
             data.insert("seq".to_owned(), self.change.seq.get().into());
             Value::Object(data)
+        })
+    }
+
+    /// What is notified of it.
+    pub(crate) fn notices(&self, store: &Store, collection: &str) -> Result<Arc<[Arc<RawValue>]>, Problem> {
+        once(&self.notices, || {
+            let Change { collection: number, id, prev_seq, .. } = &self.change;
+            let before = match *prev_seq {
+                Seq::ZERO => Before::Nothing,
+                seq => match store.version(*number, id.as_str(), seq)? {
+                    None => Before::Forgotten,
+                    Some(before) if before.deleted => Before::Nothing,
+                    Some(before) => Before::Body(answer::body_of(&before)?),
+                },
+            };
+            let notices = notices::of(&self.change, collection, &before, &self.body);
+            self.encodings.inc_by(notices.len() as u64);
+            notices.iter().map(encoded).collect()
         })
     }
 

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::caller::Caller;
 use super::changes;
-use super::reader::{BYTES_MAX, Reader};
-use super::seats::PER_USER_MAX;
+use super::connections::Kind;
+use super::position::Place;
+use super::reader::{BYTES_MAX, Bounds, Reader};
 use super::tailing::Tailing;
 use super::topics::Topics;
 use super::view::View;
@@ -271,17 +273,19 @@ async fn large_documents_come_in_bounded_pages_of_whole_groups() {
 
     // The same in the pieces of a stream.
     let mut reader = reader(&server, &admin, before);
-    let taken = reader.take(512).await.unwrap_or_else(|_| panic!("taken"));
+    let taken = reader.take(Bounds::groups(512)).await.unwrap_or_else(|_| panic!("taken"));
     assert_eq!((taken.records, taken.events.len()), (9, 9), "three groups reach the bound");
-    assert_eq!(reader.at().get(), before.get() + 9);
+    assert_eq!(reader.at().seq.get(), before.get() + 9);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_without_end_take_a_seat() {
     let (server, admin) = start().await;
-    let id = server.app.auth().users().find(server.app.store(), "admin").unwrap().unwrap().id().clone();
-    let mut held: Vec<_> = (0..PER_USER_MAX).map(|_| server.app.seats().take(id.as_str()).unwrap()).collect();
+    let caller = caller(&server, &admin);
+    let take = || server.app.connections().take(Kind::Lines, &caller, "", server.app.store().now());
+    let per_user = server.app.config().limits.streams_per_user_max;
+    let mut held: Vec<_> = (0..per_user).map(|_| take().unwrap()).collect();
     let headers = [("authorization", admin.as_str()), ("accept", LINES)];
     let seen = server.get("/api/changes", &headers).await;
     assert_eq!((seen.status.as_u16(), seen.header("retry-after")), (429, "5"));
@@ -289,10 +293,10 @@ async fn lines_without_end_take_a_seat() {
     held.pop();
     let lines = Open::get(&server, "/api/changes", &admin, LINES).await;
     assert_eq!(lines.status, 200);
-    assert!(server.app.seats().take(id.as_str()).is_err());
+    assert!(take().is_err());
     drop(lines);
     let given_back = async {
-        while server.app.seats().take(id.as_str()).is_err() {
+        while take().is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -334,8 +338,7 @@ async fn lines_say_when_the_log_is_gone_under_them() {
     let head = settle(&server).await;
     // A place that this log does not have answers like one that has been trimmed.
     let reader = reader(&server, &admin, Seq::new(head.get() + 1_000));
-    let seat = server.app.seats().take("somebody").unwrap();
-    let mut tailing = Tailing::new(server.app.clone(), reader, seat);
+    let mut tailing = Tailing::new(server.app.clone(), reader, None);
     let (line, goes_on) = changes::next(&mut tailing).await.unwrap();
     let line: Value = serde_json::from_slice(&line).unwrap();
     assert_eq!(line["reset"]["reason"], "trimmed");
@@ -344,14 +347,19 @@ async fn lines_say_when_the_log_is_gone_under_them() {
     server.stop().await;
 }
 
-fn reader(server: &Running, authorization: &str, at: Seq) -> Reader {
+fn caller(server: &Running, authorization: &str) -> Caller {
     let mut headers = axum::http::HeaderMap::new();
     headers.insert("authorization", authorization.parse().unwrap());
     let app = &server.app;
     let credentials = Credentials::of(&headers, false).unwrap();
     let principal = app.auth().identify(app.store(), &credentials).unwrap().unwrap().principal;
-    let topics = Topics::parse("changes:ads").unwrap();
-    let view = View::new(app, principal, topics, Filter::everything(), true).unwrap();
     let peer = Peer { ip: [127, 0, 0, 1].into(), tls: false };
-    Reader::new(app, &headers, peer, view, at).unwrap()
+    Caller { principal, credentials, peer, agent: "test".into() }
+}
+
+fn reader(server: &Running, authorization: &str, at: Seq) -> Reader {
+    let caller = caller(server, authorization);
+    let topics = Topics::parse("changes:ads").unwrap();
+    let view = View::new(&server.app, caller.principal, topics, Filter::everything(), true).unwrap();
+    Reader::new(&server.app, caller.credentials, view, Place::after(at))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::app::App;
 use crate::eve::problem::Problem;
 
 /// Topics of one stream. At least one is set.
@@ -20,8 +21,13 @@ pub(crate) struct Topics {
 impl Topics {
     /// Reads `changes:ads,matches`. Without any the stream carries every change.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        Self::of(text.split(','))
+    }
+
+    /// Reads topics one by one. Without any the stream carries every change.
+    pub(crate) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Problem> {
         let mut topics = Self::default();
-        for topic in text.split(',').map(str::trim).filter(|topic| !topic.is_empty()) {
+        for topic in names.into_iter().map(str::trim).filter(|topic| !topic.is_empty()) {
             match topic {
                 "changes" => topics.all_changes = true,
                 "matches" => topics.matches = true,
@@ -43,6 +49,19 @@ impl Topics {
             topics.all_changes = true;
         }
         Ok(topics)
+    }
+
+    /// A named collection whose documents have no place on the earth, if there is one.
+    ///
+    /// # Errors
+    /// 404 for a collection that does not exist.
+    pub(crate) fn without_place(&self, app: &App) -> Result<Option<&str>, Problem> {
+        for name in &self.changes {
+            if app.resources().get(name)?.geo.is_empty() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -14,13 +14,18 @@ use crate::auth::policy::{Action, is_secret};
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, date};
 use crate::resources::{Resource, Sight};
-use crate::streams::records::encoded;
+use crate::streams::notices;
+use crate::streams::position::Place;
+use crate::streams::records::{Record, encoded};
 use crate::streams::topics::Topics;
 
 /// One event on its way to a reader.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
+    /// The record that it is about.
     pub(crate) seq: Seq,
+    /// Where a reader stands who has got it.
+    pub(crate) place: Place,
     pub(crate) kind: &'static str,
     pub(crate) data: Arc<RawValue>,
     /// About what it takes up, in bytes.
@@ -103,58 +108,101 @@ impl View {
 
     /// Whether a caller has exactly the rights that this view was made for.
     pub(crate) fn is_of(&self, caller: &Principal) -> bool {
-        let own = &self.principal;
-        own.user == caller.user
-            && own.user_type == caller.user_type
-            && own.role == caller.role
-            && own.privileges == caller.privileges
-            && own.scopes == caller.scopes
+        self.principal.has_rights_of(caller)
     }
 
     fn store(&self) -> &Store {
         self.app.store()
     }
 
-    /// The event of a record, unless the reader did not ask for it or may not see it. The bytes of the bodies
-    /// that had to be read are added to `looked_at`.
-    pub(crate) fn event(&self, change: &Change, looked_at: &mut usize) -> Result<Option<Event>, Problem> {
+    /// Adds the events of a record that the reader asked for and may see. The bytes of the bodies that had to be
+    /// read are added to `looked_at`.
+    pub(crate) fn events(
+        &self,
+        change: &Change,
+        looked_at: &mut usize,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Problem> {
+        let before = events.len();
         if change.op == ChangeOp::Enqueue {
-            return if self.topics.queue { self.job(change).map(Some) } else { Ok(None) };
-        }
+            if self.topics.queue {
+                events.push(self.job(change)?);
+            }
         // A purge forgets what had been told to be gone before.
-        if !change.op.is_document() || change.op == ChangeOp::Purge {
-            return Ok(None);
+        } else if change.op.is_document() && change.op != ChangeOp::Purge {
+            self.of_document(change, looked_at, events)?;
         }
+        // Whoever has got all of them stands after the record, whoever has not, between its events.
+        let count = events.len() - before;
+        for (index, event) in events.iter_mut().skip(before).enumerate().take(count.saturating_sub(1)) {
+            let given = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            event.place = Place { seq: Seq::new(change.seq.get().saturating_sub(1)), events: given };
+        }
+        Ok(())
+    }
+
+    fn of_document(
+        &self,
+        change: &Change,
+        looked_at: &mut usize,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Problem> {
         let catalog = self.store().catalog();
-        let Some(collection) = catalog.by_id(change.collection) else { return Ok(None) };
+        let Some(collection) = catalog.by_id(change.collection) else { return Ok(()) };
         let name = collection.name.as_str();
         let kind = match name {
-            "matches" if self.topics.matches => "match",
-            "fence_events" if self.topics.fences => "fence",
-            _ if self.topics.all_changes || self.topics.changes.contains(name) => "change",
-            _ => return Ok(None),
+            "matches" if self.topics.matches => Some("match"),
+            "fence_events" if self.topics.fences => Some("fence"),
+            _ if self.topics.all_changes || self.topics.changes.contains(name) => Some("change"),
+            _ => None,
         };
-        if is_secret(name) {
-            return Ok(None);
+        let notified = self.topics.notifications && notices::are_of(name);
+        if is_secret(name) || (kind.is_none() && !notified) {
+            return Ok(());
         }
-        let Some(sight) = self.sight(name) else { return Ok(None) };
-        let Ok(resource) = self.app.resources().get(name) else { return Ok(None) };
+        let Some(sight) = self.sight(name) else { return Ok(()) };
+        let Ok(resource) = self.app.resources().get(name) else { return Ok(()) };
         let record = self.app.records().get(self.store(), change)?;
         *looked_at += record.body_bytes;
         if !sight.sees(name, change.id.as_str(), &record.body)
             || !self.lies_within(&resource, &record.body)
             || !self.passes(&record.shown)
         {
-            return Ok(None);
+            return Ok(());
         }
+        if let Some(kind) = kind {
+            self.of_record(change, name, kind, &record, events)?;
+        }
+        if notified {
+            let notices = record.notices(self.store(), name)?;
+            events.extend(notices.iter().map(|data| Event {
+                seq: change.seq,
+                place: Place::after(change.seq),
+                kind: "notification",
+                data: Arc::clone(data),
+                bytes: FRAME_BYTES,
+            }));
+        }
+        Ok(())
+    }
+
+    fn of_record(
+        &self,
+        change: &Change,
+        name: &str,
+        kind: &'static str,
+        record: &Record,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Problem> {
         let data = match kind {
             "change" => record.change(name, self.with_documents)?,
-            _ if change.op != ChangeOp::Put => return Ok(None),
+            _ if change.op != ChangeOp::Put => return Ok(()),
             _ => record.event()?,
         };
         let shown = kind != "change" || self.with_documents;
         let bytes = FRAME_BYTES + if shown { record.body_bytes } else { 0 };
-        Ok(Some(Event { seq: change.seq, kind, data, bytes }))
+        events.push(Event { seq: change.seq, place: Place::after(change.seq), kind, data, bytes });
+        Ok(())
     }
 
     fn sight(&self, name: &str) -> Option<Sight> {
@@ -178,7 +226,8 @@ impl View {
             "at": date::format(change.at.get()),
             "seq": change.seq.get(),
         });
-        Ok(Event { seq: change.seq, kind: "job", data: encoded(&data)?, bytes: FRAME_BYTES })
+        let (seq, place) = (change.seq, Place::after(change.seq));
+        Ok(Event { seq, place, kind: "job", data: encoded(&data)?, bytes: FRAME_BYTES })
     }
 
     fn lane(&self, number: u32) -> Result<Option<Arc<str>>, Problem> {

@@ -1,6 +1,6 @@
 //! One integration binary: the program from outside, over HTTP, streams and the command line.
 //!
-//! `program` starts and kills it, `client` and `sse` speak to it, `oracle` says what must come out; the others test.
+//! `program` starts and kills it, `client`, `sse` and `ws` speak to it, `oracle` says what must come out; the others test.
 //! Settings: `DATELINE_BIN`, `DATELINE_SHARED` (real input), `SEED`, `CRASH_ROUNDS`, `REQUIRE_PARTS=1` (a part that
 //! is missing fails instead of being skipped).
 
@@ -43,6 +43,8 @@ mod schedules;
 mod seams;
 mod small_disk;
 mod snapshot;
+mod socket_clients;
+mod sockets;
 mod sphere;
 mod sse;
 mod stage;
@@ -54,3 +56,4 @@ mod tracks;
 mod upgrades;
 mod watch;
 mod words;
+mod ws;

@@ -16,27 +16,30 @@ use tokio::task::JoinHandle;
 
 use crate::client::{Client, Lost, query};
 
-/// `EPOCH-SEQ`.
+/// `EPOCH-SEQ`, or `EPOCH-SEQ.N` between the events of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Id {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
+    pub(crate) events: u32,
 }
 
 impl FromStr for Id {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed =
-            text.split_once('-').and_then(|(epoch, seq)| Some((epoch.parse().ok()?, seq.parse().ok()?)));
-        let (epoch, seq) = parsed.ok_or_else(|| format!("'{text}' is not EPOCH-SEQ"))?;
-        Ok(Self { epoch, seq })
+        let parsed = text.split_once('-').and_then(|(epoch, place)| {
+            let (seq, events) = place.split_once('.').unwrap_or((place, "0"));
+            Some(Self { epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, events: events.parse().ok()? })
+        });
+        parsed.ok_or_else(|| format!("'{text}' is not EPOCH-SEQ"))
     }
 }
 
 impl std::fmt::Display for Id {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.seq)
+        write!(f, "{}-{}", self.epoch, self.seq)?;
+        if self.events > 0 { write!(f, ".{}", self.events) } else { Ok(()) }
     }
 }
 

@@ -305,7 +305,7 @@ fn a_comparison_can_fail() {
         previous: None,
     };
     let told = |seq: u64, event: &str| Told {
-        id: Some(Id { epoch: 1, seq }),
+        id: Some(Id { epoch: 1, seq, events: 0 }),
         kind: "match".to_owned(),
         data: json!({
             "adlist": "list", "ad": "ad", "device": "device", "user": null, "event": event, "reason": "update:pos",

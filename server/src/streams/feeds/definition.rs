@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 
 use dateline_engine::{Document, Seq};
-use dateline_geo::{Point, Within};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -17,6 +16,7 @@ use crate::auth::Principal;
 use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
 use crate::resources::answer;
+use crate::streams::part::Part;
 use crate::streams::position::beginning;
 use crate::streams::topics::Topics;
 use crate::streams::view::View;
@@ -34,8 +34,7 @@ pub(crate) struct Definition {
     pub(crate) user: String,
     pub(super) collections: BTreeSet<String>,
     pub(super) condition: Option<Value>,
-    pub(super) bbox: Option<[f64; 4]>,
-    pub(super) circle: Option<(f64, f64, f64)>,
+    pub(super) part: Option<Part>,
     pub(crate) partitions: usize,
     pub(crate) from: Seq,
 }
@@ -63,13 +62,8 @@ impl Definition {
         if definition.collections.is_empty() || definition.collections.len() > COLLECTIONS_MAX {
             return Err(bad("collections", "1 to 64 names of collections"));
         }
-        if let Some(within) = definition.within()? {
-            within.check().map_err(|reason| bad("bbox", &reason.to_string()))?;
-            for name in &definition.collections {
-                if app.resources().get(name)?.geo.is_empty() {
-                    return Err(bad("bbox", &format!("'{name}' declares no 'geo' member")));
-                }
-            }
+        if let Some(part) = definition.part {
+            part.check(app, &definition.topics())?;
         }
         Ok(definition)
     }
@@ -97,22 +91,7 @@ impl Definition {
         if condition.as_ref().is_some_and(|condition| !condition.is_object()) {
             return Err(bad("where", "expected a condition, which is an object"));
         }
-        let bbox = match body.get("bbox").filter(|bbox| !bbox.is_null()) {
-            None => None,
-            Some(bbox) => {
-                Some(numbers(bbox).ok_or_else(|| bad("bbox", "expected [west, south, east, north]"))?)
-            }
-        };
-        let circle =
-            match body.get("circle").filter(|circle| !circle.is_null()) {
-                None => None,
-                Some(circle) => Some(circle_of(circle).ok_or_else(|| {
-                    bad("circle", "expected {\"center\": [lon, lat], \"radius_m\": metres}")
-                })?),
-            };
-        if bbox.is_some() && circle.is_some() {
-            return Err(bad("circle", "cannot be combined with bbox"));
-        }
+        let part = Part::of(body)?;
         let partitions = match body.get("partitions").filter(|count| !count.is_null()) {
             None => Some(PARTITIONS_USUAL),
             Some(count) => count.as_u64().filter(|count| (1..=PARTITIONS_MAX).contains(count)),
@@ -121,7 +100,7 @@ impl Definition {
         let partitions = partitions.ok_or_else(|| bad("partitions", "a whole number from 1 to 64"))?;
         let user = body.get("user").and_then(Value::as_str).unwrap_or_default().to_owned();
         let from = Seq::new(body.get("from").and_then(Value::as_u64).unwrap_or(0));
-        Ok(Self { name: name.to_owned(), user, collections, condition, bbox, circle, partitions, from })
+        Ok(Self { name: name.to_owned(), user, collections, condition, part, partitions, from })
     }
 
     /// What is stored, and shown.
@@ -133,11 +112,8 @@ impl Definition {
         if let Some(condition) = &self.condition {
             body.insert("where".to_owned(), condition.clone());
         }
-        if let Some(bbox) = &self.bbox {
-            body.insert("bbox".to_owned(), json!(bbox));
-        }
-        if let Some((lon, lat, radius_m)) = self.circle {
-            body.insert("circle".to_owned(), json!({"center": [lon, lat], "radius_m": radius_m}));
+        if let Some((name, value)) = self.part.map(Part::shown) {
+            body.insert(name.to_owned(), value);
         }
         body.insert("partitions".to_owned(), self.partitions.into());
         body.insert("from".to_owned(), self.from.get().into());
@@ -151,17 +127,12 @@ impl Definition {
     pub(crate) fn view(&self, app: &App, principal: Principal) -> Result<View, Problem> {
         let condition = self.condition.as_ref().map_or(String::new(), Value::to_string);
         let filter = Filter::parse(&condition)?;
-        let topics = Topics { changes: self.collections.clone(), ..Topics::default() };
-        Ok(View::new(app, principal, topics, filter, true)?.within(self.within()?))
+        let within = self.part.map(Part::within).transpose()?;
+        Ok(View::new(app, principal, self.topics(), filter, true)?.within(within))
     }
 
-    fn within(&self) -> Result<Option<Within>, Problem> {
-        if let Some([west, south, east, north]) = self.bbox {
-            return Ok(Some(Within::Box { west, south, east, north }));
-        }
-        let Some((lon, lat, radius_m)) = self.circle else { return Ok(None) };
-        let center = Point::new(lon, lat).map_err(|reason| bad("circle", &reason.to_string()))?;
-        Ok(Some(Within::Near { center, radius_m }))
+    fn topics(&self) -> Topics {
+        Topics { changes: self.collections.clone(), ..Topics::default() }
     }
 }
 
@@ -182,14 +153,4 @@ pub(crate) fn start(app: &App, from: Option<&Value>) -> Result<Seq, Problem> {
 /// A member of the body that is wrong.
 pub(crate) fn bad(member: &str, why: &str) -> Problem {
     Problem::new(Slug::ValidationFailed, format!("{member}: {why}")).issue(member, why)
-}
-
-fn numbers<const N: usize>(value: &Value) -> Option<[f64; N]> {
-    let numbers: Option<Vec<f64>> = value.as_array()?.iter().map(Value::as_f64).collect();
-    numbers?.try_into().ok()
-}
-
-fn circle_of(value: &Value) -> Option<(f64, f64, f64)> {
-    let [lon, lat] = numbers(value.get("center")?)?;
-    Some((lon, lat, value.get("radius_m")?.as_f64()?))
 }

@@ -27,9 +27,11 @@ use crate::eve::json as text;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Answer, Doc, ObjectBody, Routes};
 use crate::resources::Sight;
+pub(crate) use definition::bad;
 use definition::{Definition, start};
 pub(crate) use shared::Feeds;
-use shared::{State as FeedState, Working, cursor, place};
+pub(crate) use shared::place;
+use shared::{State as FeedState, Working, cursor};
 
 /// Feeds of one store at the most.
 const FEEDS_MAX: usize = 256;
@@ -179,7 +181,7 @@ async fn reset(
 ) -> Answer {
     let found = find(&app, &principal, Action::Update, &name)?;
     let Some(from) = body.get("from").filter(|from| !from.is_null()) else {
-        return Err(definition::bad("from", "'now', 'earliest', a log sequence or EPOCH-SEQ").into());
+        return Err(bad("from", "'now', 'earliest', a log sequence or EPOCH-SEQ").into());
     };
     let definition = Definition { from: start(&app, Some(from))?, ..found.definition };
     let retired = app.feeds().retire(app.store(), &found.document, definition.partitions)?;

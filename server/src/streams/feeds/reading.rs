@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use dateline_engine::{Change, Claim, Conflict, Error, Millis, Seq, Store, partition_of};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::auth::Principal;
 use crate::auth::credentials::Credentials;
 use crate::auth::policy::{self, Action};
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Answer, ObjectBody, Peer, Refusal};
+use crate::http::{Answer, ObjectBody, Refusal};
 use crate::streams::reader::BYTES_MAX;
 use crate::streams::view::{Event, View};
 
@@ -74,14 +74,12 @@ impl Drop for Looking<'_> {
 pub(super) async fn read(
     State(app): State<App>,
     principal: Principal,
-    peer: Peer,
-    headers: HeaderMap,
+    credentials: Credentials,
     Path(name): Path<String>,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
     let wanted = Wanted::of(&body)?;
     let found = own(&app, &principal, &name)?;
-    let credentials = Credentials::of(&headers, peer.tls).ok_or_else(not_signed_in)?;
     let mut view = Arc::new(found.definition.view(&app, principal)?);
     let partitions = found.definition.partitions;
     let deadline = Instant::now() + wanted.wait;
@@ -177,7 +175,7 @@ fn look(store: &Store, view: &View, claim: &Claim, partitions: usize, max: usize
         let changes: Vec<Change> = store.feed().changes(work.through, STEP)?;
         for change in &changes {
             if partition_of(change, partitions) == claim.partition {
-                work.events.extend(view.event(change, &mut bytes)?);
+                view.events(change, &mut bytes, &mut work.events)?;
             }
             work.through = change.seq;
             if work.events.len() >= max || bytes >= BYTES_MAX {
