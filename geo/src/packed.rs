@@ -64,14 +64,7 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
 /// # Errors
 /// `Corrupt` naming the first byte that is not as the grammar says.
 pub(crate) fn decode(batch: &[u8]) -> Result<Vec<Fix>> {
-    let mut reader = Reader::checked(batch, MAGIC)?;
-    let count = reader.u32()? as usize;
-    if count > BATCH_FIXES_MAX {
-        return Err(reader.fault("too many records"));
-    }
-    let fixes = (0..count).map(|_| decode_record(&mut reader)).collect::<Result<Vec<Fix>>>()?;
-    reader.end()?;
-    Ok(fixes)
+    records(batch)?.map(|record| record?.fix()).collect()
 }
 
 /// Unpacks the body of a client's request, item by item.
@@ -82,8 +75,65 @@ pub fn decode_fixes(
     body: &[u8],
     now: Millis,
 ) -> std::result::Result<Vec<std::result::Result<Fix, String>>, String> {
-    let fixes = decode(body).map_err(|error| error.to_string())?;
-    Ok(fixes.into_iter().map(|fix| fix.check_time(now).map(|()| fix)).collect())
+    let told = |error: Error| error.to_string();
+    let records: Vec<Record<'_>> = records(body).map_err(told)?.collect::<Result<_>>().map_err(told)?;
+    let item = |record: Record<'_>| {
+        let fix = record.fix().map_err(told)?;
+        fix.check_time(now).map(|()| fix)
+    };
+    Ok(records.into_iter().map(item).collect())
+}
+
+/// The records of a batch, one after the other; the frame is checked, what is in them is not.
+pub(crate) fn records(batch: &[u8]) -> Result<Records<'_>> {
+    let mut reader = Reader::checked(batch, MAGIC)?;
+    let left = reader.u32()? as usize;
+    if left > BATCH_FIXES_MAX {
+        return Err(reader.fault("too many records"));
+    }
+    Ok(Records { reader, left, ended: false })
+}
+
+/// See [`records`]. The last item is an error when bytes are left over.
+pub(crate) struct Records<'a> {
+    reader: Reader<'a>,
+    left: usize,
+    ended: bool,
+}
+
+/// One record where it lies: read no further than is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// UTF-8 if the record is good.
+    pub(crate) device: &'a [u8],
+    pub(crate) at: Millis,
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.ended = true;
+            return self.reader.end().err().map(Err);
+        };
+        self.left = left;
+        let record = self.reader.record();
+        self.ended = record.is_err();
+        Some(record)
+    }
+}
+
+impl Record<'_> {
+    /// # Errors
+    /// `Corrupt` naming the byte.
+    pub(crate) fn fix(mut self) -> Result<Fix> {
+        decode_record(&mut self.reader)
+    }
 }
 
 pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
@@ -112,6 +162,7 @@ pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
 }
 
 /// Walks checked bytes; every fault says where.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -134,6 +185,26 @@ impl<'a> Reader<'a> {
             return Err(reader.fault("a crc that does not match"));
         }
         Ok(Self { bytes: body, at: reader.at })
+    }
+
+    /// Passes over one record.
+    fn record(&mut self) -> Result<Record<'a>> {
+        let reader = *self;
+        let device_bytes = usize::from(self.u8()?);
+        let device = self.take(device_bytes)?;
+        let at = Millis::new(self.u64()?);
+        self.take(8)?;
+        let flags = self.u8()?;
+        if flags & !(SPEED | HEADING | ACCURACY | FIELDS) != 0 {
+            return Err(self.fault("unknown flags"));
+        }
+        let numbers = (flags & (SPEED | HEADING | ACCURACY)).count_ones() as usize;
+        self.take(numbers * 8)?;
+        if flags & FIELDS != 0 {
+            let fields_bytes = usize::from(self.u16()?);
+            self.take(fields_bytes)?;
+        }
+        Ok(Record { device, at, reader })
     }
 
     pub(crate) fn end(&self) -> Result<()> {

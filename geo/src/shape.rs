@@ -133,7 +133,7 @@ impl Shape {
     pub(crate) fn extents(&self) -> &[Extent] {
         self.extents.get_or_init(|| {
             let points = self.points.iter().map(|point| Extent::of_point(*point));
-            let lines = self.lines.iter().map(line_extent);
+            let lines = self.lines.iter().map(|line| extent_of(&line.0));
             points.chain(lines).chain(self.areas.iter().map(|area| area.outer.extent())).collect()
         })
     }
@@ -170,10 +170,10 @@ pub(crate) fn place_of(at: Coord<f64>) -> Point {
     Point::from_units((at.x as i64 + half).rem_euclid(TURN) - half, at.y as i64)
 }
 
-/// A line may wind round the earth; from a turn's width on its box is the whole row.
-fn line_extent(line: &LineString<f64>) -> Extent {
+/// The box of an unrolled line: it may wind round the earth, and from a turn's width on the box is the whole row.
+pub(crate) fn extent_of(line: &[Coord<f64>]) -> Extent {
     let fold = |pick: fn(&Coord<f64>) -> f64, choose: fn(f64, f64) -> f64, start: f64| {
-        line.0.iter().map(pick).fold(start, choose)
+        line.iter().map(pick).fold(start, choose)
     };
     let west = fold(|at| at.x, f64::min, f64::INFINITY);
     let shift = ((west + TURN as f64 / 2.0) / TURN as f64).floor() * TURN as f64;

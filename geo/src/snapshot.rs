@@ -154,7 +154,7 @@ fn mark_of_log(store: &Store, seq: Seq) -> Result<u64> {
     }))
 }
 
-fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
+pub(crate) fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
     let Some(before) = seq.get().checked_sub(1) else { return Ok(0) };
     match store.feed().positions(PositionSeq::new(before), 1)?.into_iter().next() {
         Some(Entry::Positions { at, batch, .. }) => {
@@ -188,7 +188,7 @@ fn overwrite(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
-fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("snapshot.new");
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;
