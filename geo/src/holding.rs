@@ -4,7 +4,6 @@ use dateline_engine::{DocId, Result};
 
 use crate::adlist::Scope;
 use crate::point::Point;
-use crate::query::ANSWER_ITEMS_MAX;
 use crate::region::Circle;
 use crate::service::Geo;
 use crate::shard::Shard;
@@ -32,8 +31,7 @@ impl Geo {
                 }
             }
         }
-        found.sort();
-        found.truncate(ANSWER_ITEMS_MAX);
+        found.sort_unstable();
         Ok(found)
     }
 }

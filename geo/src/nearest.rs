@@ -21,19 +21,27 @@ pub struct After {
     pub id: DocId,
 }
 
+impl After {
+    /// Whether something with this distance and id follows.
+    #[must_use]
+    pub fn is_before(&self, distance_m: Option<f64>, id: &DocId) -> bool {
+        compare((self.distance_m, &self.id), (distance_m, id)).is_lt()
+    }
+}
+
+/// The order of answers: by distance, then by id.
+fn compare((a_m, a): (Option<f64>, &DocId), (b_m, b): (Option<f64>, &DocId)) -> Ordering {
+    let metres = |metres: Option<f64>| metres.unwrap_or(f64::INFINITY);
+    metres(a_m).total_cmp(&metres(b_m)).then_with(|| a.cmp(b))
+}
+
 /// Something that was found, with its place in the order.
 pub(crate) trait Hit {
     fn distance_m(&self) -> Option<f64>;
     fn id(&self) -> &DocId;
 
-    /// The order of answers: by distance, then by id.
-    fn place(&self, (distance_m, id): (Option<f64>, &DocId)) -> Ordering {
-        let metres = |metres: Option<f64>| metres.unwrap_or(f64::INFINITY);
-        metres(self.distance_m()).total_cmp(&metres(distance_m)).then_with(|| self.id().cmp(id))
-    }
-
     fn comes_after(&self, after: Option<&After>) -> bool {
-        after.is_none_or(|after| self.place((after.distance_m, &after.id)).is_gt())
+        after.is_none_or(|after| after.is_before(self.distance_m(), self.id()))
     }
 }
 
@@ -65,7 +73,7 @@ pub(crate) fn page<T: Hit>(
 
 /// The first `limit` in order.
 pub(crate) fn first<T: Hit>(mut hits: Vec<T>, limit: usize) -> Vec<T> {
-    let order = |a: &T, b: &T| a.place((b.distance_m(), b.id()));
+    let order = |a: &T, b: &T| compare((a.distance_m(), a.id()), (b.distance_m(), b.id()));
     if limit < hits.len() && limit > 0 {
         hits.select_nth_unstable_by(limit - 1, order);
     }

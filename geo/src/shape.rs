@@ -129,6 +129,12 @@ impl Shape {
         self.lines.iter().flat_map(LineString::lines).chain(borders)
     }
 
+    /// How many positions it is drawn by, or one more or less for each ring.
+    #[must_use]
+    pub fn position_count(&self) -> usize {
+        self.points.len() + self.lines.len() + self.edges().count()
+    }
+
     /// Boxes of the parts.
     pub(crate) fn extents(&self) -> &[Extent] {
         self.extents.get_or_init(|| {

@@ -17,7 +17,7 @@ use dateline_engine::{
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use dateline_geo::{Geo, GeoOptions};
+use dateline_geo::{Atlas, Geo, GeoOptions, Tracks};
 use dateline_index::{SearchIndex, SearchOptions};
 
 use crate::auth::Auth;
@@ -46,6 +46,8 @@ struct Shared {
     auth: Auth,
     resources: Resources,
     geo: Geo,
+    atlas: Atlas,
+    tracks: Tracks,
     search: SearchIndex,
     seats: Seats,
     feeds: Feeds,
@@ -167,6 +169,7 @@ impl Builder {
         resources::install(&store)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
+        let tracks = Tracks::open(&store, &data.tracks())?;
         let metrics = Metrics::new(&store);
         let tail = bridge(&store);
         let (waiting, watched) = (Waiting::default(), Watched::default());
@@ -182,6 +185,8 @@ impl Builder {
             resources: Resources::new(store.clone()),
             bell: Bell::new(&store)?,
             geo,
+            atlas: Atlas::default(),
+            tracks,
             search,
             seats: Seats::default(),
             feeds: Feeds::open(&store)?,
@@ -285,6 +290,16 @@ impl App {
         &self.shared.geo
     }
 
+    /// Where documents of any collection are.
+    pub(crate) fn atlas(&self) -> &Atlas {
+        &self.shared.atlas
+    }
+
+    /// Where devices have been.
+    pub(crate) fn tracks(&self) -> &Tracks {
+        &self.shared.tracks
+    }
+
     /// Full-text search.
     #[must_use]
     pub fn search(&self) -> &SearchIndex {
@@ -346,6 +361,15 @@ impl App {
             None => FollowerState::gone(),
         });
         let shared = Arc::downgrade(&self.shared);
+        self.watch_follower("tracks", move || match shared.upgrade() {
+            Some(shared) => {
+                // History that is being indexed keeps nothing else from being served, so its lag is no fault.
+                let at = shared.store.watermark().durable();
+                FollowerState { at, failed: shared.tracks.failed(), positions: false }
+            }
+            None => FollowerState::gone(),
+        });
+        let shared = Arc::downgrade(&self.shared);
         self.watch_follower("search", move || match shared.upgrade() {
             Some(shared) => {
                 let at = Tail { seq: shared.search.visible(), ..Tail::default() };
@@ -358,6 +382,7 @@ impl App {
     /// Ends the followers in good order and closes the store. Blocks.
     pub fn stop(&self) {
         self.shared.geo.stop();
+        self.shared.tracks.stop();
         self.shared.search.stop();
         self.shared.store.close();
     }

@@ -13,6 +13,8 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, cursor::CursorError, system};
 use crate::http::Answer;
 use crate::resources::candidates::{Candidates, choose, wait};
+use crate::resources::part::within;
+use crate::resources::placed::{self, Placed};
 use crate::resources::query::Query;
 use crate::resources::rows::{Found, Look, Row};
 use crate::resources::target::Named;
@@ -53,6 +55,10 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         // How many there are does not depend on their order.
         query.sort = Sort::by_id();
     }
+    let within = within(params)?;
+    if let Some(within) = within.as_ref().filter(|_| placed::orders(params)) {
+        query.sort = Placed::sort(within)?;
+    }
     let explains = explains(params)?;
     let secret = app.store().id().0;
     let cursor = query.cursor(&secret).map_err(|error| match error {
@@ -62,14 +68,16 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     let cursor = cursor.map_err(|problem| problem.issue("cursor", "unknown cursor"))?;
     let snapshot = app.store().snapshot()?;
     let own = snapshot.tail().seq;
-    let paged = cursor.as_ref().map(|cursor| Seq::new(cursor.seq)).filter(|seq| *seq < own);
+    // Places are known of the present alone; a distance is a stable place all the same.
+    let paged = cursor.as_ref().filter(|_| within.is_none()).map(|cursor| Seq::new(cursor.seq));
+    let paged = paged.filter(|seq| *seq < own);
     let as_of = match moment::of(&snapshot, params)? {
         Some(moment) => Some(moment),
         None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
     };
     let seq = as_of.map_or(own, |moment| moment.seq);
-    let candidates = choose(app, resource, params, &query, &snapshot, as_of)?;
-    // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
+    let candidates = choose(app, resource, sight, params, &query, &snapshot, as_of)?;
+    // Found by relevance: in that order, and paged by number, since a rank has no stable place.
     let ranked = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
     let look =
         Look::new(sight, resource, &query, &snapshot, as_of, cursor.as_ref().map(|cursor| &cursor.after));
