@@ -56,10 +56,39 @@ impl Fix {
             device,
             point,
             at,
-            speed: optional_number(object, "speed", |speed| speed >= 0.0)?,
-            heading: optional_number(object, "heading", |heading| (-360.0..=360.0).contains(&heading))?,
-            accuracy: optional_number(object, "accuracy", |accuracy| accuracy >= 0.0)?,
+            speed: optional_number(object, "speed")?,
+            heading: optional_number(object, "heading")?,
+            accuracy: optional_number(object, "accuracy")?,
             fields: parse_fields(object)?,
+        };
+        fix.check_time(now)?;
+        Ok(fix)
+    }
+
+    /// As [`Fix::parse`], from members that are read already: longitude and latitude in degrees, the text of `at`, then
+    /// speed, heading and accuracy.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_parts(
+        device: &str,
+        (lon_deg, lat_deg): (f64, f64),
+        at: Option<&str>,
+        [speed, heading, accuracy]: [Option<f64>; 3],
+        fields: Option<&Value>,
+        now: Millis,
+    ) -> Result<Self, String> {
+        let device = DocId::new(device).map_err(|error| format!("device: {error}"))?;
+        let point = Point::new(lon_deg, lat_deg)?;
+        let at = at.map(parse_time).transpose().map_err(|message| format!("at: {message}"))?;
+        let fix = Self {
+            device,
+            point,
+            at: at.unwrap_or(now),
+            speed: checked("speed", speed)?,
+            heading: checked("heading", heading)?,
+            accuracy: checked("accuracy", accuracy)?,
+            fields: fields.map(fields_text).transpose()?,
         };
         fix.check_time(now)?;
         Ok(fix)
@@ -93,33 +122,37 @@ impl Fix {
     }
 }
 
-fn optional_number(
-    object: &Map<String, Value>,
-    name: &str,
-    is_valid: fn(f64) -> bool,
-) -> Result<Option<f64>, String> {
+fn optional_number(object: &Map<String, Value>, name: &str) -> Result<Option<f64>, String> {
     match member(object, name) {
         None => Ok(None),
-        Some(value) => match value.as_f64() {
-            Some(number) if number.is_finite() && is_valid(number) => Ok(Some(number)),
-            Some(number) => Err(format!("{name}: {number} is out of range")),
-            None => Err(format!("{name}: must be a number")),
-        },
+        Some(value) => checked(name, Some(value.as_f64().ok_or(format!("{name}: must be a number"))?)),
+    }
+}
+
+fn checked(name: &str, number: Option<f64>) -> Result<Option<f64>, String> {
+    let is_valid = |number: f64| match name {
+        "heading" => (-360.0..=360.0).contains(&number),
+        _ => number >= 0.0 && number.is_finite(),
+    };
+    match number {
+        Some(number) if !is_valid(number) => Err(format!("{name}: {number} is out of range")),
+        number => Ok(number),
     }
 }
 
 fn parse_fields(object: &Map<String, Value>) -> Result<Option<Arc<str>>, String> {
-    match member(object, "fields") {
-        None => Ok(None),
-        Some(fields @ Value::Object(_)) => {
-            let text = fields.to_string();
-            if text.len() > FIELDS_BYTES_MAX {
-                return Err(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"));
-            }
-            Ok(Some(text.into()))
-        }
-        Some(_) => Err("fields: must be an object".to_owned()),
+    member(object, "fields").map(fields_text).transpose()
+}
+
+fn fields_text(fields: &Value) -> Result<Arc<str>, String> {
+    if !fields.is_object() {
+        return Err("fields: must be an object".to_owned());
     }
+    let text = fields.to_string();
+    if text.len() > FIELDS_BYTES_MAX {
+        return Err(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"));
+    }
+    Ok(text.into())
 }
 
 #[cfg(test)]

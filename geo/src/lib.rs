@@ -67,7 +67,7 @@ pub use adlist::AdList;
 pub use atlas::{Atlas, FootprintsOf};
 pub use fence::Fence;
 pub use fix::{FIELDS_BYTES_MAX, FUTURE_MS_MAX, Fix};
-pub use footprint::Footprint;
+pub use footprint::{Footprint, outline_of_circle};
 pub use geojson::VERTICES_MAX;
 pub use heat::{CELLS_MAX, Heat, HeatCell, HeatGrid};
 pub use issue::Issues;

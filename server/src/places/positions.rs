@@ -34,7 +34,8 @@ fn wants_geojson(headers: &HeaderMap) -> bool {
     accept.contains("application/geo+json")
 }
 
-fn feature(fix: &Fix, distance_m: Option<f64>) -> Value {
+/// A device as a GeoJSON feature.
+pub(crate) fn feature(fix: &Fix, distance_m: Option<f64>) -> Value {
     let mut properties = fix.to_json();
     if let Some(map) = properties.as_object_mut() {
         map.shift_remove("lon");
@@ -87,14 +88,55 @@ pub(crate) async fn list(
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "positions")?;
     let wants_geojson = wants_geojson(&headers);
-    let question = Question::read(&app, &params)?;
+    Question::read(&app, &params)?;
     catch_up(&app).await?;
     let asked = app.clone();
     app.scan(move |_| -> Result<Response, Problem> {
-        let (hits, more) = question.find(&asked, &sight)?;
-        question.answer(&asked, &params, &hits, more, wants_geojson)
+        let found = find(&asked, &sight, &params)?;
+        Ok(render(&asked, &params, &found, wants_geojson))
     })
     .await
+}
+
+/// Devices of one page.
+pub(crate) struct DevicePage {
+    pub(crate) hits: Vec<DeviceHit>,
+    /// How many there are on all pages, if it is known.
+    pub(crate) total: Option<u64>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+    limit: usize,
+}
+
+/// The devices that a list of positions shows.
+pub(crate) fn find(app: &App, sight: &Sight, params: &Params) -> Result<DevicePage, Problem> {
+    let question = Question::read(app, params)?;
+    let (hits, more) = question.find(app, sight)?;
+    let total = (!more && question.after.is_none()).then_some(hits.len() as u64);
+    let next = hits.last().filter(|_| more).and_then(|hit| {
+        let key = question.query.sort.key(&item(hit), hit.fix.device.as_str());
+        question.query.next_cursor(app.geo().visible().seq.get(), key, &app.store().id().0)
+    });
+    Ok(DevicePage { hits, total, next, limit: question.limit })
+}
+
+fn render(app: &App, params: &Params, found: &DevicePage, as_geojson: bool) -> Response {
+    let cursor = params.get("cursor").filter(|cursor| !cursor.is_empty()).map(str::to_owned);
+    let page = PageRequest { page: 1, max_results: found.limit as u64, cursor };
+    let next = found.next.as_deref();
+    let meta = ListMeta::new(&page, found.total, next.is_some());
+    let links = Links { href: "positions", title: "positions", params, page: &page, next_cursor: next };
+    let (links, seq) = (links.to_json(&meta), app.geo().visible().seq.get());
+    if as_geojson {
+        let features: Vec<Value> = found.hits.iter().map(|hit| feature(&hit.fix, hit.distance_m)).collect();
+        return geojson(&json!({
+            "type": "FeatureCollection", "features": features,
+            "_meta": meta.to_json(next), "_links": links, "_seq": seq,
+        }));
+    }
+    let mut list = ListWriter::new(found.hits.len() * 128);
+    found.hits.iter().for_each(|hit| list.push_value(&item(hit)));
+    answer::json_bytes(list.finish(&meta, next, &links, seq, &[]))
 }
 
 /// Which devices are asked for.
@@ -155,41 +197,10 @@ impl Question {
             step = step.saturating_mul(4);
         }
     }
-
-    fn answer(
-        &self,
-        app: &App,
-        params: &Params,
-        hits: &[DeviceHit],
-        more: bool,
-        as_geojson: bool,
-    ) -> Result<Response, Problem> {
-        let page = PageRequest { page: 1, max_results: self.limit as u64, cursor: self.query.page.cursor.clone() };
-        let whole = !more && self.after.is_none();
-        let meta = ListMeta::new(&page, whole.then_some(hits.len() as u64), more);
-        let seq = app.geo().visible().seq.get();
-        let next = hits.last().filter(|_| more).and_then(|hit| {
-            let key = self.query.sort.key(&item(hit), hit.fix.device.as_str());
-            self.query.next_cursor(seq, key, &app.store().id().0)
-        });
-        let links =
-            Links { href: "positions", title: "positions", params, page: &page, next_cursor: next.as_deref() };
-        let links = links.to_json(&meta);
-        if as_geojson {
-            let features: Vec<Value> = hits.iter().map(|hit| feature(&hit.fix, hit.distance_m)).collect();
-            return Ok(geojson(&json!({
-                "type": "FeatureCollection", "features": features,
-                "_meta": meta.to_json(next.as_deref()), "_links": links, "_seq": seq,
-            })));
-        }
-        let mut list = ListWriter::new(hits.len() * 128);
-        hits.iter().for_each(|hit| list.push_value(&item(hit)));
-        Ok(answer::json_bytes(list.finish(&meta, next.as_deref(), &links, seq, &[])))
-    }
 }
 
 /// A device as conditions see it and lists show it.
-pub(crate) fn item(hit: &DeviceHit) -> Value {
+fn item(hit: &DeviceHit) -> Value {
     let mut item = hit.fix.to_json();
     if let (Some(map), Some(distance)) = (item.as_object_mut(), hit.distance_m) {
         map.insert("distance_m".to_owned(), distance.into());

@@ -50,6 +50,36 @@ struct Page<'a> {
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
+    with_page(app, sight, resource, params, |page, found, seq, secret| page.render(params, found, seq, secret))
+}
+
+/// The documents of a page, for answers in another form.
+pub(crate) struct Selection {
+    pub(crate) documents: Vec<Document>,
+    /// How many there are on all pages, if it is known.
+    pub(crate) total: Option<u64>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// The documents that `GET /api/{resource}` would show.
+pub(crate) fn select(
+    app: &App,
+    sight: &Sight,
+    resource: &Arc<Resource>,
+    params: &Params,
+) -> Result<Selection, Problem> {
+    with_page(app, sight, resource, params, |page, found, seq, secret| page.select(found, seq, secret))
+}
+
+/// Finds a page; `finish` gets the rows, the sequence they are of, and the secret for a cursor where there can be one.
+fn with_page<T>(
+    app: &App,
+    sight: &Sight,
+    resource: &Arc<Resource>,
+    params: &Params,
+    finish: impl FnOnce(&Page<'_>, &Found, Seq, Option<&[u8]>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     let mut query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
     if query.page.take() == 0 && query.page.cursor.is_none() {
         // How many there are does not depend on their order.
@@ -83,7 +113,7 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         Look::new(sight, resource, &query, &snapshot, as_of, cursor.as_ref().map(|cursor| &cursor.after));
     let found = look.find(&candidates, ranked)?;
     let explained = explains.then(|| look.explain(&candidates));
-    Page { look, explained }.render(params, &found, seq, (!ranked).then_some(&secret[..]))
+    finish(&Page { look, explained }, &found, seq, (!ranked).then_some(&secret[..]))
 }
 
 fn explains(params: &Params) -> Result<bool, Problem> {
@@ -131,6 +161,22 @@ impl Page<'_> {
         let extras: Vec<(&str, Value)> =
             self.explained.iter().map(|explained| ("_explain", explained.clone())).collect();
         Ok(list.finish(&meta, next.as_deref(), &links, seq.get(), &extras))
+    }
+
+    fn select(&self, found: &Found, seq: Seq, secret: Option<&[u8]>) -> Result<Selection, Problem> {
+        let (query, mut documents, mut bytes, mut last) = (self.look.query, Vec::new(), 0, None);
+        for row in found.rows.iter().take(query.page.take()) {
+            if bytes > ANSWER_BYTES_MAX {
+                break;
+            }
+            let Some(document) = self.look.document(row.key.id())? else { continue };
+            bytes += document.body.len();
+            documents.push(document);
+            last = Some(row);
+        }
+        let more = last.filter(|_| found.rows.len() > documents.len());
+        let next = more.zip(secret).and_then(|(row, secret)| query.next_cursor(seq.get(), row.key.clone(), secret));
+        Ok(Selection { documents, total: found.total, next })
     }
 
     fn push(&self, list: &mut ListWriter, document: &Document, row: &Row) -> Result<(), Problem> {
