@@ -6,6 +6,7 @@
 //! Each row of the table is a case beside its reference of the same run, so the ratio holds on any machine; the times are those
 //! of this one.
 
+mod positions;
 mod powercut;
 
 use std::fmt::Write as _;
@@ -54,6 +55,8 @@ enum Command {
         /// The README
         readme: PathBuf,
     },
+    /// Send positions to a running server: a made-up workload, or recorded tracks
+    Positions(positions::Args),
     /// Cut the power of a disk under the running program, and check what comes back
     Powercut(powercut::Args),
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             println!("{rows} rows");
             ExitCode::SUCCESS
         }),
+        Command::Positions(arguments) => positions::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Powercut(arguments) => powercut::run(&arguments)
             .map(|wrong| if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
     };

@@ -98,7 +98,7 @@ fn is_member(resource: &Resource, name: &str) -> bool {
         return OF_DEVICES.contains(&name.split('.').next().unwrap_or(name));
     }
     let root = name.split('.').next().unwrap_or(name);
-    SYSTEM.contains(&root) || resource.schema.knows(root) || !resource.strict && !resource.schema_is_given()
+    SYSTEM.contains(&root) || resource.schema.knows(root) || resource.schema.names().next().is_none()
 }
 
 /// A text in an address may mean a number or a truth as well.
