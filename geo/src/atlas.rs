@@ -183,7 +183,7 @@ impl Sheet {
 }
 
 fn boxed<'a>(id: &'a DocId, footprints: &'a [Footprint]) -> impl Iterator<Item = Boxed> + 'a {
-    footprints.iter().flat_map(Footprint::caps).map(|cap| {
+    footprints.iter().flat_map(Footprint::caps).map(move |cap| {
         GeomWithData::new(Rectangle::from_aabb(cap.space_box()), id.clone())
     })
 }

@@ -74,20 +74,17 @@ impl Builder {
 
 impl Read {
     fn take(&mut self, seq: PositionSeq, batch: &[u8]) -> Result<()> {
-        let start = self.named.len();
+        let mut own = Vec::new();
         for record in packed::records(batch)? {
             let record = record?;
             self.from_ms = self.from_ms.min(record.at.get());
             self.to_ms = self.to_ms.max(record.at.get());
-            if let Ok(device) = std::str::from_utf8(record.device) {
-                self.named.push((name_of(device), seq));
-            }
+            own.extend(std::str::from_utf8(record.device).ok().map(name_of));
         }
         // A batch may name a device many times.
-        if let Some(own) = self.named.get_mut(start..) {
-            own.sort_unstable();
-        }
-        self.named.dedup();
+        own.sort_unstable();
+        own.dedup();
+        self.named.extend(own.into_iter().map(|name| (name, seq)));
         Ok(())
     }
 
@@ -111,8 +108,14 @@ pub(super) fn known(store: &Store, dir: &Path) -> Result<Vec<Arc<Segment>>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
-            continue;
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some(EXTENSION) => {}
+            // Half written.
+            Some("new") => {
+                remove(&path);
+                continue;
+            }
+            _ => continue,
         }
         match Segment::open(&path, store.id()) {
             Ok(segment) => found.push(segment),

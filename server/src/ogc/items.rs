@@ -71,7 +71,9 @@ fn collection(base: &Base, name: &str, params: &Params, page: Page, now: &str) -
         params.iter().filter(|(name, _)| cursor.is_none() || *name != "cursor").for_each(|(name, value)| {
             query.append_pair(name, value);
         });
-        cursor.into_iter().for_each(|cursor| drop(query.append_pair("cursor", cursor)));
+        if let Some(cursor) = cursor {
+            query.append_pair("cursor", cursor);
+        }
         match query.finish() {
             query if query.is_empty() => path.clone(),
             query => format!("{path}?{query}"),

@@ -128,6 +128,7 @@ struct Usual<'a> {
     device: &'a str,
     lon: f64,
     lat: f64,
+    #[serde(borrow)]
     at: Option<&'a str>,
     speed: Option<f64>,
     heading: Option<f64>,
