@@ -31,7 +31,12 @@ pub(crate) async fn list(
     Named(resource): Named,
     Query(params): Query,
 ) -> Answer {
-    let sight = Sight::of(&principal, Action::Read, &resource.name)?;
+    let mut sight = Sight::of(&principal, Action::Read, &resource.name)?;
+    if resource.name == "devices" && within(&params)?.is_some() {
+        // Where a device is has an owner and a privilege of its own.
+        let positions = Sight::of(&principal, Action::Read, "positions")?;
+        sight = if positions.is_clear() { sight } else { positions };
+    }
     for later in ["filter", "aggregations"] {
         if params.get(later).is_some_and(|text| !text.is_empty()) {
             let detail = format!("'{later}' is not supported yet; use 'where'");
