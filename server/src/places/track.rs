@@ -19,7 +19,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Params, date};
 use crate::http::Answer;
-use crate::places::CATCH_UP_MAX;
+use crate::places::{CATCH_UP_MAX, catch_up};
 use crate::places::devices::check_device;
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer};
@@ -48,6 +48,7 @@ pub(crate) async fn of_device(
     let id = DocId::new(&device).map_err(|_| unknown())?;
     let asked = (time(&params, "from")?, time(&params, "to")?, limit(&params)?, cursor(&params)?);
     wait(&app).await?;
+    catch_up(&app).await?;
     let (kept, device) = (app.clone(), device.clone());
     app.scan(move |_| -> Result<Response, Problem> {
         let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));

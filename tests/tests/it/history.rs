@@ -106,15 +106,18 @@ async fn a_track_belongs_to_its_device() {
     // Who gets the name later does not get the history.
     ann.delete("/api/devices/phone", &made.etag()).reply().await.expect(204);
     problem("a deleted device", &admin.get("/api/devices/phone/track").reply().await, 404);
-    bob.put_new("/api/devices/phone", &json!({"name": "mine now"})).reply().await.expect(201);
+    let id_of = |name: &'static str| {
+        let admin = admin.clone();
+        async move { admin.read(&format!("/api/users/{name}")).await["_id"].clone() }
+    };
+    admin.put_new("/api/devices/phone", &json!({"user": id_of("bob").await})).reply().await.expect(201);
     send(bob, &[fix("phone", 7)]).await;
     assert_eq!(whole(bob, "/api/devices/phone/track").await, [7]);
     assert_eq!(whole(&admin, "/api/devices/phone/track").await, [7]);
     problem("the earlier owner", &ann.get("/api/devices/phone/track").reply().await, 404);
     // An owner sees what was stored since the device was theirs; an administrator all of it.
     send(&admin, &[fix("van", 1)]).await;
-    let user = admin.read("/api/users/ann").await["_id"].clone();
-    admin.put_new("/api/devices/van", &json!({"user": user})).reply().await.expect(201);
+    admin.put_new("/api/devices/van", &json!({"user": id_of("ann").await})).reply().await.expect(201);
     send(&admin, &[fix("van", 2)]).await;
     assert_eq!(whole(ann, "/api/devices/van/track").await, [2]);
     assert_eq!(whole(&admin, "/api/devices/van/track").await, [1, 2]);
