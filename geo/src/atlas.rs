@@ -104,12 +104,19 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn catch_up(&mut self, store: &Store, collection: CollectionId, footprints: &FootprintsOf<'_>) -> Result<()> {
+    fn catch_up(
+        &mut self,
+        store: &Store,
+        collection: CollectionId,
+        footprints: &FootprintsOf<'_>,
+    ) -> Result<()> {
         let Some(mut at) = self.at else { return self.read(store, collection, footprints) };
         let feed = store.feed();
         loop {
             let changes = match feed.changes(at, STEP_RECORDS) {
-                Err(error) if error.kind() == ErrorKind::Gone => return self.read(store, collection, footprints),
+                Err(error) if error.kind() == ErrorKind::Gone => {
+                    return self.read(store, collection, footprints);
+                }
                 changes => changes?,
             };
             let Some(last) = changes.last() else { break };
@@ -183,7 +190,8 @@ impl Sheet {
 }
 
 fn boxed<'a>(id: &'a DocId, footprints: &'a [Footprint]) -> impl Iterator<Item = Boxed> + 'a {
-    footprints.iter().flat_map(Footprint::caps).map(move |cap| {
-        GeomWithData::new(Rectangle::from_aabb(cap.space_box()), id.clone())
-    })
+    footprints
+        .iter()
+        .flat_map(Footprint::caps)
+        .map(move |cap| GeomWithData::new(Rectangle::from_aabb(cap.space_box()), id.clone()))
 }

@@ -24,7 +24,10 @@ impl Geo {
         let shard = shard_of(device.as_str(), self.inboxes.len());
         let (fix, member) = self.ask(shard, move |shard, _| {
             let device = shard.devices.get(name.as_str());
-            (device.map(|device| device.fix.clone()), device.is_some_and(|device| device.inside.contains(&asked)))
+            (
+                device.map(|device| device.fix.clone()),
+                device.is_some_and(|device| device.inside.contains(&asked)),
+            )
         })?;
         let mut tests = vec![match &parsed {
             None => json!({"test": "fence_live", "passed": false, "exists": false}),
@@ -45,7 +48,8 @@ impl Geo {
         if let (Some(Ok(fence)), Some(fix)) = (&parsed, &fix) {
             tests.push(area(&fence.region, fix.point));
         }
-        let inside = tests.len() > 2 && tests.iter().all(|test| test.get("passed") == Some(&Value::Bool(true)));
+        let inside =
+            tests.len() > 2 && tests.iter().all(|test| test.get("passed") == Some(&Value::Bool(true)));
         Ok(json!({
             "fence": fence.as_str(), "device": device.as_str(), "inside": inside, "tests": tests, "member": member,
         }))

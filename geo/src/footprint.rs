@@ -52,7 +52,8 @@ pub fn outline_of_circle(center: Point, radius_m: f64, corners: usize) -> Vec<[f
     let (lon, lat) = (center.lon().to_radians(), center.lat().to_radians());
     let corner = |step: usize| {
         let bearing = -std::f64::consts::TAU * step as f64 / corners as f64;
-        let to_lat = (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
+        let to_lat =
+            (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
         let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
         [(lon + turn).to_degrees(), to_lat.to_degrees()]
     };

@@ -44,7 +44,10 @@ mod tests {
         };
         let check = |a: &Shape, b: &Shape, metres: f64| {
             let found = a.gap_m(b);
-            assert!((found - metres).abs() < 1.0 && (found - b.gap_m(a)).abs() < 1e-3, "{found}, not {metres}");
+            assert!(
+                (found - metres).abs() < 1.0 && (found - b.gap_m(a)).abs() < 1e-3,
+                "{found}, not {metres}"
+            );
         };
         let degree = crate::point::EARTH_RADIUS_M.to_radians();
         let equator = line(&[[179.0, 0.0], [-179.0, 0.0]]);

@@ -63,7 +63,8 @@ impl HeatGrid {
         let fault = |error: String| Error::internal(format!("{point:?} has no cell: {error}"));
         match self {
             Self::H3(resolution) => {
-                let place = LatLng::new(point.lat(), point.lon()).map_err(|error| fault(error.to_string()))?;
+                let place =
+                    LatLng::new(point.lat(), point.lon()).map_err(|error| fault(error.to_string()))?;
                 Ok(u128::from(u64::from(place.to_cell(resolution))))
             }
             Self::Geohash(letters) => {
@@ -89,7 +90,9 @@ impl Heat {
     pub fn add(&mut self, point: Point) -> Result<()> {
         *self.counts.entry(self.grid.cell(point)?).or_default() += 1;
         if self.counts.len() > CELLS_MAX {
-            return Err(Error::busy(format!("more than {CELLS_MAX} cells; ask for a smaller precision or part")));
+            return Err(Error::busy(format!(
+                "more than {CELLS_MAX} cells; ask for a smaller precision or part"
+            )));
         }
         Ok(())
     }
@@ -113,7 +116,8 @@ impl Heat {
 
 fn hexagon(packed: u128, count: u64) -> Result<HeatCell> {
     let fault = || Error::internal("not an h3 cell");
-    let cell = u64::try_from(packed).ok().and_then(|bits| CellIndex::try_from(bits).ok()).ok_or_else(fault)?;
+    let cell =
+        u64::try_from(packed).ok().and_then(|bits| CellIndex::try_from(bits).ok()).ok_or_else(fault)?;
     let center = LatLng::from(cell);
     let near = |lon: f64| {
         let turns = ((lon - center.lng()) / 360.0).round();
@@ -165,7 +169,9 @@ mod tests {
         for name in ["h3", "geohash"] {
             for precision in 1..=12 {
                 let grid = HeatGrid::new(name, precision).unwrap();
-                for (lon, lat) in [(180.0, 0.0), (-180.0, 51.3), (0.0, 90.0), (13.0, -90.0), (179.999_999_9, -89.9)] {
+                for (lon, lat) in
+                    [(180.0, 0.0), (-180.0, 51.3), (0.0, 90.0), (13.0, -90.0), (179.999_999_9, -89.9)]
+                {
                     let mut heat = Heat::new(grid);
                     heat.add(Point::new(lon, lat).unwrap()).unwrap();
                     let cells = heat.cells().unwrap();

@@ -246,7 +246,8 @@ impl Geo {
             let caps = within.caps(within.reach_m().unwrap_or(0.0));
             let candidates = shard.ads.candidates(&caps, &[]).into_iter();
             let held = candidates.filter(|(_, ad)| within.meets(&ad.location));
-            held.map(|(_, ad)| ad.location.as_point().unwrap_or_else(|| ad.location.middle().point())).collect()
+            held.map(|(_, ad)| ad.location.as_point().unwrap_or_else(|| ad.location.middle().point()))
+                .collect()
         })
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Store};
 
-use super::segment::{BATCHES_MAX, Facts, Segment, encode, name_of, posting};
 use super::Open;
+use super::segment::{BATCHES_MAX, Facts, Segment, encode, name_of, posting};
 use crate::packed;
 use crate::snapshot::{mark_of_positions, replace_file};
 
@@ -95,7 +95,8 @@ impl Read {
     pub(super) fn add_to(&self, open: &mut Open) {
         let Some(last) = self.last else { return };
         let first = open.first.get();
-        open.postings.extend(self.named.iter().map(|(name, seq)| posting(*name, seq.get().saturating_sub(first))));
+        open.postings
+            .extend(self.named.iter().map(|(name, seq)| posting(*name, seq.get().saturating_sub(first))));
         open.from_ms = open.from_ms.min(self.from_ms);
         open.to_ms = open.to_ms.max(self.to_ms);
         open.at = last;

@@ -228,12 +228,5 @@ impl Shared {
 }
 
 fn facts_of(open: &Open) -> Facts {
-    Facts {
-        first: open.first,
-        last: open.at,
-        from_ms: open.from_ms,
-        to_ms: open.to_ms,
-        mark: 0,
-        postings: 0,
-    }
+    Facts { first: open.first, last: open.at, from_ms: open.from_ms, to_ms: open.to_ms, mark: 0, postings: 0 }
 }

@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn bytes_are_golden() {
-        let bytes = encode(STORE, &facts(&[1; 3]), &[posting(5, 3), posting(5, 200), posting(0x2_0000_0007, 0)]);
+        let bytes =
+            encode(STORE, &facts(&[1; 3]), &[posting(5, 3), posting(5, 200), posting(0x2_0000_0007, 0)]);
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let head = "444c5431070707070707070707070707070707076400000000000000";
         assert_eq!(hex(&bytes[..28]), head);
@@ -262,8 +263,9 @@ mod tests {
     #[test]
     fn every_device_finds_its_batches() {
         let device = |n: u64| name_of(&format!("device-{n}"));
-        let mut postings: Vec<u64> =
-            (0..5_000).flat_map(|n| (0..n % 5).map(move |k| posting(device(n), (n * 7 + k * 31) % 201))).collect();
+        let mut postings: Vec<u64> = (0..5_000)
+            .flat_map(|n| (0..n % 5).map(move |k| posting(device(n), (n * 7 + k * 31) % 201)))
+            .collect();
         postings.sort_unstable();
         postings.dedup();
         let (_dir, path) = write(&postings);

@@ -41,7 +41,11 @@ fn point(place: Place) -> Point {
 }
 
 /// What a page must hold of everything that is within, the doubtful left out.
-fn pages<T>(limit: usize, mut page: impl FnMut(Option<&After>) -> Vec<(String, Option<f64>)>, check: T) -> Vec<String>
+fn pages<T>(
+    limit: usize,
+    mut page: impl FnMut(Option<&After>) -> Vec<(String, Option<f64>)>,
+    check: T,
+) -> Vec<String>
 where
     T: Fn(Option<f64>, Option<f64>),
 {
@@ -84,14 +88,22 @@ fn nearest_first_equals_looking_at_everything() {
         let rising = |before: Option<f64>, metres: Option<f64>| {
             assert!(before.unwrap_or(0.0) <= metres.unwrap_or(-1.0), "{before:?} then {metres:?}");
         };
-        let of_devices = pages(limit, |after| {
-            let hits = geo.devices_after(&within, after, limit).unwrap();
-            hits.into_iter().map(|hit| (hit.fix.device.to_string(), hit.distance_m)).collect()
-        }, rising);
-        let of_ads = pages(limit, |after| {
-            let hits = geo.ads_after(&within, after, limit).unwrap();
-            hits.into_iter().map(|hit| (hit.ad.to_string(), hit.distance_m)).collect()
-        }, rising);
+        let of_devices = pages(
+            limit,
+            |after| {
+                let hits = geo.devices_after(&within, after, limit).unwrap();
+                hits.into_iter().map(|hit| (hit.fix.device.to_string(), hit.distance_m)).collect()
+            },
+            rising,
+        );
+        let of_ads = pages(
+            limit,
+            |after| {
+                let hits = geo.ads_after(&within, after, limit).unwrap();
+                hits.into_iter().map(|hit| (hit.ad.to_string(), hit.distance_m)).collect()
+            },
+            rising,
+        );
         let mut expected: Vec<(f64, String)> = Vec::new();
         let mut doubtful = false;
         for (n, place) in devices.iter().enumerate() {
@@ -128,7 +140,13 @@ fn areas() -> impl Strategy<Value = (Value, Within)> {
                 let (lon, lat) = degrees(fold((lon + x, lat + y)));
                 [lon, lat]
             };
-            let ring = json!([corner(0, 0), corner(width, 0), corner(width, height), corner(0, height), corner(0, 0)]);
+            let ring = json!([
+                corner(0, 0),
+                corner(width, 0),
+                corner(width, height),
+                corner(0, height),
+                corner(0, 0)
+            ]);
             let ([west, south], [east, north]) = (corner(0, 0), corner(width, height));
             let within = Within::Box { west, south, east, north };
             (json!({"geometry": {"type": "Polygon", "coordinates": [ring]}}), within)
@@ -139,7 +157,8 @@ fn areas() -> impl Strategy<Value = (Value, Within)> {
                 let (lon, lat) = degrees(fold((lon + x, lat + y)));
                 [lon, lat]
             };
-            let ring = json!([corner(0, 0), corner(width, height / 3), corner(width / 4, height), corner(0, 0)]);
+            let ring =
+                json!([corner(0, 0), corner(width, height / 3), corner(width / 4, height), corner(0, 0)]);
             let geometry = json!({"type": "Polygon", "coordinates": [ring]});
             let within = Shape::parse("polygon", &geometry).map(|shape| Within::Shape(Box::new(shape)));
             (json!({"geometry": geometry}), within.unwrap_or_else(|_| Within::everywhere()))
@@ -151,16 +170,22 @@ fn areas() -> impl Strategy<Value = (Value, Within)> {
 fn boxes_and_polygons_equal_looking_at_everything() {
     let one = (prop::collection::vec(places(), 1..80), areas(), 1..20_usize);
     let outcome = runner("areas", 80).run(&one, |(devices, (body, within), limit)| {
-        prop_assume!(!matches!(within, Within::Box { west, .. } if west == -180.0 && body["geometry"].is_null()));
+        prop_assume!(
+            !matches!(within, Within::Box { west, .. } if west == -180.0 && body["geometry"].is_null())
+        );
         let house = House::new(2);
         let fixes: Vec<_> =
             devices.iter().enumerate().map(|(n, place)| fix_at(&format!("d{n:03}"), *place, 1_000)).collect();
         house.fixes(&fixes);
         house.settle();
-        let found = pages(limit, |after| {
-            let hits = house.geo().devices_after(&within, after, limit).unwrap();
-            hits.into_iter().map(|hit| (hit.fix.device.to_string(), hit.distance_m)).collect()
-        }, |_, metres| assert_eq!(metres, None));
+        let found = pages(
+            limit,
+            |after| {
+                let hits = house.geo().devices_after(&within, after, limit).unwrap();
+                hits.into_iter().map(|hit| (hit.fix.device.to_string(), hit.distance_m)).collect()
+            },
+            |_, metres| assert_eq!(metres, None),
+        );
         let expected: Vec<String> = devices
             .iter()
             .enumerate()
@@ -179,16 +204,24 @@ fn boxes_and_polygons_equal_looking_at_everything() {
 #[test]
 fn along_a_line_means_near_some_place_of_it() {
     let line = prop::collection::vec((0..DEGREE / 10, 0..DEGREE / 10), 2..5);
-    let one = (prop::collection::vec((-DEGREE / 20..DEGREE / 6, -DEGREE / 20..DEGREE / 6), 1..60), line, 1.0..2_000.0_f64);
+    let one = (
+        prop::collection::vec((-DEGREE / 20..DEGREE / 6, -DEGREE / 20..DEGREE / 6), 1..60),
+        line,
+        1.0..2_000.0_f64,
+    );
     let outcome = runner("along", 40).run(&one, |(devices, line, width_m)| {
         // Over the antimeridian, at 40 degrees north.
         let at = |(x, y): Place| fold((1_799_500_000 + x, 400_000_000 + y));
         let house = House::new(2);
-        let fixes: Vec<_> =
-            devices.iter().enumerate().map(|(n, place)| fix_at(&format!("d{n:03}"), at(*place), 1_000)).collect();
+        let fixes: Vec<_> = devices
+            .iter()
+            .enumerate()
+            .map(|(n, place)| fix_at(&format!("d{n:03}"), at(*place), 1_000))
+            .collect();
         house.fixes(&fixes);
         house.settle();
-        let positions: Vec<[f64; 2]> = line.iter().map(|place| degrees(at(*place))).map(|(x, y)| [x, y]).collect();
+        let positions: Vec<[f64; 2]> =
+            line.iter().map(|place| degrees(at(*place))).map(|(x, y)| [x, y]).collect();
         let shape = Shape::parse("line", &json!({"type": "LineString", "coordinates": positions})).unwrap();
         let within = Within::Along { line: Box::new(shape), width_m };
         let hits = house.geo().devices(&within, 1_000).unwrap();
@@ -238,7 +271,10 @@ fn an_atlas_follows_its_collection() {
     house.put("shops", "none", &json!({"at": 5}));
     let line = json!({"type": "LineString", "coordinates": [[-179.9, 1.0], [-179.8, 1.0]]});
     house.put("shops", "line", &json!({"at": line}));
-    assert_eq!(near(180.0, 0.0, 120.0), [("s100".to_owned(), 0.0), ("s099".into(), 111.0), ("s101".into(), 111.0)]);
+    assert_eq!(
+        near(180.0, 0.0, 120.0),
+        [("s100".to_owned(), 0.0), ("s099".into(), 111.0), ("s101".into(), 111.0)]
+    );
     assert_eq!(near(-179.85, 1.5, 60_000.0), [("line".to_owned(), 55_597.0)]);
     house.put("shops", "s100", &json!({"at": {"type": "Point", "coordinates": [0, 50]}}));
     house.delete("shops", "s099");
@@ -253,8 +289,16 @@ fn lists_and_fences_are_found_by_a_place() {
     house.fix("d1", 10.0, 60.0, "2026-01-01T00:00:00Z");
     house.put("adlists", "around", &json!({"device": "d1", "area": {"around": {"radius_m": 500}}}));
     house.put("adlists", "unseen", &json!({"device": "d2", "area": {"around": {"radius_m": 500}}}));
-    house.put("adlists", "circle", &json!({"user": "u", "area": {"circle": {"center": [10.01, 60.0], "radius_m": 600}}}));
-    house.put("adlists", "off", &json!({"user": "u", "active": false, "area": {"circle": {"center": [10.0, 60.0], "radius_m": 600}}}));
+    house.put(
+        "adlists",
+        "circle",
+        &json!({"user": "u", "area": {"circle": {"center": [10.01, 60.0], "radius_m": 600}}}),
+    );
+    house.put(
+        "adlists",
+        "off",
+        &json!({"user": "u", "active": false, "area": {"circle": {"center": [10.0, 60.0], "radius_m": 600}}}),
+    );
     house.put("fences", "f", &json!({"circle": {"center": [10.0, 60.0], "radius_m": 100}}));
     house.settle();
     let lists = |lon: f64| {
@@ -272,5 +316,8 @@ fn lists_and_fences_are_found_by_a_place() {
     assert_eq!((&told["inside"], &told["tests"][2]["passed"]), (&json!(false), &json!(false)), "{told}");
     assert_eq!(lists(10.0), ["circle"]);
     let told = house.geo().explain_fence(&name("g"), &name("d9")).unwrap();
-    assert_eq!((&told["inside"], &told["tests"][0]["exists"], &told["tests"][1]["passed"]), (&json!(false), &json!(false), &json!(false)));
+    assert_eq!(
+        (&told["inside"], &told["tests"][0]["exists"], &told["tests"][1]["passed"]),
+        (&json!(false), &json!(false), &json!(false))
+    );
 }

@@ -16,9 +16,13 @@ fn send(house: &House, rng: &mut Rng, batches: u64, devices: u64, sent: &mut Sen
         let mut fixes = Vec::new();
         for _ in 0..1 + rng.below(12) {
             let device = format!("dev-{}", rng.below(devices));
-            let place = (rng.below(3_600_000_000) as i64 - 1_800_000_000, rng.below(1_800_000_000) as i64 - 900_000_000);
+            let place = (
+                rng.below(3_600_000_000) as i64 - 1_800_000_000,
+                rng.below(1_800_000_000) as i64 - 900_000_000,
+            );
             // Mostly rising, now and then late.
-            let at = 1_000_000 + house.store().watermark().applied().positions.get() * 1_000 - rng.below(20_000);
+            let at =
+                1_000_000 + house.store().watermark().applied().positions.get() * 1_000 - rng.below(20_000);
             fixes.push(fix_at(&device, place, at + rng.below(1_000)));
         }
         house.fixes(&fixes);
@@ -74,7 +78,8 @@ fn whole(tracks: &Tracks, query: &TrackQuery) -> Vec<Fix> {
 
 fn check(tracks: &Tracks, sent: &Sent, floor: u64, rng: &mut Rng) {
     let sorted = |fixes: Vec<Fix>| {
-        let mut keys: Vec<(u64, String)> = fixes.iter().map(|fix| (fix.at.get(), format!("{:?}", fix.point))).collect();
+        let mut keys: Vec<(u64, String)> =
+            fixes.iter().map(|fix| (fix.at.get(), format!("{:?}", fix.point))).collect();
         keys.sort();
         keys
     };
@@ -83,7 +88,8 @@ fn check(tracks: &Tracks, sent: &Sent, floor: u64, rng: &mut Rng) {
         let limit = 1 + usize::try_from(rng.below(30)).unwrap();
         assert_eq!(sorted(whole(tracks, &query(device, limit))), sorted(kept.clone().collect()), "{device}");
         let (from, to) = (1_000_000 + rng.below(200_000), 1_000_000 + rng.below(400_000));
-        let cut = TrackQuery { from: Some(Millis::new(from)), to: Some(Millis::new(to)), ..query(device, limit) };
+        let cut =
+            TrackQuery { from: Some(Millis::new(from)), to: Some(Millis::new(to)), ..query(device, limit) };
         let meant = kept.filter(|fix| (from..=to).contains(&fix.at.get()));
         assert_eq!(sorted(whole(tracks, &cut)), sorted(meant.collect()), "{device} from {from} to {to}");
     }
@@ -103,7 +109,8 @@ fn a_track_is_what_was_sent() {
     send(&house, &mut rng, 50, 9, &mut sent);
     let tracks = open(&house);
     check(&tracks, &sent, 0, &mut rng);
-    let counted = tracks.heat(&Within::everywhere(), None, None, HeatGrid::new("geohash", 1).unwrap()).unwrap();
+    let counted =
+        tracks.heat(&Within::everywhere(), None, None, HeatGrid::new("geohash", 1).unwrap()).unwrap();
     let all: usize = sent.values().map(Vec::len).sum();
     assert_eq!(counted.fixes, all as u64);
 }

@@ -71,7 +71,8 @@ pub(crate) async fn collection(
 /// The resource behind a collection, and what of it the caller may see.
 pub(super) fn find(app: &App, principal: &Principal, name: &str) -> Result<(Arc<Resource>, Sight), Problem> {
     let unknown = || Problem::new(Slug::NotFound, format!("there is no collection '{name}' with places"));
-    let resource = app.resources().get(name).ok().filter(|resource| has_places(resource)).ok_or_else(unknown)?;
+    let resource =
+        app.resources().get(name).ok().filter(|resource| has_places(resource)).ok_or_else(unknown)?;
     let sight = sight(principal, &resource)?;
     Ok((resource, sight))
 }

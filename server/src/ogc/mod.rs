@@ -21,7 +21,11 @@ pub(crate) const GEO_JSON: &str = "application/geo+json";
 pub(crate) fn routes() -> Routes {
     const ITEMS: &[Param] = &[
         BBOX,
-        Param::new("datetime", "string", "a time, or two with '/' between and '..' for open: of the last change, or of a device's fix"),
+        Param::new(
+            "datetime",
+            "string",
+            "a time, or two with '/' between and '..' for open: of the last change, or of a device's fix",
+        ),
         Param::new("limit", "integer", "features on a page, 1 to 500, 100 without it"),
         Param::new("cursor", "string", "opaque token of the next page; follow the link of relation next"),
         Param::new("f", "string", "json: the only form there is"),
@@ -29,24 +33,38 @@ pub(crate) fn routes() -> Routes {
     let public = |summary| Doc::new(summary, "ogc", Access::Public);
     let doc = |summary| Doc::new(summary, "ogc", Access::SignedIn);
     Routes::new()
-        .schema("OgcLinks", json!({
-            "type": "object", "required": ["links"],
-            "properties": {"links": {"type": "array", "items": {
-                "type": "object", "required": ["href", "rel"],
-                "properties": {
-                    "href": {"type": "string"}, "rel": {"type": "string"}, "type": {"type": "string"},
-                    "title": {"type": "string"},
-                },
-            }}},
-        }))
-        .schema("OgcConformance", json!({
-            "type": "object", "required": ["conformsTo"],
-            "properties": {"conformsTo": {"type": "array", "items": {"type": "string"}}},
-        }))
+        .schema(
+            "OgcLinks",
+            json!({
+                "type": "object", "required": ["links"],
+                "properties": {"links": {"type": "array", "items": {
+                    "type": "object", "required": ["href", "rel"],
+                    "properties": {
+                        "href": {"type": "string"}, "rel": {"type": "string"}, "type": {"type": "string"},
+                        "title": {"type": "string"},
+                    },
+                }}},
+            }),
+        )
+        .schema(
+            "OgcConformance",
+            json!({
+                "type": "object", "required": ["conformsTo"],
+                "properties": {"conformsTo": {"type": "array", "items": {"type": "string"}}},
+            }),
+        )
         .get("/ogc", catalog::landing, public("Landing page of OGC API - Features").answer(200, "OgcLinks"))
-        .get("/ogc/conformance", catalog::conformance, public("What is conformed to").answer(200, "OgcConformance"))
+        .get(
+            "/ogc/conformance",
+            catalog::conformance,
+            public("What is conformed to").answer(200, "OgcConformance"),
+        )
         .get("/ogc/collections", catalog::collections, doc("Collections of features").answer(200, "OgcLinks"))
-        .get("/ogc/collections/{collection}", catalog::collection, doc("One collection").answer(200, "OgcLinks"))
+        .get(
+            "/ogc/collections/{collection}",
+            catalog::collection,
+            doc("One collection").answer(200, "OgcLinks"),
+        )
         .get(
             "/ogc/collections/{collection}/items",
             items::items,

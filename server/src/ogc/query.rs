@@ -30,7 +30,12 @@ pub(super) fn translated(resource: &Resource, params: &Params) -> Result<Params,
             "f" if matches!(value, "json" | "geojson") => {}
             "f" => return Err(Problem::query("f", "only json can be had")),
             member if is_member(resource, member) => conditions.push(equals(member, value)),
-            other => return Err(Problem::query(other, format!("is no parameter or member of '{}'", resource.name))),
+            other => {
+                return Err(Problem::query(
+                    other,
+                    format!("is no parameter or member of '{}'", resource.name),
+                ));
+            }
         }
     }
     if !conditions.is_empty() {
@@ -66,7 +71,8 @@ fn time_member(resource: &Resource) -> &'static str {
 }
 
 fn within_time(member: &str, text: &str) -> Result<Value, Problem> {
-    let refused = || Problem::query("datetime", "expected an RFC 3339 time, or two with '/' between, '..' for open");
+    let refused =
+        || Problem::query("datetime", "expected an RFC 3339 time, or two with '/' between, '..' for open");
     let time = |text: &str| match text.trim() {
         "" | ".." => Ok(None),
         text if date::parse_time(text).is_some() => Ok(Some(text.to_owned())),
@@ -104,6 +110,8 @@ fn is_member(resource: &Resource, name: &str) -> bool {
 /// A text in an address may mean a number or a truth as well.
 fn equals(member: &str, text: &str) -> Value {
     let mut values = vec![json!(text)];
-    values.extend(serde_json::from_str::<Value>(text).ok().filter(|value| value.is_number() || value.is_boolean()));
+    values.extend(
+        serde_json::from_str::<Value>(text).ok().filter(|value| value.is_number() || value.is_boolean()),
+    );
     json!({member: {"$in": values}})
 }

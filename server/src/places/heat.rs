@@ -47,7 +47,9 @@ pub(crate) async fn heat(
     let resource = if counted == Counted::Ads { "ads" } else { "positions" };
     let sight = Sight::of(&principal, Action::Read, resource)?;
     if counted == Counted::Fixes && !sight.is_clear() {
-        return Err(Problem::new(Slug::Forbidden, "counting everybody's fixes needs privilege positions").into());
+        return Err(
+            Problem::new(Slug::Forbidden, "counting everybody's fixes needs privilege positions").into()
+        );
     }
     let (name, grid) = grid(&params)?;
     let part = within(&params)?.unwrap_or_else(Within::everywhere);
@@ -55,7 +57,9 @@ pub(crate) async fn heat(
     if counted == Counted::Fixes {
         wait(&app).await?;
     } else if from.or(to).is_some() {
-        return Err(Problem::query("from", "belongs to of=fixes: devices and ads are where they are now").into());
+        return Err(
+            Problem::query("from", "belongs to of=fixes: devices and ads are where they are now").into()
+        );
     }
     catch_up(&app).await?;
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -63,9 +67,7 @@ pub(crate) async fn heat(
     let asked = app.clone();
     app.scan(move |_| -> Result<Response, Problem> {
         let heat = match (counted, sight.owner()) {
-            (Counted::Fixes, _) => {
-                asked.tracks().heat(&part, from, to, grid).map_err(over_budget)?.heat
-            }
+            (Counted::Fixes, _) => asked.tracks().heat(&part, from, to, grid).map_err(over_budget)?.heat,
             (Counted::Ads, _) => count(grid, asked.geo().ad_places(&part)?)?,
             (Counted::Devices, None) => count(grid, asked.geo().device_places(&part)?)?,
             (Counted::Devices, Some(owner)) => {

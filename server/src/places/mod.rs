@@ -43,11 +43,8 @@ pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
 /// Parameters that name a part of the earth; one at a time.
 pub(crate) const NEAR: Param =
     Param::new("near", "string", "lon,lat or lon,lat,radius_m: nearest first, with distance_m in metres");
-pub(crate) const BBOX: Param = Param::new(
-    "bbox",
-    "string",
-    "west,south,east,north in degrees; west > east crosses the antimeridian",
-);
+pub(crate) const BBOX: Param =
+    Param::new("bbox", "string", "west,south,east,north in degrees; west > east crosses the antimeridian");
 pub(crate) const POLYGON: Param = Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon");
 pub(crate) const TILE: Param = Param::new("tile", "string", "zoom/column/row of a web map");
 pub(crate) const ALONG: Param =
@@ -63,7 +60,11 @@ pub(crate) fn routes() -> Routes {
         TILE,
         ALONG,
         WIDTH,
-        Param::new("where", "string", "condition in JSON on device, at, speed, heading, accuracy, fields, distance_m"),
+        Param::new(
+            "where",
+            "string",
+            "condition in JSON on device, at, speed, heading, accuracy, fields, distance_m",
+        ),
         Param::new("max_results", "integer", "devices at the most, 1 to 10000, 1000 without it"),
         Param::new("cursor", "string", "opaque token of the next page"),
     ];
@@ -87,8 +88,10 @@ pub(crate) fn routes() -> Routes {
         ALONG,
         WIDTH,
     ];
-    const FENCE_PAIR: &[Param] =
-        &[Param::new("fence", "string", "id of the fence"), Param::new("device", "string", "id of the device")];
+    const FENCE_PAIR: &[Param] = &[
+        Param::new("fence", "string", "id of the fence"),
+        Param::new("device", "string", "id of the device"),
+    ];
     const PAIR: &[Param] =
         &[Param::new("ad", "string", "id of the ad"), Param::new("adlist", "string", "id of the adlist")];
     Routes::new()

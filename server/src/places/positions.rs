@@ -181,7 +181,8 @@ impl Question {
             for hit in hits {
                 looked += 1;
                 if looked > LOOKED_MAX {
-                    let detail = format!("more than {LOOKED_MAX} devices would be looked at; ask for a smaller part");
+                    let detail =
+                        format!("more than {LOOKED_MAX} devices would be looked at; ask for a smaller part");
                     return Err(Problem::new(Slug::PlanOverBudget, detail).with("documents_max", LOOKED_MAX));
                 }
                 if filter.is_everything() || filter.matches(&item(&hit)) {

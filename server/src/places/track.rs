@@ -19,8 +19,8 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Params, date};
 use crate::http::Answer;
-use crate::places::{CATCH_UP_MAX, catch_up};
 use crate::places::devices::check_device;
+use crate::places::{CATCH_UP_MAX, catch_up};
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer};
 
@@ -247,7 +247,10 @@ fn token(seq: PositionSeq, index: u32) -> String {
 
 fn cursor(params: &Params) -> Result<Option<(PositionSeq, u32)>, Problem> {
     let Some(text) = params.get("cursor").filter(|text| !text.is_empty()) else { return Ok(None) };
-    let unknown = || Problem::new(Slug::InvalidCursor, "the cursor is not one of a track").issue("cursor", "unknown cursor");
+    let unknown = || {
+        Problem::new(Slug::InvalidCursor, "the cursor is not one of a track")
+            .issue("cursor", "unknown cursor")
+    };
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unknown())?;
     let bytes: [u8; CURSOR_BYTES] = bytes.try_into().map_err(|_| unknown())?;
     let (seq, index) = bytes.split_first_chunk::<8>().ok_or_else(unknown)?;

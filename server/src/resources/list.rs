@@ -55,7 +55,9 @@ struct Page<'a> {
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
-    with_page(app, sight, resource, params, |page, found, seq, secret| page.render(params, found, seq, secret))
+    with_page(app, sight, resource, params, |page, found, seq, secret| {
+        page.render(params, found, seq, secret)
+    })
 }
 
 /// The documents of a page, for answers in another form.
@@ -180,7 +182,8 @@ impl Page<'_> {
             last = Some(row);
         }
         let more = last.filter(|_| found.rows.len() > documents.len());
-        let next = more.zip(secret).and_then(|(row, secret)| query.next_cursor(seq.get(), row.key.clone(), secret));
+        let next =
+            more.zip(secret).and_then(|(row, secret)| query.next_cursor(seq.get(), row.key.clone(), secret));
         Ok(Selection { documents, total: found.total, next })
     }
 

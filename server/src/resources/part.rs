@@ -39,9 +39,7 @@ fn numbers(text: &str) -> Option<Vec<f64>> {
 fn near(text: &str) -> Result<Within, String> {
     match numbers(text).as_deref() {
         Some(&[lon, lat]) => Point::new(lon, lat).map(Within::nearest),
-        Some(&[lon, lat, radius_m]) => {
-            Point::new(lon, lat).map(|center| Within::Near { center, radius_m })
-        }
+        Some(&[lon, lat, radius_m]) => Point::new(lon, lat).map(|center| Within::Near { center, radius_m }),
         _ => Err("expected near=lon,lat or near=lon,lat,radius_m".to_owned()),
     }
 }
@@ -87,7 +85,8 @@ fn shape(name: &str, text: &str) -> Result<Shape, String> {
 
 fn parse_shape(name: &str, geometry: &Value) -> Result<Shape, String> {
     Shape::parse(name, geometry).map_err(|issues| {
-        let told: Vec<String> = issues.into_iter().map(|(field, message)| format!("{field}: {message}")).collect();
+        let told: Vec<String> =
+            issues.into_iter().map(|(field, message)| format!("{field}: {message}")).collect();
         told.join("; ")
     })
 }

@@ -21,7 +21,11 @@ const LIST: &[Param] = &[
     TILE,
     ALONG,
     WIDTH,
-    Param::new("contains", "string", "lon,lat: fences and adlists that hold the place, without other conditions"),
+    Param::new(
+        "contains",
+        "string",
+        "lon,lat: fences and adlists that hold the place, without other conditions",
+    ),
     Param::new("as_of", "string", "a log sequence or a time of the past"),
     Param::new("min_seq", "integer", "wait up to 5 s until search has seen this log sequence"),
 ];

@@ -34,10 +34,15 @@ async fn whole(client: &Client, path: &str) -> Vec<i64> {
         };
         let times = page["properties"]["times"].as_array().expect("times");
         assert_eq!(times.len(), places.len(), "{page}");
-        let step = |place: &Value| ((place[0].as_f64().expect("a longitude") - 10.0) * 1_000.0).round() as i64;
+        let step =
+            |place: &Value| ((place[0].as_f64().expect("a longitude") - 10.0) * 1_000.0).round() as i64;
         found.extend(places.iter().map(step));
         let links = page["links"].as_array().expect("links");
-        next = links.iter().find(|link| link["rel"] == "next").and_then(|link| link["href"].as_str()).map(str::to_owned);
+        next = links
+            .iter()
+            .find(|link| link["rel"] == "next")
+            .and_then(|link| link["href"].as_str())
+            .map(str::to_owned);
     }
     found
 }
@@ -68,7 +73,8 @@ async fn tracks_in_pages_and_forms() {
     assert_eq!(line["properties"]["times"][2], "2026-01-01T00:00:02Z");
     let points = admin.read("/api/devices/bus/track?limit=3&form=points").await;
     assert_eq!(points["features"][2]["properties"]["fields"]["n"], 2, "{points}");
-    let moving = admin.get("/api/devices/bus/track?limit=3").header("accept", "application/vnd.dateline.mf+json");
+    let moving =
+        admin.get("/api/devices/bus/track?limit=3").header("accept", "application/vnd.dateline.mf+json");
     let moving = moving.reply().await.expect(200);
     assert_eq!(moving.header("content-type"), Some("application/vnd.dateline.mf+json"));
     let moving = moving.json();

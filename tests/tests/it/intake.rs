@@ -34,14 +34,14 @@ async fn the_forms_agree() {
     let admin = Client::admin(&server).await;
     let send = |media_type: &'static str, body: Vec<u8>| {
         let admin = admin.clone();
-        async move {
-            admin.call("POST", "/api/positions").raw(media_type, body).reply().await.expect(202).json()
-        }
+        async move { admin.call("POST", "/api/positions").raw(media_type, body).reply().await.expect(202).json() }
     };
-    let item = |device: &str| json!({
-        "device": device, "lon": 13.405, "lat": -52.52, "at": "2026-01-31T12:00:00.25Z", "speed": 2.5,
-        "heading": 90, "accuracy": 4, "fields": {"b": [1, {"c": null}]},
-    });
+    let item = |device: &str| {
+        json!({
+            "device": device, "lon": 13.405, "lat": -52.52, "at": "2026-01-31T12:00:00.25Z", "speed": 2.5,
+            "heading": 90, "accuracy": 4, "fields": {"b": [1, {"c": null}]},
+        })
+    };
     let lines = format!("{}\r\n\n{}", item("line"), item("l\u{e9}\"n"));
     assert_eq!(send("application/x-ndjson", lines.into()).await["accepted"], 2);
     assert_eq!(send("application/json", json!([item("array")]).to_string().into()).await["accepted"], 1);
@@ -73,13 +73,18 @@ async fn the_forms_agree() {
         good(b"p2"),
     ];
     let taken = send("application/vnd.dateline.positions", packed(&records)).await;
-    let refused: Vec<u64> =
-        taken["rejected"].as_array().expect("rejected").iter().filter_map(|item| item["index"].as_u64()).collect();
+    let refused: Vec<u64> = taken["rejected"]
+        .as_array()
+        .expect("rejected")
+        .iter()
+        .filter_map(|item| item["index"].as_u64())
+        .collect();
     assert_eq!((&taken["accepted"], refused), (&json!(2), vec![1, 2, 3, 4, 5, 6]), "{taken}");
     // A frame that is not whole is no frame.
     let whole = packed(&records);
     for bad in [&whole[..whole.len() - 1], &whole[1..], &[&whole[..], &[0]].concat()] {
-        let reply = admin.call("POST", "/api/positions").raw("application/vnd.dateline.positions", bad.to_vec());
+        let reply =
+            admin.call("POST", "/api/positions").raw("application/vnd.dateline.positions", bad.to_vec());
         problem("a broken frame", &reply.reply().await, 400);
     }
     let many = "{\"device\":\"d\",\"lon\":1,\"lat\":2}\n".repeat(50_001);

@@ -15,18 +15,22 @@ async fn stock(admin: &Client) {
         "place": {"type": "dict"}, "kind": {"type": "string"}, "height": {"type": "number"},
     }});
     admin.post("/api/collections", &trees).reply().await.expect(201);
-    let tree = |n: u32| json!({
-        "_id": format!("tree-{n:03}"), "kind": if n % 2 == 0 { "oak" } else { "elm" }, "height": n,
-        "place": {"type": "Point", "coordinates": [10.0 + f64::from(n) * 0.01, 60.0]},
-    });
+    let tree = |n: u32| {
+        json!({
+            "_id": format!("tree-{n:03}"), "kind": if n % 2 == 0 { "oak" } else { "elm" }, "height": n,
+            "place": {"type": "Point", "coordinates": [10.0 + f64::from(n) * 0.01, 60.0]},
+        })
+    };
     let trees: Vec<Value> = (0..250).map(tree).collect();
     admin.post("/api/trees", &json!(trees)).reply().await.expect(201);
-    let ad = json!({"_id": "bike", "title": "A bike", "category": "bikes", "price": 90, "coords": [60.0, 10.5]});
+    let ad =
+        json!({"_id": "bike", "title": "A bike", "category": "bikes", "price": 90, "coords": [60.0, 10.5]});
     admin.post("/api/ads", &ad).reply().await.expect(201);
     let fence = json!({"name": "Centre", "circle": {"center": [10.5, 60.0], "radius_m": 800}});
     admin.put_new("/api/fences/centre", &fence).reply().await.expect(201);
-    let fixes: Vec<Value> =
-        (0..120).map(|n| json!({"device": format!("bus-{n:03}"), "lon": 10.0, "lat": 60.0, "speed": n % 3})).collect();
+    let fixes: Vec<Value> = (0..120)
+        .map(|n| json!({"device": format!("bus-{n:03}"), "lon": 10.0, "lat": 60.0, "speed": n % 3}))
+        .collect();
     admin.post("/api/positions", &json!(fixes)).reply().await.expect(202);
 }
 
@@ -49,7 +53,8 @@ async fn collections_and_their_features() {
     let landing = stranger.get("/ogc").reply().await.expect(200).json();
     for rel in ["self", "service-desc", "conformance", "data"] {
         let link = landing["links"].as_array().and_then(|links| links.iter().find(|link| link["rel"] == rel));
-        let href = link.and_then(|link| link["href"].as_str()).unwrap_or_else(|| panic!("no {rel} in {landing}"));
+        let href =
+            link.and_then(|link| link["href"].as_str()).unwrap_or_else(|| panic!("no {rel} in {landing}"));
         let path = href.strip_prefix(&admin.url()).expect("a link of this server");
         admin.get(path).reply().await.expect(200);
     }
@@ -57,15 +62,20 @@ async fn collections_and_their_features() {
     assert!(conforms["conformsTo"].to_string().contains("ogcapi-features-1/1.0/conf/core"), "{conforms}");
     problem("without credentials", &stranger.get("/ogc/collections").reply().await, 401);
     let collections = admin.read("/ogc/collections").await;
-    let names: Vec<&str> =
-        collections["collections"].as_array().expect("collections").iter().filter_map(|c| c["id"].as_str()).collect();
+    let names: Vec<&str> = collections["collections"]
+        .as_array()
+        .expect("collections")
+        .iter()
+        .filter_map(|c| c["id"].as_str())
+        .collect();
     assert_eq!(names, ["ads", "devices", "fences", "trees"]);
     admin.get("/ogc/collections/trees").reply().await.expect(200);
     problem("no places", &admin.get("/ogc/collections/users").reply().await, 404);
     problem("no such thing", &admin.get("/ogc/collections/clouds/items").reply().await, 404);
 
     for (collection, count) in [("trees", 250), ("devices", 120), ("ads", 1), ("fences", 1)] {
-        let (mut found, mut path) = (Vec::new(), Some(format!("/ogc/collections/{collection}/items?limit=40")));
+        let (mut found, mut path) =
+            (Vec::new(), Some(format!("/ogc/collections/{collection}/items?limit=40")));
         while let Some(asked) = path.take() {
             let reply = admin.get(&asked).reply().await.expect(200);
             assert_eq!(reply.header("content-type"), Some("application/geo+json"));

@@ -43,22 +43,35 @@ async fn things(admin: &Client, rng: &mut fastrand::Rng) -> Vec<Thing> {
         .collect();
     for part in things.chunks(500) {
         let point = |thing: &Thing| json!({"type": "Point", "coordinates": [thing.place.0, thing.place.1]});
-        let ads: Vec<Value> = part.iter().map(|thing| json!({
-            "_id": thing.id, "title": format!("a {}", thing.category), "category": thing.category,
-            "price": thing.price, "location": point(thing),
-        })).collect();
+        let ads: Vec<Value> = part
+            .iter()
+            .map(|thing| {
+                json!({
+                    "_id": thing.id, "title": format!("a {}", thing.category), "category": thing.category,
+                    "price": thing.price, "location": point(thing),
+                })
+            })
+            .collect();
         admin.post("/api/ads", &json!(ads)).reply().await.expect(201);
-        let shops: Vec<Value> = part.iter().map(|thing| json!({
-            "_id": thing.id, "category": thing.category, "price": thing.price, "at": point(thing),
-        })).collect();
+        let shops: Vec<Value> = part
+            .iter()
+            .map(|thing| {
+                json!({
+                    "_id": thing.id, "category": thing.category, "price": thing.price, "at": point(thing),
+                })
+            })
+            .collect();
         admin.post("/api/shops", &json!(shops)).reply().await.expect(201);
-        let lines: String = part.iter().map(|thing| {
-            let fix = json!({
-                "device": thing.id, "lon": thing.place.0, "lat": thing.place.1, "speed": thing.price,
-                "fields": {"category": thing.category},
-            });
-            format!("{fix}\n")
-        }).collect();
+        let lines: String = part
+            .iter()
+            .map(|thing| {
+                let fix = json!({
+                    "device": thing.id, "lon": thing.place.0, "lat": thing.place.1, "speed": thing.price,
+                    "fields": {"category": thing.category},
+                });
+                format!("{fix}\n")
+            })
+            .collect();
         let taken = admin.call("POST", "/api/positions").raw("application/x-ndjson", lines).reply().await;
         assert_eq!(taken.expect(202).json()["accepted"], part.len());
     }
@@ -66,7 +79,12 @@ async fn things(admin: &Client, rng: &mut fastrand::Rng) -> Vec<Thing> {
 }
 
 /// All pages of a list, each named item once.
-async fn all(admin: &Client, path: &str, name: &str, parameters: &[(&str, &str)]) -> Vec<(String, Option<f64>)> {
+async fn all(
+    admin: &Client,
+    path: &str,
+    name: &str,
+    parameters: &[(&str, &str)],
+) -> Vec<(String, Option<f64>)> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
         let mut asked = parameters.to_vec();
@@ -133,8 +151,10 @@ async fn nearest_first_with_conditions_in_pages() {
     let mut got = ids(&list);
     got.sort_unstable();
     let lamps = things.iter().filter(|thing| thing.category == "lamps");
-    let want: Vec<&str> =
-        lamps.filter(|thing| distance_m((180.0, 0.0), thing.place) <= 5_000.0).map(|thing| thing.id.as_str()).collect();
+    let want: Vec<&str> = lamps
+        .filter(|thing| distance_m((180.0, 0.0), thing.place) <= 5_000.0)
+        .map(|thing| thing.id.as_str())
+        .collect();
     assert_eq!(got, want);
 }
 
@@ -150,20 +170,32 @@ async fn areas_of_every_kind() {
     let turned = |lon: f64| if lon < 0.0 { lon + 360.0 } else { lon };
     type Holds<'a> = Box<dyn Fn(Place) -> bool + 'a>;
     let areas: [(Vec<(&str, &str)>, Holds<'_>); 5] = [
-        (vec![("bbox", "179.9,-0.05,-179.95,0.1")], Box::new(|(lon, lat)| {
-            (179.9..=180.05).contains(&turned(lon)) && (-0.05..=0.1).contains(&lat)
-        })),
-        (vec![("polygon", &polygon)], Box::new(|(lon, lat)| {
-            (179.95..=180.05).contains(&turned(lon)) && (-0.1..=0.1).contains(&lat)
-        })),
-        (vec![("tile", "8/255/127")], Box::new(|(lon, lat)| lon >= 178.593_75 && (0.0..=1.4058).contains(&lat))),
-        (vec![("along", &line), ("width_m", "3000")], Box::new(|(lon, lat)| {
-            let nearest = turned(lon).clamp(179.9, 180.1);
-            distance_m((lon, lat), (if nearest >= 180.0 { nearest - 360.0 } else { nearest }, 0.0)) <= 3_000.0
-        })),
-        (vec![("along", "179.9,0;-179.9,0"), ("width_m", "50")], Box::new(|(lon, lat)| {
-            (179.9..=180.1).contains(&turned(lon)) && distance_m((lon, lat), (lon, 0.0)) <= 50.0
-        })),
+        (
+            vec![("bbox", "179.9,-0.05,-179.95,0.1")],
+            Box::new(|(lon, lat)| (179.9..=180.05).contains(&turned(lon)) && (-0.05..=0.1).contains(&lat)),
+        ),
+        (
+            vec![("polygon", &polygon)],
+            Box::new(|(lon, lat)| (179.95..=180.05).contains(&turned(lon)) && (-0.1..=0.1).contains(&lat)),
+        ),
+        (
+            vec![("tile", "8/255/127")],
+            Box::new(|(lon, lat)| lon >= 178.593_75 && (0.0..=1.4058).contains(&lat)),
+        ),
+        (
+            vec![("along", &line), ("width_m", "3000")],
+            Box::new(|(lon, lat)| {
+                let nearest = turned(lon).clamp(179.9, 180.1);
+                distance_m((lon, lat), (if nearest >= 180.0 { nearest - 360.0 } else { nearest }, 0.0))
+                    <= 3_000.0
+            }),
+        ),
+        (
+            vec![("along", "179.9,0;-179.9,0"), ("width_m", "50")],
+            Box::new(|(lon, lat)| {
+                (179.9..=180.1).contains(&turned(lon)) && distance_m((lon, lat), (lon, 0.0)) <= 50.0
+            }),
+        ),
     ];
     for (parameters, holds) in &areas {
         let mut want: Vec<&str> =
@@ -184,16 +216,21 @@ async fn areas_of_every_kind() {
     // Counts by cell are counts of the same things.
     for (grid, precision) in [("h3", "5"), ("geohash", "4")] {
         for of in ["devices", "ads", "fixes"] {
-            let asked = query(&[("of", of), ("grid", grid), ("precision", precision), ("bbox", "179,-1,-179,1")]);
+            let asked =
+                query(&[("of", of), ("grid", grid), ("precision", precision), ("bbox", "179,-1,-179,1")]);
             let heat = admin.read(&format!("/api/heat?{asked}")).await;
             let within = things.iter().filter(|thing| (179.0..=181.0).contains(&turned(thing.place.0)));
-            let counts = heat["cells"].as_array().expect("cells").iter().filter_map(|cell| cell["count"].as_u64());
+            let counts =
+                heat["cells"].as_array().expect("cells").iter().filter_map(|cell| cell["count"].as_u64());
             let counts: Vec<u64> = counts.collect();
             assert_eq!(counts.iter().sum::<u64>(), within.count() as u64, "{of} by {grid}");
-            assert!(counts.is_sorted_by(|a, b| a >= b) && heat["total"].as_u64() == Some(counts.iter().sum()));
+            assert!(
+                counts.is_sorted_by(|a, b| a >= b) && heat["total"].as_u64() == Some(counts.iter().sum())
+            );
         }
     }
-    let drawn = admin.get("/api/heat?of=ads&precision=3").header("accept", "application/geo+json").reply().await;
+    let drawn =
+        admin.get("/api/heat?of=ads&precision=3").header("accept", "application/geo+json").reply().await;
     let drawn = drawn.expect(200).json();
     assert_eq!(drawn["features"][0]["geometry"]["type"], "Polygon", "{drawn}");
     problem("too fine", &admin.get("/api/heat?of=ads&grid=geohash&precision=13").reply().await, 400);
@@ -240,12 +277,17 @@ async fn what_holds_a_place_and_why() {
     assert_eq!(ann.read("/api/explain/fence?fence=small&device=phone").await["inside"], json!(true));
     problem("another's device", &ann.get("/api/explain/fence?fence=small&device=bus").reply().await, 404);
     problem_of("no device", &admin.get("/api/explain/fence?fence=small").reply().await, 400, "device");
-    for bad in ["near=1", "tile=3/8/0", "along=0,0;1,1", "near=1,1,-2", "near=1,1&bbox=1,1,2,2", "polygon=5"] {
+    for bad in ["near=1", "tile=3/8/0", "along=0,0;1,1", "near=1,1,-2", "near=1,1&bbox=1,1,2,2", "polygon=5"]
+    {
         problem(bad, &admin.get(&format!("/api/ads?{bad}")).reply().await, 400);
         problem(bad, &admin.get(&format!("/api/positions?{bad}")).reply().await, 400);
     }
     let page = admin.read("/api/positions?near=10,60&max_results=1").await;
     let cursor = next_cursor(&page).expect("a second page");
     let other = query(&[("near", "11,60"), ("max_results", "1"), ("cursor", &cursor)]);
-    problem("a cursor of another question", &admin.get(&format!("/api/positions?{other}")).reply().await, 400);
+    problem(
+        "a cursor of another question",
+        &admin.get(&format!("/api/positions?{other}")).reply().await,
+        400,
+    );
 }

@@ -20,7 +20,13 @@ use workload::Fleet;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Made-up fixes: uniform, cities, roads, or a stadium
-    #[arg(long, value_enum, ignore_case = true, required_unless_present = "replay", conflicts_with = "replay")]
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        required_unless_present = "replay",
+        conflicts_with = "replay"
+    )]
     workload: Option<Kind>,
     /// A recorded track to play: CSV or NDJSON
     #[arg(long)]
@@ -132,7 +138,11 @@ async fn send(args: &Args) -> Result<(), String> {
         (None, None) => return Err("name a --workload or a --replay".to_owned()),
     };
     println!("{report}");
-    if report.failed == 0 { Ok(()) } else { Err(format!("{} requests failed: {}", report.failed, report.first)) }
+    if report.failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{} requests failed: {}", report.failed, report.first))
+    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ fn lines(text: &str) -> Result<Vec<Fix>, String> {
 fn rows(text: &str) -> Result<Vec<Fix>, String> {
     let head = text.lines().next().unwrap_or_default();
     let delimiter = if head.matches(';').count() > head.matches(',').count() { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
     let names: Vec<String> =
         reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_ascii_lowercase).collect();
     let column = |known: &[&str]| {
@@ -133,10 +134,25 @@ mod tests {
             let found = (fixes[0].device.as_str(), fixes[0].lon, fixes[0].at_ms);
             assert_eq!(found, (device, lon, at.as_millisecond().unsigned_abs()));
         };
-        check("ID,ais_pos_timestamp,longitude,latitude\n1,20/03/2021 00:22,32.3,31.4", "1", 32.3, "2021-03-20T00:22:00Z");
+        check(
+            "ID,ais_pos_timestamp,longitude,latitude\n1,20/03/2021 00:22,32.3,31.4",
+            "1",
+            32.3,
+            "2021-03-20T00:22:00Z",
+        );
         check("X;Y;tracker;t\n116.4;39.8;19;2008-12-11 04:42:14+00", "19", 116.4, "2008-12-11T04:42:14Z");
-        check("\"vehicle_id\",\"timestamp\",latitude,longitude\n\"47\",\"2026-01-26 15:57:02\",53.4,-2.9", "47", -2.9, "2026-01-26T15:57:02Z");
-        check("{\"device\":\"d\",\"lon\":1.5,\"lat\":2,\"at\":\"2026-01-01T00:00:00Z\"}", "d", 1.5, "2026-01-01T00:00:00Z");
+        check(
+            "\"vehicle_id\",\"timestamp\",latitude,longitude\n\"47\",\"2026-01-26 15:57:02\",53.4,-2.9",
+            "47",
+            -2.9,
+            "2026-01-26T15:57:02Z",
+        );
+        check(
+            "{\"device\":\"d\",\"lon\":1.5,\"lat\":2,\"at\":\"2026-01-01T00:00:00Z\"}",
+            "d",
+            1.5,
+            "2026-01-01T00:00:00Z",
+        );
         assert!(rows("a,b\n1,2").is_err());
     }
 

@@ -231,9 +231,14 @@ impl Format {
                 (Self::Json, _) => ",",
                 _ => "",
             };
-            let at = jiff::Timestamp::from_millisecond(i64::try_from(fix.at_ms).unwrap_or(0)).unwrap_or_default();
+            let at =
+                jiff::Timestamp::from_millisecond(i64::try_from(fix.at_ms).unwrap_or(0)).unwrap_or_default();
             let device = Value::from(fix.device.as_str());
-            let _ = write!(text, "{before}{{\"device\":{device},\"lon\":{},\"lat\":{},\"at\":\"{at}\"", fix.lon, fix.lat);
+            let _ = write!(
+                text,
+                "{before}{{\"device\":{device},\"lon\":{},\"lat\":{},\"at\":\"{at}\"",
+                fix.lon, fix.lat
+            );
             for (name, number) in [("speed", fix.speed), ("heading", fix.heading)] {
                 if let Some(number) = number {
                     let _ = write!(text, ",\"{name}\":{number}");

@@ -118,7 +118,13 @@ fn mover(kind: Kind, cities: &[City], rng: &mut Rng) -> Mover {
         Kind::Roads => {
             let street = |rng: &mut Rng| (between(rng, -10e3, 10e3) / STREET_M).round() * STREET_M;
             let at = (street(rng), street(rng));
-            Mover { home: (2.35, 48.86), at, heading: f64::from(rng.u8(0..4)) * 90.0, speed: class, reach_m: 10e3 }
+            Mover {
+                home: (2.35, 48.86),
+                at,
+                heading: f64::from(rng.u8(0..4)) * 90.0,
+                speed: class,
+                reach_m: 10e3,
+            }
         }
         Kind::Stadium => {
             let (turn, out) = (rng.f64() * std::f64::consts::TAU, 100.0 * rng.f64().sqrt());
@@ -161,7 +167,8 @@ impl Mover {
         let place = if north { self.at.1 } else { self.at.0 };
         let forward = self.heading < 180.0;
         let cell = place / STREET_M;
-        let crossing = if forward { (cell + 1e-9).floor() + 1.0 } else { (cell - 1e-9).ceil() - 1.0 } * STREET_M;
+        let crossing =
+            if forward { (cell + 1e-9).floor() + 1.0 } else { (cell - 1e-9).ceil() - 1.0 } * STREET_M;
         let left = (crossing - place).abs();
         if left > self.speed {
             self.ahead(self.speed);
@@ -172,8 +179,20 @@ impl Mover {
         if east.abs().max(north.abs()) > self.reach_m {
             // Too far out: turn towards home.
             self.heading = match east.abs() > north.abs() {
-                true => if east > 0.0 { 270.0 } else { 90.0 },
-                false => if north > 0.0 { 180.0 } else { 0.0 },
+                true => {
+                    if east > 0.0 {
+                        270.0
+                    } else {
+                        90.0
+                    }
+                }
+                false => {
+                    if north > 0.0 {
+                        180.0
+                    } else {
+                        0.0
+                    }
+                }
             };
         } else if rng.f64() < 0.4 {
             let turn = if rng.bool() { 90.0 } else { 270.0 };
