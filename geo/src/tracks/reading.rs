@@ -74,7 +74,7 @@ impl Tracks {
                 return Ok(page.end());
             }
         }
-        page.read(open)?;
+        let _full = page.read(open)?;
         Ok(page.end())
     }
 
