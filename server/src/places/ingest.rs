@@ -25,6 +25,9 @@ use crate::http::{Answer, RawBody};
 use crate::places::answers::owner_of;
 use crate::resources::{Prefer, Sight, answer};
 
+/// A larger body is read on a thread of its own, so that other requests need not wait for it.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
 /// `POST /api/positions`: good items are taken, bad ones are told by index.
 pub(crate) async fn take(
     State(app): State<App>,
@@ -34,7 +37,13 @@ pub(crate) async fn take(
 ) -> Answer {
     Sight::of(&principal, Action::Create, "positions")?;
     let now = app.store().now();
-    let (mut fixes, mut rejected) = read(&headers, &body, now)?;
+    let media_type = media_type(&headers);
+    let (mut fixes, mut rejected) = if body.len() > INLINE_BYTES_MAX {
+        let reading = tokio::task::spawn_blocking(move || read(&media_type, &body, now));
+        reading.await.map_err(|error| Error::internal(format!("reading positions failed: {error}")))??
+    } else {
+        read(&media_type, &body, now)?
+    };
     refuse_foreign(&app, &principal, &mut fixes, &mut rejected)?;
     rejected.sort_by_key(|(index, _)| *index);
     let accepted = fixes.len();
@@ -65,15 +74,18 @@ async fn store(app: &App, fixes: &[Fix], headers: &HeaderMap) -> Result<dateline
 
 type Numbered<T> = Vec<(usize, T)>;
 
+fn media_type(headers: &HeaderMap) -> String {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Items by their index: the good ones, and why the others are not.
 fn read(
-    headers: &HeaderMap,
+    media_type: &str,
     body: &Bytes,
     now: Millis,
 ) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let items = match media_type.as_str() {
+    let items = match media_type {
         "application/vnd.dateline.positions" => {
             let fixes = dateline_geo::decode_fixes(body, now)
                 .map_err(|error| Problem::new(Slug::BadRequest, format!("packed positions: {error}")))?;
