@@ -280,6 +280,24 @@ mod tests {
         assert!(Segment::open(&path, StoreId([8; 16])).is_err());
     }
 
+    /// A record of the lane takes 30 bytes and more for each fix; this is what the index adds to it.
+    #[test]
+    fn a_posting_takes_few_bytes() {
+        let check = |what: &str, devices: u64, batches: u64, fixes: u64, most: f64| {
+            let mut postings: Vec<u64> = (0..fixes)
+                .map(|n| posting(name_of(&format!("device-{}", n % devices)), n * batches / fixes))
+                .collect();
+            postings.sort_unstable();
+            postings.dedup();
+            let each = encode(STORE, &facts(&postings), &postings).len() as f64 / fixes as f64;
+            eprintln!("{what}: {each:.2} bytes a fix");
+            assert!(each < most, "{what}: {each}");
+        };
+        check("a million devices once, 1,000 fixes a batch", 1 << 20, 1_049, 1 << 20, 5.5);
+        check("100,000 devices ten times, 500 fixes a batch", 100_000, 2_098, 1 << 20, 2.5);
+        check("1,000 devices, a fix a batch", 1_000, 65_000, 65_000, 2.5);
+    }
+
     #[test]
     fn damage_is_told() {
         let postings = [posting(5, 3), posting(5, 200), posting(9, 1)];
