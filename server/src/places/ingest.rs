@@ -80,11 +80,7 @@ fn media_type(headers: &HeaderMap) -> String {
 }
 
 /// Items by their index: the good ones, and why the others are not.
-fn read(
-    media_type: &str,
-    body: &Bytes,
-    now: Millis,
-) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
+fn read(media_type: &str, body: &Bytes, now: Millis) -> Result<(Numbered<Fix>, Numbered<String>), Problem> {
     let items = match media_type {
         "application/vnd.dateline.positions" => {
             let fixes = dateline_geo::decode_fixes(body, now)
