@@ -4,6 +4,7 @@
 //! touches a pole takes the whole row, because there longitude means nothing. The same extent also has a `Cap`,
 //! a circle on the sphere, for trees of unit vectors.
 
+use geo::Line;
 use rstar::AABB;
 
 use crate::point::{EARTH_RADIUS_M, HALF_TURN, Point, QUARTER_TURN, TURN, UNITS_PER_DEGREE, Unit, chord2_of};
@@ -30,6 +31,14 @@ impl Extent {
     pub(crate) fn of_point(point: Point) -> Self {
         let (x, y) = (f64::from(point.lon_units()), f64::from(point.lat_units()));
         Self { west: x, south: y, east: x, north: y }
+    }
+
+    /// Of an unrolled edge that goes less than once round the earth.
+    pub(crate) fn of_edge(edge: &Line<f64>) -> Self {
+        let (a, b) = (edge.start, edge.end);
+        let (west, east) = (a.x.min(b.x), a.x.max(b.x));
+        let shift = ((west - WEST) / TURN as f64).floor() * TURN as f64;
+        Self { west: west - shift, south: a.y.min(b.y), east: east - shift, north: a.y.max(b.y) }
     }
 
     /// From corners in degrees; `west > east` means across the antimeridian.

@@ -13,6 +13,8 @@ use crate::time::{parse_time, time_text};
 pub const FUTURE_MS_MAX: u64 = 5 * 60 * 1000;
 /// The largest `fields` object, in bytes of JSON.
 pub const FIELDS_BYTES_MAX: usize = 4096;
+/// The longest life of a fix, in seconds: a year.
+const TTL_S_MAX: u32 = 366 * 86_400;
 
 /// Where a device was, and when.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +31,16 @@ pub struct Fix {
     pub heading: Option<f64>,
     /// Radius of the likely error in metres.
     pub accuracy: Option<f64>,
+    /// Metres above sea level.
+    pub altitude: Option<f64>,
+    /// Seconds after which the device is forgotten if it sends nothing more.
+    pub ttl_s: Option<u32>,
     /// A JSON object of the sender's own attributes. A fix without them keeps the earlier ones.
     pub fields: Option<Arc<str>>,
 }
 
 impl Fix {
-    /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"fields"?}`; without `at` the fix is of `now`.
+    /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"altitude"?,"ttl_s"?,"fields"?}`; without `at` the fix is of `now`.
     ///
     /// # Errors
     /// A message for this item: a bad device name, coordinate, time (or one more than five minutes ahead of `now`)
@@ -59,6 +65,8 @@ impl Fix {
             speed: optional_number(object, "speed", |speed| speed >= 0.0)?,
             heading: optional_number(object, "heading", |heading| (-360.0..=360.0).contains(&heading))?,
             accuracy: optional_number(object, "accuracy", |accuracy| accuracy >= 0.0)?,
+            altitude: optional_number(object, "altitude", |altitude| altitude.abs() <= 1e9)?,
+            ttl_s: parse_ttl(object)?,
             fields: parse_fields(object)?,
         };
         fix.check_time(now)?;
@@ -81,11 +89,16 @@ impl Fix {
             "device": self.device.as_str(), "lon": self.point.lon(), "lat": self.point.lat(), "at": time_text(self.at),
         });
         if let Some(object) = body.as_object_mut() {
-            for (name, value) in
-                [("speed", self.speed), ("heading", self.heading), ("accuracy", self.accuracy)]
-            {
+            let numbers = [
+                ("speed", self.speed),
+                ("heading", self.heading),
+                ("accuracy", self.accuracy),
+                ("altitude", self.altitude),
+            ];
+            for (name, value) in numbers {
                 object.extend(value.map(|value| (name.to_owned(), json!(value))));
             }
+            object.extend(self.ttl_s.map(|ttl_s| ("ttl_s".to_owned(), json!(ttl_s))));
             let fields = self.fields.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
             object.extend(fields.map(|fields| ("fields".to_owned(), fields)));
         }
@@ -106,6 +119,13 @@ fn optional_number(
             None => Err(format!("{name}: must be a number")),
         },
     }
+}
+
+fn parse_ttl(object: &Map<String, Value>) -> Result<Option<u32>, String> {
+    let Some(value) = member(object, "ttl_s") else { return Ok(None) };
+    let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+    let in_range = seconds.filter(|seconds| (1..=TTL_S_MAX).contains(seconds));
+    in_range.map(Some).ok_or_else(|| format!("ttl_s: must be whole seconds, 1 to {TTL_S_MAX}"))
 }
 
 fn parse_fields(object: &Map<String, Value>) -> Result<Option<Arc<str>>, String> {
@@ -130,11 +150,11 @@ mod tests {
 
     #[test]
     fn reads_what_devices_send() {
-        let full = json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270,"accuracy":8,"fields":{"battery":80}});
+        let full = json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270,"accuracy":8,"altitude":-3,"ttl_s":60,"fields":{"battery":80}});
         let fix = Fix::parse(&full, NOW).unwrap();
         assert_eq!(
             fix.to_json(),
-            json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270.0,"accuracy":8.0,"fields":{"battery":80}})
+            json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270.0,"accuracy":8.0,"altitude":-3.0,"ttl_s":60,"fields":{"battery":80}})
         );
         let bare = Fix::parse(&json!({"device":"d1","lon":0,"lat":0,"speed":null}), NOW).unwrap();
         assert_eq!((bare.at, bare.speed), (NOW, None));
@@ -158,5 +178,8 @@ mod tests {
         check(json!({"device":"d","lon":1,"lat":1,"at":"2030-01-01T00:00:00Z"}), "future");
         check(json!({"device":"d","lon":1,"lat":1,"speed":-1}), "speed");
         check(json!({"device":"d","lon":1,"lat":1,"fields":[]}), "fields");
+        check(json!({"device":"d","lon":1,"lat":1,"altitude":"high"}), "altitude");
+        check(json!({"device":"d","lon":1,"lat":1,"ttl_s":0}), "ttl_s");
+        check(json!({"device":"d","lon":1,"lat":1,"ttl_s":1.5}), "ttl_s");
     }
 }

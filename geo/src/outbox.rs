@@ -12,7 +12,7 @@ use dateline_engine::{
 };
 
 use crate::event::{Event, Told};
-use crate::sequencer::Collections;
+use crate::reading::Collections;
 
 /// Bounds of one transaction, well below the engine's.
 const EVENTS_MAX: usize = 4_000;

@@ -4,10 +4,11 @@
 //! batch   := magic:"DLP1" length:u32 count:u32 record{count} crc:u32
 //! record  := device_bytes:u8 device:utf8 at_ms:u64 lon:i32 lat:i32 flags:u8
 //!            [speed:f64] [heading:f64] [accuracy:f64] [fields_bytes:u16 fields:utf8 JSON object]
-//! flags   := 1 speed | 2 heading | 4 accuracy | 8 fields
+//!            [altitude:f64] [ttl_s:u32]
+//! flags   := 1 speed | 2 heading | 4 accuracy | 8 fields | 16 altitude | 32 ttl_s
 //! ```
 //! Little-endian. `length` counts every byte of the batch; `lon` and `lat` are 1e-7 degree, lon in [-180, 180);
-//! `crc` is CRC-32C of all bytes before it. A decoder takes exactly what an encoder writes and nothing else.
+//! `crc` is CRC-32C of all bytes before it. A batch without records is a tick: it says that time has gone by. A decoder takes exactly what an encoder writes and nothing else.
 
 use bytes::Bytes;
 use dateline_engine::{DocId, Error, Millis, Result};
@@ -22,6 +23,8 @@ const SPEED: u8 = 1;
 const HEADING: u8 = 2;
 const ACCURACY: u8 = 4;
 const FIELDS: u8 = 8;
+const ALTITUDE: u8 = 16;
+const TTL: u8 = 32;
 
 /// The most fixes one batch takes.
 pub const BATCH_FIXES_MAX: usize = 50_000;
@@ -48,7 +51,9 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
     out.extend_from_slice(&fix.point.lat_units().to_le_bytes());
     let numbers = [(SPEED, fix.speed), (HEADING, fix.heading), (ACCURACY, fix.accuracy)];
     let flags = numbers.iter().filter(|(_, value)| value.is_some()).fold(0, |flags, (flag, _)| flags | flag);
-    out.push(flags | if fix.fields.is_some() { FIELDS } else { 0 });
+    let more = [(FIELDS, fix.fields.is_some()), (ALTITUDE, fix.altitude.is_some()), (TTL, fix.ttl_s.is_some())];
+    let flags = more.iter().filter(|(_, there)| *there).fold(flags, |flags, (flag, _)| flags | flag);
+    out.push(flags);
     numbers
         .iter()
         .filter_map(|(_, value)| *value)
@@ -57,6 +62,8 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
         out.extend_from_slice(&u16::try_from(fields.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(fields.as_bytes());
     }
+    fix.altitude.into_iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    fix.ttl_s.into_iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
 }
 
 /// Unpacks a batch whole or not at all.
@@ -93,7 +100,7 @@ pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
     let (lon, lat) = (reader.i32()?, reader.i32()?);
     let point = Point::from_stored(lon, lat).ok_or_else(|| reader.fault("a place off the earth"))?;
     let flags = reader.u8()?;
-    if flags & !(SPEED | HEADING | ACCURACY | FIELDS) != 0 {
+    if flags & !(SPEED | HEADING | ACCURACY | FIELDS | ALTITUDE | TTL) != 0 {
         return Err(reader.fault("unknown flags"));
     }
     let speed = reader.optional_f64(flags & SPEED != 0)?;
@@ -108,7 +115,9 @@ pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
             && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
         Some(is_object.then(|| text.into()).ok_or_else(|| reader.fault("fields that are no object"))?)
     };
-    Ok(Fix { device, point, at, speed, heading, accuracy, fields })
+    let altitude = reader.optional_f64(flags & ALTITUDE != 0)?;
+    let ttl_s = if flags & TTL == 0 { None } else { Some(reader.u32()?) };
+    Ok(Fix { device, point, at, speed, heading, accuracy, altitude, ttl_s, fields })
 }
 
 /// Walks checked bytes; every fault says where.
@@ -166,11 +175,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(taken).map_err(|_| self.fault("text that is not UTF-8"))
     }
 
-    fn u8(&mut self) -> Result<u8> {
+    pub(crate) fn u8(&mut self) -> Result<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u16(&mut self) -> Result<u16> {
+    pub(crate) fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
@@ -208,6 +217,8 @@ mod tests {
             speed: None,
             heading: None,
             accuracy: None,
+            altitude: None,
+            ttl_s: None,
             fields: None,
         };
         let full = Fix {
@@ -219,6 +230,17 @@ mod tests {
             ..bare.clone()
         };
         vec![bare, full]
+    }
+
+    #[test]
+    fn later_members_come_behind() {
+        let [bare, _] = sample().try_into().unwrap();
+        let mut record = Vec::new();
+        encode_record(&Fix { altitude: Some(-1.5), ttl_s: Some(60), ..bare.clone() }, &mut record);
+        let hex: String = record.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "0161008844709e010000d070fd078015b2e030000000000000f8bf3c000000");
+        let batch = [Fix { altitude: Some(-1.5), ttl_s: Some(60), ..bare }];
+        assert_eq!(decode(&encode(&batch)).unwrap(), batch);
     }
 
     #[test]

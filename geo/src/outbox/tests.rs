@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use dateline_engine::{CollectionOptions, Millis, Options};
 
 use super::*;
-use crate::event::{Crossing, MatchTold, Reason, Source};
+use crate::event::{Kind, MatchTold, Reason, Source};
 
 fn store() -> (Store, Collections) {
     let store = Store::memory(Options::new()).unwrap();
@@ -26,7 +26,7 @@ fn events(count: u64) -> Vec<Event> {
     let event = |n| Event {
         source: Source::Log { seq: 1 },
         at: Millis::new(5),
-        crossing: Crossing::Enter,
+        kind: Kind::Enter,
         reason: Reason::NewAd,
         told: Told::Match(told(n)),
     };
