@@ -278,16 +278,9 @@ impl Devices {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// The devices that are due by a time of the log, in the order of their ids.
+    /// The devices that are due by a time of the log.
     pub(crate) fn due_by(&self, log: Millis) -> Vec<DeviceSlot> {
-        let mut found: Vec<(&DocId, DeviceSlot)> = self
-            .due
-            .iter()
-            .take_while(|(due, _)| *due <= log)
-            .filter_map(|(_, slot)| Some((&self.at(*slot)?.fix.device, *slot)))
-            .collect();
-        found.sort_unstable();
-        found.into_iter().map(|(_, slot)| slot).collect()
+        self.due.iter().take_while(|(due, _)| *due <= log).map(|(_, slot)| *slot).collect()
     }
 
     /// Devices that may be within one of the extents.

@@ -145,6 +145,12 @@ impl<'a> Reader<'a> {
         Ok(Self { bytes: body, at: reader.at })
     }
 
+    /// Of bytes without a frame.
+    #[cfg(test)]
+    pub(crate) fn bare(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
     pub(crate) fn end(&self) -> Result<()> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.fault("bytes after the last record")) }
     }

@@ -206,20 +206,19 @@ impl Shard {
         }
     }
 
-    /// Devices that time alone changes, as far as the log has come.
+    /// Devices that time alone changes, as far as the log has come, in the order of their ids.
     fn apply_tick(&mut self, log: Millis, teller: &mut Teller) {
-        for device in self.devices.due_by(log) {
-            let Some(known) = self.devices.at(device) else { continue };
-            if known.ends().is_some_and(|end| end <= log) {
-                let id = known.fix.device.clone();
+        let own = self.devices.due_by(log).into_iter().filter_map(|slot| self.devices.at(slot));
+        let foreign = self.foreign.due_by(log).into_iter().filter_map(|slot| self.foreign.at(slot));
+        let ends = |device: &Device| device.ends().is_some_and(|end| end <= log);
+        let due = own.chain(foreign).map(|device| (device.fix.device.clone(), ends(device)));
+        let due: BTreeMap<DocId, bool> = due.collect();
+        for (id, is_over) in due {
+            if is_over {
                 self.device_ends(&id, Reason::Expired, teller);
-            } else {
-                self.pass_time(device, log, teller);
+            } else if let Some(slot) = self.devices.slot(&id) {
+                self.pass_time(slot, log, teller);
             }
-        }
-        for device in self.foreign.due_by(log) {
-            let Some(id) = self.foreign.at(device).map(|known| known.fix.device.clone()) else { continue };
-            self.device_ends(&id, Reason::Expired, teller);
         }
     }
 

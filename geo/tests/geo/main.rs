@@ -9,3 +9,4 @@ mod scenes;
 mod seed;
 mod stories;
 mod story;
+mod watch;

@@ -4,21 +4,30 @@
 //! until the matcher has seen all that was durable when it came, so a client always sees its own writes.
 
 mod answers;
+pub(crate) mod clock;
 mod fences;
 mod matches;
 pub(crate) mod positions;
 
 use std::time::Duration;
 
-use serde_json::json;
+use dateline_geo::Condition;
+use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Refusal, Routes};
 use crate::resources::list_doc;
 
 /// Longest wait for the matcher to catch up.
 const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// The `where` of a fence: the same language as in lists, over the attributes of a device.
+pub(crate) fn read_condition(value: &Value) -> Result<Condition, String> {
+    let filter = Filter::from_value(value).map_err(|error| error.to_string())?;
+    Ok(Condition::new(move |device| filter.matches(device)))
+}
 
 /// Waits until what was durable at the call is matched.
 pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
@@ -59,7 +68,8 @@ pub(crate) fn routes() -> Routes {
             "properties": {
                 "device": {"type": "string"}, "lon": {"type": "number"}, "lat": {"type": "number"},
                 "at": {"type": "string", "format": "date-time"}, "speed": {"type": "number"},
-                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "fields": {"type": "object"},
+                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "altitude": {"type": "number"},
+                "ttl_s": {"type": "integer", "minimum": 1}, "fields": {"type": "object"},
             },
         }))
         .schema("PositionsTaken", json!({
