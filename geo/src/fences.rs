@@ -1,7 +1,7 @@
 //! The fences of a shard: where they are, who stays at them, and which of them ask for what.
 //!
-//! Zones lie in an rstar tree of their lon/lat boxes; those that tell crossings lie in another one as well, which a
-//! device's way is held against. A fence has a slot, a small number that is its name within the shard.
+//! Zones are listed by the cells they lie in; those that tell crossings lie in an rstar tree of their lon/lat boxes as
+//! well, which a device's way is held against. A fence has a slot, a small number that is its name within the shard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use std::sync::Arc;
 use dateline_engine::DocId;
 use geo::Line;
 use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, RTree};
+use rstar::RTree;
 
 use crate::bounds::Extent;
+use crate::cells::Cells;
 use crate::devices::DeviceSlot;
 use crate::event::Kind;
 use crate::fence::{Fence, Zone};
@@ -22,6 +23,16 @@ use crate::point::Point;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FenceSlot(u32);
 
+impl FenceSlot {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(crate) fn of_index(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+}
+
 type Boxed = GeomWithData<Rectangle<[f64; 2]>, FenceSlot>;
 
 #[derive(Default)]
@@ -29,11 +40,13 @@ pub(crate) struct Fences {
     slots: BTreeMap<DocId, FenceSlot>,
     records: Vec<Option<Held>>,
     free: Vec<FenceSlot>,
-    zones: RTree<Boxed>,
+    zones: Cells,
     crossed: RTree<Boxed>,
     /// Those that tell who is outside, by the length of their interval.
     outside: BTreeMap<u64, Outside>,
     conditional: BTreeSet<FenceSlot>,
+    /// By slot: where a device that goes on lying inside needs no further thought.
+    steady: Vec<bool>,
     /// How many tell levels, and over how many time alone has power.
     leveled: usize,
     timed: usize,
@@ -75,15 +88,13 @@ impl Held {
 impl Fences {
     pub(crate) fn load(fences: BTreeMap<DocId, (Arc<Fence>, u64)>) -> Self {
         let mut loaded = Self::default();
-        let (mut zones, mut crossed) = (Vec::new(), Vec::new());
+        let mut crossed = Vec::new();
         for (id, (fence, seq)) in fences {
             let slot = loaded.add(&id, Arc::clone(&fence), seq);
-            zones.extend(boxed(slot, &fence));
             if fence.tells(Kind::Cross) {
                 crossed.extend(boxed(slot, &fence));
             }
         }
-        loaded.zones = RTree::bulk_load(zones);
         loaded.crossed = RTree::bulk_load(crossed);
         loaded
     }
@@ -93,7 +104,7 @@ impl Fences {
     }
 
     pub(crate) fn at(&self, slot: FenceSlot) -> Option<&Held> {
-        self.records.get(slot.0 as usize)?.as_ref()
+        self.records.get(slot.index())?.as_ref()
     }
 
     pub(crate) fn get(&self, id: &DocId) -> Option<&Held> {
@@ -116,23 +127,20 @@ impl Fences {
         if let Some(held) = self.at_mut(slot) {
             held.stays = stays;
         }
-        for shape in boxed(slot, &fence) {
-            if fence.tells(Kind::Cross) {
-                self.crossed.insert(shape.clone());
-            }
-            self.zones.insert(shape);
+        if fence.tells(Kind::Cross) {
+            boxed(slot, &fence).into_iter().for_each(|shape| self.crossed.insert(shape));
         }
         slot
     }
 
     pub(crate) fn remove(&mut self, id: &DocId) -> Option<Held> {
         let slot = self.slots.remove(id)?;
-        let held = self.records.get_mut(slot.0 as usize)?.take()?;
-        for shape in boxed(slot, &held.fence) {
-            self.zones.remove(&shape);
-            if held.fence.tells(Kind::Cross) {
-                self.crossed.remove(&shape);
-            }
+        let held = self.records.get_mut(slot.index())?.take()?;
+        if let Some(zone) = held.fence.zone() {
+            self.zones.remove(slot, &zone.region);
+        }
+        if held.fence.tells(Kind::Cross) {
+            boxed(slot, &held.fence).iter().for_each(|shape| drop(self.crossed.remove(shape)));
         }
         if let Some(zone) = held.fence.zone()
             && let Some(outside) = self.outside.get_mut(&zone.interval_ms)
@@ -149,12 +157,12 @@ impl Fences {
         Some(held)
     }
 
-    /// All but the trees.
+    /// All but the tree.
     fn add(&mut self, id: &DocId, fence: Arc<Fence>, seq: u64) -> FenceSlot {
         // The newest free slot first: a fence that is replaced keeps its own.
         let slot = self.free.pop().unwrap_or_else(|| {
             self.records.push(None);
-            FenceSlot(u32::try_from(self.records.len() - 1).unwrap_or(u32::MAX))
+            FenceSlot::of_index(self.records.len() - 1)
         });
         if let Some(zone) = fence.zone().filter(|_| fence.tells(Kind::Outside)) {
             let outside = self.outside.entry(zone.interval_ms).or_default();
@@ -164,10 +172,19 @@ impl Fences {
         if fence.condition.is_some() {
             self.conditional.insert(slot);
         }
+        if let Some(zone) = fence.zone() {
+            self.zones.insert(slot, &zone.region);
+        }
+        if self.steady.len() <= slot.index() {
+            self.steady.resize(slot.index() + 1, false);
+        }
+        if let Some(steady) = self.steady.get_mut(slot.index()) {
+            *steady = fence.is_plain() && !fence.tells(Kind::Dwell);
+        }
         let held = Held { id: id.clone(), fence, seq, stays: BTreeSet::new() };
         self.leveled += usize::from(held.levels(slot).is_some());
         self.timed += usize::from(held.is_timed());
-        if let Some(place) = self.records.get_mut(slot.0 as usize) {
+        if let Some(place) = self.records.get_mut(slot.index()) {
             *place = Some(held);
         }
         self.slots.insert(id.clone(), slot);
@@ -175,7 +192,7 @@ impl Fences {
     }
 
     fn at_mut(&mut self, slot: FenceSlot) -> Option<&mut Held> {
-        self.records.get_mut(slot.0 as usize)?.as_mut()
+        self.records.get_mut(slot.index())?.as_mut()
     }
 
     pub(crate) fn set_stays(&mut self, slot: FenceSlot, device: DeviceSlot, stays: bool) {
@@ -208,16 +225,14 @@ impl Fences {
         !self.conditional.is_empty()
     }
 
-    /// The fences that a place lies in.
+    /// The fences that a place lies in, in the order of their slots.
     pub(crate) fn holding(&self, place: Point) -> Vec<FenceSlot> {
-        let at = [f64::from(place.lon_units()), f64::from(place.lat_units())];
-        let found = self.zones.locate_in_envelope_intersecting(AABB::from_point(at)).map(|shape| shape.data);
-        let mut found: Vec<FenceSlot> = found
-            .filter(|slot| self.zone(*slot).is_some_and(|(_, zone)| zone.region.holds(place)))
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+        self.zones.holding(place, |slot| self.zone(slot).map(|(_, zone)| &zone.region))
+    }
+
+    /// Whether being inside one is nothing but lying inside, from the first moment to the last.
+    pub(crate) fn is_steady(&self, slot: FenceSlot) -> bool {
+        self.steady.get(slot.index()).copied().unwrap_or(false)
     }
 
     /// The fences that tell crossings and that the way from one place to another, short and straight in longitude and

@@ -22,6 +22,7 @@ mod ad;
 mod adlist;
 mod ads;
 mod bounds;
+mod cells;
 mod condition;
 mod crossing;
 mod detect;

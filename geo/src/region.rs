@@ -64,6 +64,11 @@ impl Circle {
         }
     }
 
+    /// Its centre and squared chord.
+    pub(crate) fn disc(&self) -> (Unit, f64) {
+        (self.unit, self.chord2)
+    }
+
     fn reaches(&self, edge: &Line<f64>) -> bool {
         nearest_chord2(edge, &self.unit, f64::INFINITY) <= self.chord2
     }
@@ -184,6 +189,14 @@ impl Region {
                         nearest_to(edge, f64::INFINITY, |at| nearest_chord2(&own, at, f64::INFINITY)) <= limit
                     })
             }
+        }
+    }
+
+    /// How many drawn edges there are to hold a place against.
+    pub(crate) fn edge_count(&self) -> usize {
+        match self {
+            Self::Circle(_) | Self::Sector { .. } => 0,
+            Self::Shape { shape, .. } => shape.edges().count(),
         }
     }
 

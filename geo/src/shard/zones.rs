@@ -58,7 +58,13 @@ impl Shard {
         let Some(device) = self.devices.at(slot) else { return };
         let at = device.fix.at;
         let lying = self.fences.holding(device.fix.point);
-        let at_hand = together(&lying, device);
+        let mut at_hand = together(&lying, device);
+        // Where a device lay and lies inside, most fences need not be looked at.
+        at_hand.retain(|fence| {
+            !(self.fences.is_steady(*fence)
+                && lying.binary_search(fence).is_ok()
+                && device.stay(*fence).is_some())
+        });
         let outcomes = self.judge(device, at, &lying, &at_hand, false);
         let crossed = self.crossed(device, previous);
         let cause = Cause { reason: Reason::UpdatePos, silent: false, fix: Some(previous) };
