@@ -80,7 +80,7 @@ impl Held {
     /// Whether time alone can change a stay at it.
     fn is_timed(&self) -> bool {
         self.fence.zone().is_some_and(|zone| {
-            zone.schedule.is_some() || zone.exit_dwell_ms > 0 || zone.dwell_ms > 0
+            zone.schedule.is_some() || zone.exit_dwell_ms > 0 || zone.dwell_ms > 0 || self.fence.tells(Kind::Dwell)
         })
     }
 }
@@ -105,10 +105,6 @@ impl Fences {
 
     pub(crate) fn at(&self, slot: FenceSlot) -> Option<&Held> {
         self.records.get(slot.index())?.as_ref()
-    }
-
-    pub(crate) fn get(&self, id: &DocId) -> Option<&Held> {
-        self.at(self.slot(id)?)
     }
 
     pub(crate) fn zone(&self, slot: FenceSlot) -> Option<(&Held, &Zone)> {
@@ -140,7 +136,9 @@ impl Fences {
             self.zones.remove(slot, &zone.region);
         }
         if held.fence.tells(Kind::Cross) {
-            boxed(slot, &held.fence).iter().for_each(|shape| drop(self.crossed.remove(shape)));
+            for shape in boxed(slot, &held.fence) {
+                self.crossed.remove(&shape);
+            }
         }
         if let Some(zone) = held.fence.zone()
             && let Some(outside) = self.outside.get_mut(&zone.interval_ms)

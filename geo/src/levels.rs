@@ -91,8 +91,4 @@ impl Levels {
             told.fence == ask.fence && told.fence_seq == ask.fence_seq && told.interval == interval
         })
     }
-
-    pub(crate) fn forget(&mut self, fence: FenceSlot) {
-        self.0.retain(|told| told.fence != fence);
-    }
 }

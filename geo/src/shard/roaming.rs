@@ -83,7 +83,9 @@ impl Shard {
         // Who was near stays so within the hysteresis of the new fence.
         self.roam.put(name, Arc::clone(fence));
         if let Some(rule) = self.roam.get_mut(name) {
-            before.iter().for_each(|(a, b)| drop(rule.join(a, b)));
+            for (a, b) in &before {
+                rule.join(a, b);
+            }
         }
         let after = self.pairs_by(name);
         let changes = before.difference(&after).map(|pair| (pair, Kind::Far));

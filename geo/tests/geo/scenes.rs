@@ -537,7 +537,7 @@ fn trimmed_lanes_lose_nothing_that_the_matcher_needs() {
     house.settle();
     house.restart(true);
     // Milliseconds must pass between a record and its trim.
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    house.clock.advance_ms(5);
     let floor = trim(&house, u64::MAX);
     assert!(floor.seq.get() > 0 && floor.positions.get() > 0, "{floor:?}");
     for in_order in [true, false] {
@@ -567,7 +567,7 @@ fn a_matcher_that_stood_still_too_long_begins_where_the_lanes_do() {
         for n in 0..5 {
             house.put("ads", &format!("ad{n}"), &json!({"title": "x", "coords": [0, 0]}));
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        house.clock.advance_ms(5);
         assert!(trim(house, 0).seq.get() > 5);
     });
     house.put("fences", "g", &json!({"name": "new", "circle": {"center": [1, 1], "radius_m": 1000}}));
