@@ -6,10 +6,9 @@
 //! Invariant: `holding` gives exactly the fences whose region holds the place.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::fences::FenceSlot;
-use crate::grid::{Cell, LEVEL_MAX, Level};
+use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
 use crate::point::{Point, Unit};
 use crate::region::Region;
 
@@ -20,7 +19,7 @@ const EDGES_MAX: usize = 512;
 /// A cell is inside only if it is by so much, so that rounding cannot matter.
 const MARGIN_M: f64 = 0.01;
 
-type Table = HashMap<Cell, Listed, BuildHasherDefault<CellHasher>>;
+type Table = HashMap<Cell, Listed, CellHash>;
 
 #[derive(Default)]
 struct Listed {
@@ -140,34 +139,6 @@ fn lies_inside(level: Level, cell: Cell, region: &Region) -> bool {
     region.holds(center) && region.border_distance_m(center) > radius_m + MARGIN_M
 }
 
-/// Cells are three small numbers; one multiplication spreads them well enough.
-#[derive(Default)]
-pub(crate) struct CellHasher(u64);
-
-impl CellHasher {
-    fn mix(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl Hasher for CellHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
-    }
-
-    fn write_u8(&mut self, value: u8) {
-        self.mix(u64::from(value));
-    }
-
-    fn write_u32(&mut self, value: u32) {
-        self.mix(u64::from(value));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
@@ -188,19 +159,32 @@ mod tests {
                 Point::new(lon, (lat + y * 0.0007).clamp(-90.0, 90.0)).unwrap()
             })
         };
-        let all = (0..2000).map(|n| Point::new(f64::from(n * 97 % 360) - 180.0, f64::from(n * 31 % 181) - 90.0).unwrap());
-        near(0.0, 0.0).chain(near(180.0, 45.0)).chain(near(20.0, 90.0)).chain(near(7.0, -89.995)).chain(all).collect()
+        let all = (0..2000)
+            .map(|n| Point::new(f64::from(n * 97 % 360) - 180.0, f64::from(n * 31 % 181) - 90.0).unwrap());
+        near(0.0, 0.0)
+            .chain(near(180.0, 45.0))
+            .chain(near(20.0, 90.0))
+            .chain(near(7.0, -89.995))
+            .chain(all)
+            .collect()
     }
 
     #[test]
     fn lists_say_what_regions_say() {
-        let ring = json!([[[-0.006, -0.006], [0.006, -0.004], [0.004, 0.006], [-0.005, 0.005], [-0.006, -0.006]], [[-0.001, -0.001], [0.001, -0.001], [0.0, 0.001], [-0.001, -0.001]]]);
+        let ring = json!([
+            [[-0.006, -0.006], [0.006, -0.004], [0.004, 0.006], [-0.005, 0.005], [-0.006, -0.006]],
+            [[-0.001, -0.001], [0.001, -0.001], [0.0, 0.001], [-0.001, -0.001]]
+        ]);
         let circle = |lon: f64, lat: f64, radius_m: f64| json!({"circle": {"center": [lon, lat], "radius_m": radius_m}});
         let mut regions = vec![
             region(&json!({"geometry": {"type": "Polygon", "coordinates": ring}})),
-            region(&json!({"geometry": {"type": "LineString", "coordinates": [[179.99, 45], [-179.99, 45.003]]}, "buffer_m": 150})),
+            region(
+                &json!({"geometry": {"type": "LineString", "coordinates": [[179.99, 45], [-179.99, 45.003]]}, "buffer_m": 150}),
+            ),
             region(&json!({"sector": {"center": [0, 0], "radius_m": 900, "bearing": [300, 45]}})),
-            region(&json!({"geometry": {"type": "Polygon", "coordinates": [[[0, 80], [120, 80], [-120, 80], [0, 80]]]}})),
+            region(
+                &json!({"geometry": {"type": "Polygon", "coordinates": [[[0, 80], [120, 80], [-120, 80], [0, 80]]]}}),
+            ),
         ];
         for radius_m in [0.0, 30.0, 300.0, 1_000.0, 9_000.0, 400_000.0, 12_000_000.0, 3e7] {
             for (lon, lat) in [(0.0, 0.0), (180.0, 45.0), (0.0, 90.0), (180.0, -89.99)] {
@@ -212,8 +196,12 @@ mod tests {
         slots.iter().zip(&regions).for_each(|(slot, region)| cells.insert(*slot, region));
         let check = |cells: &Cells, there: &dyn Fn(usize) -> bool| {
             for place in places() {
-                let wanted: Vec<FenceSlot> =
-                    slots.iter().enumerate().filter(|(n, _)| there(*n) && regions[*n].holds(place)).map(|(_, slot)| *slot).collect();
+                let wanted: Vec<FenceSlot> = slots
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, _)| there(*n) && regions[*n].holds(place))
+                    .map(|(_, slot)| *slot)
+                    .collect();
                 let found = cells.holding(place, |slot| regions.get(slot.index()));
                 assert_eq!(found, wanted, "{place:?}");
             }

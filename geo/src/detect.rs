@@ -6,7 +6,8 @@ use crate::event::Kind;
 use crate::issue::{Issues, issue};
 use crate::region::member;
 
-const ZONE_KINDS: [Kind; 6] = [Kind::Enter, Kind::Exit, Kind::Inside, Kind::Outside, Kind::Cross, Kind::Dwell];
+const ZONE_KINDS: [Kind; 6] =
+    [Kind::Enter, Kind::Exit, Kind::Inside, Kind::Outside, Kind::Cross, Kind::Dwell];
 const ROAM_KINDS: [Kind; 2] = [Kind::Near, Kind::Far];
 
 /// A set of kinds.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::bounds::Extent;
 use crate::fences::FenceSlot;
 use crate::fix::Fix;
-use crate::grid::{Cell, Level};
+use crate::grid::{Cell, CellHash, Level};
 use crate::levels::Levels;
 use crate::point::Point;
 use crate::stay::Stay;
@@ -33,7 +33,7 @@ pub(crate) struct Devices {
     slots: HashMap<DocId, DeviceSlot>,
     records: Vec<Option<Device>>,
     free: Vec<DeviceSlot>,
-    grid: HashMap<Cell, Vec<DeviceSlot>>,
+    grid: HashMap<Cell, Vec<DeviceSlot>, CellHash>,
     level: Level,
     due: BTreeSet<(Millis, DeviceSlot)>,
 }
@@ -50,6 +50,8 @@ pub(crate) struct Device {
     /// Attributes of the fix that the document of the device has overruled since.
     pub(crate) overruled: Vec<Box<str>>,
     due: Option<Millis>,
+    /// Its place in the list of its cell, so that leaving a crowded cell costs no search.
+    nook: usize,
 }
 
 /// What a fix means for a device.
@@ -88,6 +90,7 @@ impl Device {
             levels: Levels::default(),
             overruled: Vec::new(),
             due: None,
+            nook: 0,
         }
     }
 
@@ -135,8 +138,10 @@ impl Device {
     /// The document of the device has these attributes from now on, whatever the last fix said of them.
     pub(crate) fn overrule(&mut self, changed: &[Box<str>]) {
         let own = self.fix.fields.as_deref();
-        let own: Map<String, Value> = own.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let overruled = changed.iter().filter(|name| own.contains_key(&***name) && !self.overruled.contains(name));
+        let own: Map<String, Value> =
+            own.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let overruled =
+            changed.iter().filter(|name| own.contains_key(&***name) && !self.overruled.contains(name));
         let overruled: Vec<Box<str>> = overruled.cloned().collect();
         self.overruled.extend(overruled);
     }
@@ -145,8 +150,11 @@ impl Device {
     pub(crate) fn attributes(&self, document: Option<&Attributes>) -> Value {
         let mut fields: Map<String, Value> = document.map(|known| (**known).clone()).unwrap_or_default();
         let own = self.fix.fields.as_deref();
-        let own: Map<String, Value> = own.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        fields.extend(own.into_iter().filter(|(name, _)| !self.overruled.iter().any(|known| **known == **name)));
+        let own: Map<String, Value> =
+            own.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        fields.extend(
+            own.into_iter().filter(|(name, _)| !self.overruled.iter().any(|known| **known == **name)),
+        );
         let numbers = [
             ("speed", self.fix.speed),
             ("heading", self.fix.heading),
@@ -167,7 +175,7 @@ impl Devices {
             slots: HashMap::new(),
             records: Vec::new(),
             free: Vec::new(),
-            grid: HashMap::new(),
+            grid: HashMap::default(),
             level: Level::new(GRID_LEVEL),
             due: BTreeSet::new(),
         }
@@ -218,8 +226,9 @@ impl Devices {
         (device.arrived, device.log_seq) = (arrived.at, arrived.log_seq);
         let (from, to) = (level.cell(previous.point), level.cell(fix.point));
         if from != to {
-            self.leave_cell(from, slot);
-            self.grid.entry(to).or_default().push(slot);
+            let nook = device.nook;
+            self.leave_cell(from, nook);
+            self.enter_cell(to, slot);
         }
         Arrival::Moved { device: slot, previous: Some(previous) }
     }
@@ -232,17 +241,17 @@ impl Devices {
             DeviceSlot(u32::try_from(self.records.len() - 1).unwrap_or(u32::MAX))
         });
         self.slots.insert(id, slot);
-        self.grid.entry(cell).or_default().push(slot);
         if let Some(place) = self.records.get_mut(slot.0 as usize) {
             *place = Some(device);
         }
+        self.enter_cell(cell, slot);
         slot
     }
 
     pub(crate) fn remove(&mut self, id: &DocId) -> Option<Device> {
         let slot = self.slots.remove(id)?;
         let device = self.records.get_mut(slot.0 as usize)?.take()?;
-        self.leave_cell(self.level.cell(device.fix.point), slot);
+        self.leave_cell(self.level.cell(device.fix.point), device.nook);
         if let Some(due) = device.due {
             self.due.remove(&(due, slot));
         }
@@ -250,14 +259,25 @@ impl Devices {
         Some(device)
     }
 
-    fn leave_cell(&mut self, cell: Cell, slot: DeviceSlot) {
-        if let Some(members) = self.grid.get_mut(&cell) {
-            if let Some(place) = members.iter().position(|member| *member == slot) {
-                members.swap_remove(place);
-            }
-            if members.is_empty() {
-                self.grid.remove(&cell);
-            }
+    fn enter_cell(&mut self, cell: Cell, slot: DeviceSlot) {
+        let members = self.grid.entry(cell).or_default();
+        members.push(slot);
+        let nook = members.len() - 1;
+        if let Some(device) = self.at_mut(slot) {
+            device.nook = nook;
+        }
+    }
+
+    fn leave_cell(&mut self, cell: Cell, nook: usize) {
+        let Some(members) = self.grid.get_mut(&cell).filter(|members| nook < members.len()) else { return };
+        members.swap_remove(nook);
+        let moved = members.get(nook).copied();
+        if members.is_empty() {
+            self.grid.remove(&cell);
+        }
+        // The last of the list has come to where the device was.
+        if let Some(device) = moved.and_then(|slot| self.at_mut(slot)) {
+            device.nook = nook;
         }
     }
 

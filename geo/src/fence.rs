@@ -74,7 +74,8 @@ impl Fence {
         let initial = bool_field(object, "initial", false).collect_into(&mut issues);
         let condition = parse_condition(object, read).collect_into(&mut issues).flatten();
         let hysteresis_m = metres(object, "hysteresis_m", HYSTERESIS_M_MAX).collect_into(&mut issues);
-        let accuracy_m_max = metres(object, "max_accuracy_m", f64::INFINITY).collect_into(&mut issues).flatten();
+        let accuracy_m_max =
+            metres(object, "max_accuracy_m", f64::INFINITY).collect_into(&mut issues).flatten();
         let group = parse_group(object).collect_into(&mut issues).flatten();
         parse_expires(object).collect_into(&mut issues);
         let (Some(place), Some(detect), Some(initial), Some(hysteresis_m), true) =
@@ -255,7 +256,12 @@ mod tests {
         let circle =
             json!({"name":"n","circle":{"center":[0,0],"radius_m":100},"detect":["exit"],"meta":{"a":1}});
         let circle = parse(&circle).unwrap();
-        assert!(!circle.tells(Kind::Enter) && circle.tells(Kind::Exit) && !circle.initial && circle.meta.is_some());
+        assert!(
+            !circle.tells(Kind::Enter)
+                && circle.tells(Kind::Exit)
+                && !circle.initial
+                && circle.meta.is_some()
+        );
         let line = json!({"geometry":{"type":"LineString","coordinates":[[0,0],[1,1]]},"buffer_m":20});
         assert!(parse(&line).unwrap().tells(Kind::Enter));
         let roam = parse(&json!({"roam":{"radius_m":50}})).unwrap();
@@ -293,7 +299,10 @@ mod tests {
             json!({"circle":circle,"where":{"a":1},"hysteresis_m":-1,"max_accuracy_m":-1,"group":""}),
             &["where", "hysteresis_m", "max_accuracy_m", "group"],
         );
-        check(json!({"circle":circle,"where":5,"schedule":{"time_zone":"UTC"}}), &["schedule.hours", "where"]);
+        check(
+            json!({"circle":circle,"where":5,"schedule":{"time_zone":"UTC"}}),
+            &["schedule.hours", "where"],
+        );
         check(
             json!({"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0],[0,1],[0,0]]]}}),
             &["geometry.coordinates[0]"],

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use dateline_engine::DocId;
 use geo::Line;
-use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::RTree;
+use rstar::primitives::{GeomWithData, Rectangle};
 
 use crate::bounds::Extent;
 use crate::cells::Cells;
@@ -80,7 +80,10 @@ impl Held {
     /// Whether time alone can change a stay at it.
     fn is_timed(&self) -> bool {
         self.fence.zone().is_some_and(|zone| {
-            zone.schedule.is_some() || zone.exit_dwell_ms > 0 || zone.dwell_ms > 0 || self.fence.tells(Kind::Dwell)
+            zone.schedule.is_some()
+                || zone.exit_dwell_ms > 0
+                || zone.dwell_ms > 0
+                || self.fence.tells(Kind::Dwell)
         })
     }
 }

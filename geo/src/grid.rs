@@ -4,6 +4,7 @@
 //! row at a pole has a handful. Columns are counted modulo the row, so the antimeridian is no border.
 //! Invariant: a cover may name cells that hold nothing near, and never misses one that does.
 
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::bounds::Extent;
@@ -131,6 +132,37 @@ impl Level {
             }));
         }
         Some(cells)
+    }
+}
+
+/// Cells are three small numbers; one multiplication spreads them well enough.
+pub(crate) type CellHash = BuildHasherDefault<CellHasher>;
+
+/// See [`CellHash`].
+#[derive(Default)]
+pub(crate) struct CellHasher(u64);
+
+impl CellHasher {
+    fn mix(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for CellHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.mix(u64::from(value));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
     }
 }
 

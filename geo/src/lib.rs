@@ -40,6 +40,7 @@ mod issue;
 mod levels;
 mod lists;
 mod matcher;
+mod nearby;
 mod outbox;
 mod packed;
 mod point;

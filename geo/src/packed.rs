@@ -51,7 +51,8 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
     out.extend_from_slice(&fix.point.lat_units().to_le_bytes());
     let numbers = [(SPEED, fix.speed), (HEADING, fix.heading), (ACCURACY, fix.accuracy)];
     let flags = numbers.iter().filter(|(_, value)| value.is_some()).fold(0, |flags, (flag, _)| flags | flag);
-    let more = [(FIELDS, fix.fields.is_some()), (ALTITUDE, fix.altitude.is_some()), (TTL, fix.ttl_s.is_some())];
+    let more =
+        [(FIELDS, fix.fields.is_some()), (ALTITUDE, fix.altitude.is_some()), (TTL, fix.ttl_s.is_some())];
     let flags = more.iter().filter(|(_, there)| *there).fold(flags, |flags, (flag, _)| flags | flag);
     out.push(flags);
     numbers

@@ -122,7 +122,9 @@ impl Region {
     pub(crate) fn reaches(&self, point: Point, beyond_m: f64) -> bool {
         match self {
             Self::Circle(circle) if beyond_m == 0.0 => circle.holds(&point.unit()),
-            Self::Circle(circle) => Circle::new(circle.center, circle.radius_m + beyond_m).holds(&point.unit()),
+            Self::Circle(circle) => {
+                Circle::new(circle.center, circle.radius_m + beyond_m).holds(&point.unit())
+            }
             Self::Sector { sector, buffer_m } => {
                 let unit = point.unit();
                 sector.holds(&unit) || sector.border_chord2(&unit) <= chord2_of(buffer_m + beyond_m)
@@ -184,7 +186,10 @@ impl Region {
             Self::Shape { shape, buffer_m } => {
                 let limit = chord2_of(*buffer_m);
                 self.holds(start)
-                    || shape.points.iter().any(|point| nearest_chord2(edge, &point.unit(), f64::INFINITY) <= limit)
+                    || shape
+                        .points
+                        .iter()
+                        .any(|point| nearest_chord2(edge, &point.unit(), f64::INFINITY) <= limit)
                     || shape.edges().any(|own| {
                         nearest_to(edge, f64::INFINITY, |at| nearest_chord2(&own, at, f64::INFINITY)) <= limit
                     })

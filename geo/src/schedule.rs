@@ -59,7 +59,8 @@ impl Schedule {
     /// # Errors
     /// Every bad field as (path, message).
     pub(crate) fn parse(path: &str, value: &Value) -> Result<Self, Issues> {
-        let object = value.as_object().ok_or_else(|| issue(path, "must be an object with time_zone and hours"))?;
+        let object =
+            value.as_object().ok_or_else(|| issue(path, "must be an object with time_zone and hours"))?;
         let mut issues = Issues::new();
         let zone = parse_zone(&format!("{path}.time_zone"), object).collect_into(&mut issues);
         let spans = parse_spans(&format!("{path}.hours"), object).collect_into(&mut issues);
@@ -149,7 +150,8 @@ fn parse_span(path: &str, value: &Value) -> Result<Hours, Issues> {
     let mut issues = Issues::new();
     let minutes = |name: &str| {
         let text = member(object, name).and_then(Value::as_str);
-        text.and_then(parse_minutes).ok_or_else(|| issue(&format!("{path}.{name}"), "must be a time as 08:30"))
+        text.and_then(parse_minutes)
+            .ok_or_else(|| issue(&format!("{path}.{name}"), "must be a time as 08:30"))
     };
     let from = minutes("from").collect_into(&mut issues);
     let to = minutes("to").collect_into(&mut issues);
@@ -177,8 +179,9 @@ fn parse_days(path: &str, object: &Map<String, Value>) -> Result<u8, Issues> {
     let list = list.ok_or_else(|| issue(path, "must be a list of days as mon, tue"))?;
     list.iter().enumerate().try_fold(0, |bits, (index, name)| {
         let known = DAYS.iter().find(|(known, _)| name.as_str() == Some(known));
-        let (_, day) = known
-            .ok_or_else(|| issue(&format!("{path}[{index}]"), "must be one of mon, tue, wed, thu, fri, sat, sun"))?;
+        let (_, day) = known.ok_or_else(|| {
+            issue(&format!("{path}[{index}]"), "must be one of mon, tue, wed, thu, fri, sat, sun")
+        })?;
         Ok(bits | 1 << day.to_monday_zero_offset())
     })
 }
@@ -213,7 +216,9 @@ mod tests {
         let parts = json!({"time_zone": "UTC", "hours": [{"from": "12:00", "to": "18:00"}, {"from": "06:00", "to": "12:00"}, {"from": "08:00", "to": "09:00"}]});
         check(&parts, "2026-05-05T12:00:00Z", true, "2026-05-05T06:00:00Z", "2026-05-05T18:00:00Z");
         let always = json!({"time_zone": "UTC", "hours": [{"from": "00:00", "to": "24:00"}]});
-        assert!(Schedule::parse("s", &always).unwrap().window(parse_time("2026-05-05T00:00:00Z").unwrap()).open);
+        assert!(
+            Schedule::parse("s", &always).unwrap().window(parse_time("2026-05-05T00:00:00Z").unwrap()).open
+        );
     }
 
     #[test]
@@ -228,7 +233,10 @@ mod tests {
         let hours = |span: Value| json!({"time_zone": "UTC", "hours": [span]});
         check(hours(json!({"from": "8:00", "to": "25:00"})), &["s.hours[0].from", "s.hours[0].to"]);
         check(hours(json!({"from": "08:00", "to": "08:00"})), &["s.hours[0].to"]);
-        check(hours(json!({"from": "08:00", "to": "09:00", "days": ["mon", "day"]})), &["s.hours[0].days[1]"]);
+        check(
+            hours(json!({"from": "08:00", "to": "09:00", "days": ["mon", "day"]})),
+            &["s.hours[0].days[1]"],
+        );
         check(hours(json!({"from": "08:00", "to": "09:00", "days": []})), &["s.hours[0].days"]);
     }
 }

@@ -111,7 +111,8 @@ impl Sector {
 
     fn side_chord2(&self, bearing: f64, unit: &Unit) -> f64 {
         let (sin, cos) = bearing.sin_cos();
-        let along: [f64; 3] = std::array::from_fn(|axis| part(&self.north, axis) * cos + part(&self.east, axis) * sin);
+        let along: [f64; 3] =
+            std::array::from_fn(|axis| part(&self.north, axis) * cos + part(&self.east, axis) * sin);
         let (x, y) = (dot(&unit.0, &self.unit.0), dot(&unit.0, &along));
         let place = y.atan2(x).rem_euclid(std::f64::consts::TAU);
         let at = |angle: f64| {
@@ -204,6 +205,9 @@ mod tests {
         check(json!({}), &["sector.center", "sector.radius_m", "sector.bearing"]);
         check(json!({"center": [0, 0], "radius_m": 1, "bearing": [5, 5]}), &["sector.bearing"]);
         check(json!({"center": [0, 0], "radius_m": 1, "bearing": [0, 361]}), &["sector.bearing"]);
-        check(json!({"center": [0, 91], "radius_m": -1, "bearing": [0, 1]}), &["sector.center", "sector.radius_m"]);
+        check(
+            json!({"center": [0, 91], "radius_m": -1, "bearing": [0, 1]}),
+            &["sector.center", "sector.radius_m"],
+        );
     }
 }

@@ -40,7 +40,8 @@ impl Sequencer {
 
     /// Each fix goes to the shard that owns its device, and to the one that watches over all devices.
     fn share_fixes(&self, batch: &Packed<'_>, shares: &mut [Vec<Item>]) -> Result<usize> {
-        let fixes = packed::decode(batch.bytes).map_err(|error| error.at(format!("positions {}", batch.seq)))?;
+        let fixes =
+            packed::decode(batch.bytes).map_err(|error| error.at(format!("positions {}", batch.seq)))?;
         let (at, log_seq, seq) = (batch.at, batch.after, batch.seq);
         if fixes.is_empty() {
             let source = Source::Positions { seq, index: 0 };

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use dateline_engine::{
-    Durability, Error, FollowerHandle, Millis, PositionSeq, Receipt, Result, Seq, Store, Tail, Transaction, follow,
+    Durability, Error, FollowerHandle, Millis, PositionSeq, Receipt, Result, Seq, Store, Tail, Transaction,
+    follow,
 };
 
 use crate::condition::ReadCondition;

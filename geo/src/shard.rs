@@ -8,6 +8,7 @@
 
 mod listing;
 mod roaming;
+mod telling;
 mod zones;
 
 use std::collections::{BTreeMap, HashMap};
@@ -193,7 +194,12 @@ impl Shard {
                 && let Arrival::Moved { device, previous } = self.foreign.arrive(fix, arrived)
             {
                 self.foreign.set_due(device, self.foreign.at(device).and_then(Device::ends));
-                self.roam_device(&fix.device, Reason::UpdatePos, previous.map(|previous| previous.point), teller);
+                self.roam_device(
+                    &fix.device,
+                    Reason::UpdatePos,
+                    previous.map(|previous| previous.point),
+                    teller,
+                );
             }
             return;
         }
@@ -201,8 +207,7 @@ impl Shard {
         self.cross_zones(device, previous, teller);
         self.roam_device(&fix.device, Reason::UpdatePos, previous.map(|previous| previous.point), teller);
         for list in self.lists.around(fix.device.as_str()) {
-            self.lists.post(&list, Some(fix.point));
-            self.settle_list(&list, Reason::UpdatePos, Some(teller));
+            self.follow(&list, fix.point, teller);
         }
     }
 
@@ -222,7 +227,13 @@ impl Shard {
         }
     }
 
-    fn apply_device(&mut self, id: &DocId, attributes: &Attributes, changed: &[Box<str>], teller: &mut Teller) {
+    fn apply_device(
+        &mut self,
+        id: &DocId,
+        attributes: &Attributes,
+        changed: &[Box<str>],
+        teller: &mut Teller,
+    ) {
         if !self.place.knows_device(id.as_str()) {
             return;
         }
@@ -252,7 +263,7 @@ impl Shard {
         let last = self.devices.remove(id).map(|device| device.fix.point);
         let reason = if reason == Reason::Deleted { Reason::Removed } else { reason };
         for list_id in self.lists.around(id.as_str()) {
-            self.lists.post(&list_id, None);
+            self.lists.watch(&list_id, None);
             let Some(held) = self.lists.get(&list_id) else { continue };
             let (list, members) = (Arc::clone(&held.list), held.members.clone());
             for ad in members {

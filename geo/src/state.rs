@@ -161,7 +161,8 @@ fn decode_stay(reader: &mut Reader<'_>) -> Result<(DocId, Stay)> {
 
 fn decode_level(reader: &mut Reader<'_>) -> Result<Level> {
     let fence = id(reader)?;
-    let (fence_seq, interval_ms, interval, told) = (reader.u64()?, reader.u64()?, reader.u64()?, reader.u8()?);
+    let (fence_seq, interval_ms, interval, told) =
+        (reader.u64()?, reader.u64()?, reader.u64()?, reader.u8()?);
     if told & !(TOLD_INSIDE | TOLD_OUTSIDE) != 0 {
         return Err(reader.fault("unknown levels"));
     }

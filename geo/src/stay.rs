@@ -234,37 +234,97 @@ mod tests {
             assert_eq!(play(rules, sights), told, "{rules:?} {sights:?}");
         };
         check(rules(0, 0, None), &[at(1, yes), at(2, yes), at(3, no)], &[(Kind::Enter, 1), (Kind::Exit, 3)]);
-        check(rules(5, 0, None), &[at(1, yes), at(5, yes), at(6, yes), at(7, no)], &[(Kind::Enter, 6), (Kind::Exit, 7)]);
+        check(
+            rules(5, 0, None),
+            &[at(1, yes), at(5, yes), at(6, yes), at(7, no)],
+            &[(Kind::Enter, 6), (Kind::Exit, 7)],
+        );
         check(rules(5, 0, None), &[at(1, yes), at(4, no), at(5, yes), at(9, yes)], &[]);
-        check(rules(0, 0, Some(5)), &[at(1, yes), at(9, yes), at(20, yes), at(21, no)], &[(Kind::Enter, 1), (Kind::Dwell, 9), (Kind::Exit, 21)]);
+        check(
+            rules(0, 0, Some(5)),
+            &[at(1, yes), at(9, yes), at(20, yes), at(21, no)],
+            &[(Kind::Enter, 1), (Kind::Dwell, 9), (Kind::Exit, 21)],
+        );
         check(rules(0, 0, Some(5)), &[at(1, yes), at(9, no)], &[(Kind::Enter, 1), (Kind::Exit, 9)]);
-        check(rules(0, 5, None), &[at(1, yes), at(2, no), at(6, yes), at(7, no), at(11, no), at(12, no)], &[(Kind::Enter, 1), (Kind::Exit, 12)]);
-        check(rules(0, 0, None), &[at(1, (false, true, true)), at(2, yes), at(3, (false, true, true)), at(4, no)], &[(Kind::Enter, 2), (Kind::Exit, 4)]);
-        check(rules(0, 0, None), &[at(1, (true, true, false)), at(2, yes), at(3, (true, true, false)), at(4, no)], &[(Kind::Enter, 2), (Kind::Exit, 3)]);
+        check(
+            rules(0, 5, None),
+            &[at(1, yes), at(2, no), at(6, yes), at(7, no), at(11, no), at(12, no)],
+            &[(Kind::Enter, 1), (Kind::Exit, 12)],
+        );
+        check(
+            rules(0, 0, None),
+            &[at(1, (false, true, true)), at(2, yes), at(3, (false, true, true)), at(4, no)],
+            &[(Kind::Enter, 2), (Kind::Exit, 4)],
+        );
+        check(
+            rules(0, 0, None),
+            &[at(1, (true, true, false)), at(2, yes), at(3, (true, true, false)), at(4, no)],
+            &[(Kind::Enter, 2), (Kind::Exit, 3)],
+        );
     }
 
     #[test]
     fn time_decides_for_the_silent() {
         let stay = |phase, dwelled| Stay { since: Millis::new(100), phase, dwelled };
-        let window = |open, from, until| Some(Window { open, from: Millis::new(from), until: Millis::new(until) });
-        let check = |rules: Rules, stay: Stay, now: u64, hours, left: Option<Phase>, told: &[(Kind, u64, u64)]| {
-            let (next, changes) = rules.elapse(stay, Millis::new(now), hours);
-            assert_eq!(next.map(|stay| stay.phase), left, "{stay:?} at {now}");
-            let changes: Vec<_> = changes.iter().map(|c| (c.kind, c.at.get(), c.dwell_ms)).collect();
-            assert_eq!(changes, told, "{stay:?} at {now}");
-        };
+        let window =
+            |open, from, until| Some(Window { open, from: Millis::new(from), until: Millis::new(until) });
+        let check =
+            |rules: Rules, stay: Stay, now: u64, hours, left: Option<Phase>, told: &[(Kind, u64, u64)]| {
+                let (next, changes) = rules.elapse(stay, Millis::new(now), hours);
+                assert_eq!(next.map(|stay| stay.phase), left, "{stay:?} at {now}");
+                let changes: Vec<_> = changes.iter().map(|c| (c.kind, c.at.get(), c.dwell_ms)).collect();
+                assert_eq!(changes, told, "{stay:?} at {now}");
+            };
         let leaving = Phase::Leaving { since: Millis::new(150) };
         check(rules(10, 0, None), stay(Phase::Pending, false), 109, None, Some(Phase::Pending), &[]);
-        check(rules(10, 0, None), stay(Phase::Pending, false), 500, None, Some(Phase::Inside), &[(Kind::Enter, 110, 10)]);
-        check(rules(0, 0, Some(10)), stay(Phase::Inside, false), 500, None, Some(Phase::Inside), &[(Kind::Dwell, 110, 10)]);
+        check(
+            rules(10, 0, None),
+            stay(Phase::Pending, false),
+            500,
+            None,
+            Some(Phase::Inside),
+            &[(Kind::Enter, 110, 10)],
+        );
+        check(
+            rules(0, 0, Some(10)),
+            stay(Phase::Inside, false),
+            500,
+            None,
+            Some(Phase::Inside),
+            &[(Kind::Dwell, 110, 10)],
+        );
         check(rules(0, 0, Some(10)), stay(Phase::Inside, true), 500, None, Some(Phase::Inside), &[]);
         check(rules(0, 10, None), stay(leaving, false), 159, None, Some(leaving), &[]);
         check(rules(0, 10, None), stay(leaving, false), 500, None, None, &[(Kind::Exit, 160, 60)]);
-        check(rules(0, 0, None), stay(Phase::Inside, false), 500, window(false, 300, 900), Some(Phase::Closed), &[(Kind::Exit, 300, 200)]);
-        check(rules(0, 0, None), stay(Phase::Closed, false), 500, window(true, 300, 900), Some(Phase::Inside), &[(Kind::Enter, 300, 0)]);
-        check(rules(50, 0, None), stay(Phase::Closed, false), 500, window(true, 300, 900), Some(Phase::Inside), &[(Kind::Enter, 350, 50)]);
+        check(
+            rules(0, 0, None),
+            stay(Phase::Inside, false),
+            500,
+            window(false, 300, 900),
+            Some(Phase::Closed),
+            &[(Kind::Exit, 300, 200)],
+        );
+        check(
+            rules(0, 0, None),
+            stay(Phase::Closed, false),
+            500,
+            window(true, 300, 900),
+            Some(Phase::Inside),
+            &[(Kind::Enter, 300, 0)],
+        );
+        check(
+            rules(50, 0, None),
+            stay(Phase::Closed, false),
+            500,
+            window(true, 300, 900),
+            Some(Phase::Inside),
+            &[(Kind::Enter, 350, 50)],
+        );
         assert_eq!(rules(10, 0, None).due(&stay(Phase::Pending, false), None), Some(Millis::new(110)));
-        assert_eq!(rules(0, 0, None).due(&stay(Phase::Inside, false), window(true, 0, 105)), Some(Millis::new(105)));
+        assert_eq!(
+            rules(0, 0, None).due(&stay(Phase::Inside, false), window(true, 0, 105)),
+            Some(Millis::new(105))
+        );
         assert_eq!(rules(0, 0, None).due(&stay(Phase::Inside, false), None), None);
     }
 }

@@ -10,6 +10,7 @@ use crate::ad::Ad;
 use crate::adlist::{AdList, Scope};
 use crate::event::{Kind, Reason};
 use crate::matcher;
+use crate::nearby::Nearby;
 use crate::point::Point;
 use crate::region::Circle;
 use crate::teller::Teller;
@@ -41,6 +42,9 @@ impl Shard {
             let here = self.here(&list);
             let (was, is) =
                 (held.members.contains(id), live.is_some_and(|ad| matcher::is_match(&list, ad, here)));
+            if let Some(ad) = live.filter(|ad| matcher::attributes_fit(&list, ad)) {
+                self.lists.note(&list_id, id, ad);
+            }
             if was != is {
                 self.lists.set_member(&list_id, id, is);
                 let (kind, reason) = if is { (Kind::Enter, entered) } else { (Kind::Exit, left) };
@@ -70,20 +74,17 @@ impl Shard {
         if same_owner {
             // Members stay; what the new query thinks of each is settled below.
             let members = self.lists.remove(id).map(|held| held.members).unwrap_or_default();
-            let here = self.here(list);
-            self.lists.insert(id, Arc::clone(list), here);
+            self.lists.insert(id, Arc::clone(list));
             members.iter().for_each(|ad| self.lists.set_member(id, ad, true));
             self.settle_list(id, Reason::Changed, Some(teller));
         } else {
-            let here = self.here(list);
-            self.lists.insert(id, Arc::clone(list), here);
+            self.lists.insert(id, Arc::clone(list));
             self.settle_list(id, Reason::Changed, existed.then_some(teller));
         }
     }
 
     pub(super) fn insert_list(&mut self, id: &DocId, list: Arc<AdList>) {
-        let here = self.here(&list);
-        self.lists.insert(id, list, here);
+        self.lists.insert(id, list);
         self.settle_list(id, Reason::Changed, None);
     }
 
@@ -102,6 +103,8 @@ impl Shard {
         let list = Arc::clone(&held.list);
         let here = self.here(&list);
         let after = self.matching(&list, here);
+        self.anchor(id, &list, here);
+        let Some(held) = self.lists.get(id) else { return };
         let left = held.members.difference(&after).map(|ad| (ad.clone(), Kind::Exit));
         let came = after.difference(&held.members).map(|ad| (ad.clone(), Kind::Enter));
         let changed: Vec<(DocId, Kind)> = left.chain(came).collect();
@@ -112,6 +115,48 @@ impl Shard {
                 teller.tell_match(id, &list, &ad, distance_m, kind, reason);
             }
         }
+    }
+
+    /// The device of a list around it has moved: looks at the ring, or anchors the list anew.
+    pub(super) fn follow(&mut self, id: &DocId, here: Point, teller: &mut Teller) {
+        let Some(held) = self.lists.get(id) else { return };
+        let list = Arc::clone(&held.list);
+        let Some(nearby) = &held.nearby else { return self.settle_list(id, Reason::UpdatePos, Some(teller)) };
+        let left_m = nearby.left_m(here);
+        let mut concerned: BTreeSet<DocId> = nearby.ring().iter().cloned().collect();
+        if left_m < 0.0 {
+            // What was not in the ring is on the side of the radius that it was on at the anchor.
+            let (radius_m, moved_m) = (nearby.radius_m(), nearby.anchor().distance_m(here));
+            let band = (radius_m - moved_m, radius_m + moved_m);
+            let changed = self.ads.between(here, band, &list.categories).into_iter();
+            concerned.extend(changed.map(|(ad, _)| ad.clone()));
+            self.anchor(id, &list, Some(here));
+        }
+        for ad in concerned {
+            let is = self.ads.get(&ad).is_some_and(|shown| matcher::is_match(&list, shown, Some(here)));
+            let was = self.lists.get(id).is_some_and(|held| held.members.contains(&ad));
+            if was != is {
+                self.lists.set_member(id, &ad, is);
+                let kind = if is { Kind::Enter } else { Kind::Exit };
+                let distance_m = self.distance_to(&list, &ad, Some(here));
+                teller.tell_match(id, &list, &ad, distance_m, kind, Reason::UpdatePos);
+            }
+        }
+    }
+
+    /// Makes the place of its device the anchor of a list, with the ring around it.
+    fn anchor(&mut self, id: &DocId, list: &AdList, here: Option<Point>) {
+        let (Scope::Around { radius_m }, Some(here)) = (&list.scope, here) else {
+            return self.lists.watch(id, None);
+        };
+        let before = self.lists.get(id).and_then(|held| held.nearby.as_ref());
+        let mut nearby = Nearby::new(here, *radius_m, before);
+        for (ad_id, ad) in self.ads.between(here, nearby.band_m(), &list.categories) {
+            if matcher::attributes_fit(list, ad) {
+                nearby.note(ad_id, ad.location.distance_m(here));
+            }
+        }
+        self.lists.watch(id, Some(nearby));
     }
 
     /// The ads that match a list now.

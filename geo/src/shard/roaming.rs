@@ -172,7 +172,9 @@ impl Shard {
         }
         let fence = Arc::clone(&rule.fence);
         let places = self.anyone(device).zip(self.anyone(other));
-        let (Some((own, theirs)), Some(teller)) = (places, teller.filter(|_| fence.tells(kind))) else { return };
+        let (Some((own, theirs)), Some(teller)) = (places, teller.filter(|_| fence.tells(kind))) else {
+            return;
+        };
         let told = FenceTold {
             fence: name.clone(),
             device: device.clone(),

@@ -266,7 +266,9 @@ impl Change {
     }
 
     fn name(self, collection: &str, id: &str) -> String {
-        let swapped = |digit: char| if let Some(n) = digit.to_digit(10) { (9 - n).to_string() } else { digit.to_string() };
+        let swapped = |digit: char| {
+            if let Some(n) = digit.to_digit(10) { (9 - n).to_string() } else { digit.to_string() }
+        };
         if self.rename && collection == "fences" { id.chars().map(swapped).collect() } else { id.to_owned() }
     }
 

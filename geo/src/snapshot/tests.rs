@@ -4,8 +4,8 @@ use super::*;
 use crate::fix::Fix;
 use crate::packed::{self, encode_record};
 use crate::point::Point;
-use crate::stay::{Phase, Stay};
 use crate::state::{Known as Device, Level};
+use crate::stay::{Phase, Stay};
 
 fn fixes() -> Vec<Fix> {
     let fix = |name: &str, lon| Fix {
@@ -140,10 +140,8 @@ fn the_first_format_is_read() {
 }
 
 /// After the store's name: no marks, shard 0 of 1, tail 0/0.
-const HEAD: &str = concat!(
-    "000000000000000000000000000000000000000001000000",
-    "00000000000000000000000000000000",
-);
+const HEAD: &str =
+    concat!("000000000000000000000000000000000000000001000000", "00000000000000000000000000000000",);
 /// Two devices, the first with an overruled attribute, two stays and a level; one fence around devices with one pair.
 const STATE: &str = concat!(
     "0200000000000000",

@@ -7,7 +7,13 @@ use super::story::Deed;
 pub(crate) type Expected = (&'static str, String, String, &'static str, &'static str, u64);
 
 /// What lists and fences must tell; `told` is what the watch over fences said.
-pub(crate) fn expected(before: &World, deed: &Deed, was: &State, is: &State, told: Vec<Expected>) -> Vec<Expected> {
+pub(crate) fn expected(
+    before: &World,
+    deed: &Deed,
+    was: &State,
+    is: &State,
+    told: Vec<Expected>,
+) -> Vec<Expected> {
     let mut events = matches(before, deed, was, is);
     events.extend(told);
     let doubtful = |event: &Expected| {

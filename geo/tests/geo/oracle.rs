@@ -200,7 +200,8 @@ type Edge = (Place, Place);
 /// Edges with the second end next to the first.
 fn edges(body: &Value) -> impl Iterator<Item = Edge> {
     let edge = |pair: &[Place]| edge_between(pair[0], pair[1]);
-    let all: Vec<Edge> = rings(body).iter().flat_map(|ring| ring.windows(2).map(edge).collect::<Vec<_>>()).collect();
+    let all: Vec<Edge> =
+        rings(body).iter().flat_map(|ring| ring.windows(2).map(edge).collect::<Vec<_>>()).collect();
     all.into_iter()
 }
 
@@ -221,12 +222,13 @@ pub(crate) fn edge_distance_m(edge: Edge, place: Place) -> f64 {
         2.0 * RADIUS_M * h.sqrt().min(1.0).asin()
     };
     let steps = 128;
-    let nearest = (0..=steps).min_by(|a, b| {
-        at(f64::from(*a) / f64::from(steps)).total_cmp(&at(f64::from(*b) / f64::from(steps)))
-    });
+    let nearest = (0..=steps)
+        .min_by(|a, b| at(f64::from(*a) / f64::from(steps)).total_cmp(&at(f64::from(*b) / f64::from(steps))));
     let nearest = nearest.unwrap();
-    let (mut low, mut high) =
-        (f64::from((nearest - 1).max(0)) / f64::from(steps), f64::from((nearest + 1).min(steps)) / f64::from(steps));
+    let (mut low, mut high) = (
+        f64::from((nearest - 1).max(0)) / f64::from(steps),
+        f64::from((nearest + 1).min(steps)) / f64::from(steps),
+    );
     for _ in 0..80 {
         let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
         if at(left) < at(right) { high = right } else { low = left }

@@ -106,7 +106,9 @@ fn a_dwell_counts_the_time_of_fixes() {
     let both = json!({"detect": ["enter", "exit", "dwell"], "dwell_s": 60});
     house.put("fences", "told", &circle([0.0, 0.0], both));
     house.put("fences", "slow", &circle([0.0, 0.0], json!({"dwell_s": 60, "exit_dwell_s": 30})));
-    for (lon, at) in [(0.0, "00:00"), (0.001, "00:59"), (0.0, "01:00"), (1.0, "01:30"), (1.0, "01:59"), (1.0, "02:00")] {
+    for (lon, at) in
+        [(0.0, "00:00"), (0.001, "00:59"), (0.0, "01:00"), (1.0, "01:30"), (1.0, "01:59"), (1.0, "02:00")]
+    {
         house.fix("d", lon, 0.0, &format!("2026-01-01T00:{at}Z"));
     }
     house.settle();
@@ -183,7 +185,8 @@ fn attributes_decide_who_is_meant() {
     house.put("fences", "f", &circle([0.0, 0.0], json!({"where": {"state": "free"}})));
     house.fix("d", 0.0, 0.0, "2026-01-01T00:00:00Z");
     house.put("devices", "d", &json!({"fields": {"state": "free", "kind": 1}}));
-    let busy = json!({"device": "d", "lon": 0, "lat": 0, "at": "2026-01-01T00:00:02Z", "fields": {"state": "busy"}});
+    let busy =
+        json!({"device": "d", "lon": 0, "lat": 0, "at": "2026-01-01T00:00:02Z", "fields": {"state": "busy"}});
     house.fixes(&[dateline_geo::Fix::parse(&busy, super::engine::NOW).unwrap()]);
     house.put("devices", "d", &json!({"fields": {"state": "free", "kind": 2}}));
     house.put("devices", "d", &json!({"fields": {"state": "away", "kind": 2}}));
@@ -203,7 +206,11 @@ fn a_way_through_a_fence_crosses_it() {
     house.put("fences", "seam", &circle([180.0, 0.0], json!({"detect": ["cross"]})));
     house.put("fences", "zero", &circle([0.0, 0.0], json!({"detect": ["cross"]})));
     let street = json!({"type": "LineString", "coordinates": [[179.5, -1], [179.5, 1]]});
-    house.put("fences", "street", &json!({"name": "s", "geometry": street, "buffer_m": 20, "detect": ["cross"]}));
+    house.put(
+        "fences",
+        "street",
+        &json!({"name": "s", "geometry": street, "buffer_m": 20, "detect": ["cross"]}),
+    );
     let cone = json!({"center": [180, 0], "radius_m": 100_000, "bearing": [80, 100]});
     house.put("fences", "cone", &json!({"name": "c", "sector": cone, "detect": ["cross"]}));
     house.fix("d", 179.0, 0.0, "2026-01-01T00:00:00Z");
@@ -226,9 +233,16 @@ fn a_way_through_a_fence_crosses_it() {
 fn levels_are_told_once_an_interval() {
     let house = House::new(1);
     house.put("fences", "f", &circle([0.0, 0.0], json!({"detect": ["inside", "outside"], "interval_s": 60})));
-    for (lon, at) in
-        [(1.0, "00:00"), (1.0, "00:30"), (0.0, "00:40"), (0.0, "00:50"), (1.0, "00:55"), (1.0, "01:00"), (0.0, "01:01"), (0.0, "02:10")]
-    {
+    for (lon, at) in [
+        (1.0, "00:00"),
+        (1.0, "00:30"),
+        (0.0, "00:40"),
+        (0.0, "00:50"),
+        (1.0, "00:55"),
+        (1.0, "01:00"),
+        (0.0, "01:01"),
+        (0.0, "02:10"),
+    ] {
         house.fix("d", lon, 0.0, &format!("2026-01-01T00:{at}Z"));
     }
     house.settle();
@@ -318,7 +332,11 @@ fn devices_meet_and_part() {
     let mut house = House::new(3);
     house.fix("a", 179.999, 0.0, "2026-01-01T00:00:00Z");
     house.fix("b", -179.999, 0.0, "2026-01-01T00:00:00Z");
-    house.put("fences", "r", &json!({"name": "company", "roam": {"radius_m": 500}, "initial": true, "hysteresis_m": 100}));
+    house.put(
+        "fences",
+        "r",
+        &json!({"name": "company", "roam": {"radius_m": 500}, "initial": true, "hysteresis_m": 100}),
+    );
     house.fix("c", 179.999, 0.0, "2026-01-01T00:00:01Z");
     house.fix("b", -179.996, 0.0, "2026-01-01T00:00:02Z");
     house.settle();

@@ -82,7 +82,11 @@ fn seen(kind: &'static str, body: &Value) -> Expected {
         return (kind, text("adlist"), text("ad"), event, reason, 0);
     }
     let (device, other) = (text("device"), text("other"));
-    let pair = if other.is_empty() { device } else { format!("{}~{}", device.clone().min(other.clone()), device.max(other)) };
+    let pair = if other.is_empty() {
+        device
+    } else {
+        format!("{}~{}", device.clone().min(other.clone()), device.max(other))
+    };
     let at: jiff::Timestamp = text("at").parse().unwrap();
     (kind, text("fence"), pair, event, reason, u64::try_from(at.as_millisecond()).unwrap())
 }

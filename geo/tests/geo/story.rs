@@ -12,18 +12,59 @@ pub(crate) const TIME_START_MS: u64 = 1_700_000_000_000;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Fix { device: u8, place: Place, late: bool, more: FixMore },
+    Fix {
+        device: u8,
+        place: Place,
+        late: bool,
+        more: FixMore,
+    },
     /// Time goes by, and the log notes it.
-    Tick { wait_s: u32 },
-    PutDevice { device: u8, kind: Option<u8> },
-    PutRoam { fence: u8, radius_m: f64, rules: Rules },
-    PutAd { ad: u8, place: Place, category: u8, price: Option<u8>, words: u8, active: bool },
-    DeleteAd { ad: u8 },
-    PutList { list: u8, owner: u8, area: AreaStep, category: u8, max: Option<u8>, query: u8, active: bool },
-    DeleteList { list: u8 },
-    PutFence { fence: u8, area: AreaStep, rules: Rules },
-    DeleteFence { fence: u8 },
-    DeleteDevice { device: u8 },
+    Tick {
+        wait_s: u32,
+    },
+    PutDevice {
+        device: u8,
+        kind: Option<u8>,
+    },
+    PutRoam {
+        fence: u8,
+        radius_m: f64,
+        rules: Rules,
+    },
+    PutAd {
+        ad: u8,
+        place: Place,
+        category: u8,
+        price: Option<u8>,
+        words: u8,
+        active: bool,
+    },
+    DeleteAd {
+        ad: u8,
+    },
+    PutList {
+        list: u8,
+        owner: u8,
+        area: AreaStep,
+        category: u8,
+        max: Option<u8>,
+        query: u8,
+        active: bool,
+    },
+    DeleteList {
+        list: u8,
+    },
+    PutFence {
+        fence: u8,
+        area: AreaStep,
+        rules: Rules,
+    },
+    DeleteFence {
+        fence: u8,
+    },
+    DeleteDevice {
+        device: u8,
+    },
 }
 
 /// What a fix may say besides.
@@ -182,7 +223,14 @@ fn rules() -> impl Strategy<Value = Rules> {
     let interval_s = prop::option::of(prop_oneof![Just(0_u8), Just(5), Just(200)]);
     let first = (any::<bool>(), detect, seconds(), seconds(), hysteresis_m);
     (first, seldom(), seldom(), kind, hours, interval_s).prop_map(
-        |((initial, detect, dwell_s, exit_dwell_s, hysteresis_m), accuracy, altitude, kind, hours, interval_s)| {
+        |(
+            (initial, detect, dwell_s, exit_dwell_s, hysteresis_m),
+            accuracy,
+            altitude,
+            kind,
+            hours,
+            interval_s,
+        )| {
             Rules {
                 initial,
                 detect,
@@ -215,7 +263,8 @@ impl Rules {
         if self.detect != 0 {
             // The oracle knows the way through circles and polygons only.
             let known = |name: &str| name != "cross" || plain_area;
-            let named = DETECTS.iter().enumerate().filter(|(bit, name)| self.detect & 1 << bit != 0 && known(name));
+            let named =
+                DETECTS.iter().enumerate().filter(|(bit, name)| self.detect & 1 << bit != 0 && known(name));
             body["detect"] = named.map(|(_, name)| *name).collect();
         }
         set(body, "dwell_s", (self.dwell_s > 0).then_some(self.dwell_s));

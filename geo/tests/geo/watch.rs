@@ -70,9 +70,9 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 impl Rules {
     fn of(body: &Value) -> Self {
         let usual = || vec!["enter".to_owned(), "exit".to_owned()];
-        let detect: Vec<String> = body["detect"].as_array().map_or_else(usual, |list| {
-            list.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
-        });
+        let detect: Vec<String> = body["detect"]
+            .as_array()
+            .map_or_else(usual, |list| list.iter().map(|name| name.as_str().unwrap().to_owned()).collect());
         let millis = |name: &str| body[name].as_u64().map(|seconds| seconds * 1000);
         let dwells = detect.iter().any(|name| name == "dwell");
         let dwell_ms = millis("dwell_s").unwrap_or(0);
@@ -99,7 +99,9 @@ impl Rules {
     fn border(&self, at: u64) -> u64 {
         let Some((from, to)) = self.hours else { return at };
         let today = at / DAY_MS * DAY_MS;
-        let borders = [today - DAY_MS, today].into_iter().flat_map(|day| [day + from * MINUTE_MS, day + to * MINUTE_MS]);
+        let borders = [today - DAY_MS, today]
+            .into_iter()
+            .flat_map(|day| [day + from * MINUTE_MS, day + to * MINUTE_MS]);
         borders.filter(|border| *border <= at).max().unwrap()
     }
 }
@@ -108,7 +110,15 @@ impl Rules {
 type Changes = Vec<(&'static str, u64, bool)>;
 
 impl Pair {
-    fn observe(&mut self, rules: &Rules, at: u64, inside: bool, near: bool, admits: bool, at_once: bool) -> Changes {
+    fn observe(
+        &mut self,
+        rules: &Rules,
+        at: u64,
+        inside: bool,
+        near: bool,
+        admits: bool,
+        at_once: bool,
+    ) -> Changes {
         let (open, here) = (rules.is_open(at), inside && admits);
         let was = self.state;
         let mut changes = Changes::new();
@@ -283,7 +293,9 @@ impl World {
             let previous = before.as_ref().map(|before| before.place);
             if state == State::Out && rules.detect.iter().any(|name| name == "cross") {
                 match self.crosses(&body, device, previous, &rules) {
-                    Some(true) => told.push(("fence", fence.clone(), device.clone(), "cross", "update:pos", *at)),
+                    Some(true) => {
+                        told.push(("fence", fence.clone(), device.clone(), "cross", "update:pos", *at))
+                    }
                     Some(false) => {}
                     None => drop(self.watch.tainted.insert(name.clone())),
                 }
@@ -315,9 +327,11 @@ impl World {
         let inside = holds(body, gadget.place);
         let near = match (inside, body["circle"]["radius_m"].as_f64()) {
             (Some(false), _) if hysteresis_m == 0.0 => Some(false),
-            (Some(false), Some(radius_m)) => {
-                within(super::oracle::place_of(&body["circle"]["center"]), gadget.place, radius_m + hysteresis_m)
-            }
+            (Some(false), Some(radius_m)) => within(
+                super::oracle::place_of(&body["circle"]["center"]),
+                gadget.place,
+                radius_m + hysteresis_m,
+            ),
             (Some(false), None) => reaches(body, gadget.place, hysteresis_m),
             (inside, _) => inside,
         };
@@ -363,7 +377,8 @@ impl World {
         let names: Vec<String> = self.devices.keys().cloned().collect();
         for device in names {
             let gadget = self.devices[&device].clone();
-            if gadget.more.ttl_s.is_some_and(|ttl_s| gadget.arrived + u64::from(ttl_s) * 1000 <= self.log_ms) {
+            if gadget.more.ttl_s.is_some_and(|ttl_s| gadget.arrived + u64::from(ttl_s) * 1000 <= self.log_ms)
+            {
                 self.end_device(&device, "expired", told);
                 continue;
             }
@@ -420,7 +435,8 @@ impl World {
 
     fn put_device(&mut self, device: &str, body: &Value, told: &mut Vec<Expected>) {
         let before = self.documents.insert(device.to_owned(), body.clone());
-        let kind = |body: Option<&Value>| body.and_then(|body| body["fields"]["kind"].as_str()).map(str::to_owned);
+        let kind =
+            |body: Option<&Value>| body.and_then(|body| body["fields"]["kind"].as_str()).map(str::to_owned);
         let (before, after) = (kind(before.as_ref()), kind(Some(body)));
         if before == after {
             return;
@@ -459,8 +475,12 @@ impl World {
     }
 
     fn walk(&mut self, device: &str, reason: &'static str, at: u64, told: &mut Vec<Expected>) {
-        let roams: Vec<(String, Value)> =
-            self.fences.iter().filter(|(_, body)| body["roam"].is_object()).map(|(f, b)| (f.clone(), b.clone())).collect();
+        let roams: Vec<(String, Value)> = self
+            .fences
+            .iter()
+            .filter(|(_, body)| body["roam"].is_object())
+            .map(|(f, b)| (f.clone(), b.clone()))
+            .collect();
         for (fence, body) in roams {
             self.walk_by(&fence, &body, device, reason, at, false, told);
         }
@@ -507,7 +527,11 @@ impl World {
                 let event = if is { "near" } else { "far" };
                 told.push(("fence", name.0.clone(), name.1.clone(), event, reason, at));
             }
-            if is { self.watch.company.insert(name) } else { self.watch.company.remove(&name) };
+            if is {
+                self.watch.company.insert(name)
+            } else {
+                self.watch.company.remove(&name)
+            };
         }
     }
 }

@@ -25,7 +25,9 @@ pub(crate) fn run(app: &App, stop: &Stop) {
         }
         match app.geo().tick() {
             Ok(tail) => last = tail,
-            Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full | ErrorKind::Unavailable) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full | ErrorKind::Unavailable) =>
+            {
                 tracing::debug!(%error, "no tick");
             }
             Err(error) => tracing::warn!(%error, "the clock cannot be told to the matcher"),

@@ -50,5 +50,6 @@ mod starting;
 mod streams;
 mod surface;
 mod tracks;
+mod transitions;
 mod watch;
 mod words;
