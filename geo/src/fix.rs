@@ -40,6 +40,22 @@ pub struct Fix {
 }
 
 impl Fix {
+    /// A place and a time, and nothing more.
+    #[must_use]
+    pub fn bare(device: DocId, point: Point, at: Millis) -> Self {
+        Self {
+            device,
+            point,
+            at,
+            speed: None,
+            heading: None,
+            accuracy: None,
+            altitude: None,
+            ttl_s: None,
+            fields: None,
+        }
+    }
+
     /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"altitude"?,"ttl_s"?,"fields"?}`; without `at` the fix is of `now`.
     ///
     /// # Errors

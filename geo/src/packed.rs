@@ -217,17 +217,7 @@ mod tests {
 
     fn sample() -> Vec<Fix> {
         let point = Point::new(13.405, -52.52).unwrap();
-        let bare = Fix {
-            device: DocId::new("a").unwrap(),
-            point,
-            at: Millis::new(1_780_000_000_000),
-            speed: None,
-            heading: None,
-            accuracy: None,
-            altitude: None,
-            ttl_s: None,
-            fields: None,
-        };
+        let bare = Fix::bare(DocId::new("a").unwrap(), point, Millis::new(1_780_000_000_000));
         let full = Fix {
             device: DocId::new("bus-7").unwrap(),
             speed: Some(2.5),

@@ -23,7 +23,7 @@ pub(super) struct Asked<'a> {
     made: OnceCell<Value>,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     pub(super) fn accepts(&self, fence: &Fence) -> bool {
         fence.condition.as_ref().is_none_or(|condition| {
             condition.accepts(self.made.get_or_init(|| self.device.attributes(self.document)))
