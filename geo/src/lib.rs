@@ -50,6 +50,7 @@ mod rebuild;
 mod region;
 mod ring;
 mod roam;
+mod rows;
 mod schedule;
 mod sector;
 mod sequencer;
