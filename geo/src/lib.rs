@@ -23,6 +23,7 @@ mod ad;
 mod adlist;
 mod ads;
 mod bounds;
+mod bucket;
 mod cells;
 mod condition;
 mod crossing;

@@ -13,6 +13,7 @@ use rstar::primitives::{GeomWithData, Rectangle};
 
 use crate::ad::Ad;
 use crate::adlist::{AdList, Owner, Scope};
+use crate::bucket::Bucket;
 use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
 use crate::nearby::Nearby;
 
@@ -29,7 +30,7 @@ pub(crate) struct Lists {
     by_device: HashMap<Arc<str>, BTreeSet<DocId>>,
     /// Which lists hold an ad.
     holders: HashMap<DocId, BTreeSet<DocId>>,
-    postings: Vec<HashMap<Posting, BTreeSet<DocId>, CellHash>>,
+    postings: Vec<HashMap<Posting, Bucket, CellHash>>,
     /// Numbers from 1. One that no list names any more keeps its own.
     categories: HashMap<Arc<str>, u32>,
     fixed: RTree<Boxed>,
@@ -115,20 +116,20 @@ impl Lists {
         let list = Arc::clone(&held.list);
         for category in self.numbers(&list) {
             if let Some(cell) = from {
-                self.take_off(id, cell, category);
+                self.take_off(id, &list, cell, category);
             }
             if let Some(cell) = to
                 && let Some(postings) = self.postings.get_mut(usize::from(cell.level))
             {
-                postings.entry((cell, category)).or_default().insert(id.clone());
+                postings.entry((cell, category)).or_default().insert(id, &list);
             }
         }
     }
 
-    fn take_off(&mut self, id: &DocId, cell: Cell, category: u32) {
+    fn take_off(&mut self, id: &DocId, list: &AdList, cell: Cell, category: u32) {
         let Some(postings) = self.postings.get_mut(usize::from(cell.level)) else { return };
         if let Some(lists) = postings.get_mut(&(cell, category)) {
-            lists.remove(id);
+            lists.remove(id, list);
             if lists.is_empty() {
                 postings.remove(&(cell, category));
             }
@@ -193,10 +194,10 @@ impl Lists {
                         for cell in cells {
                             let keys = [Some(ANY), category].into_iter().flatten();
                             let lists = keys.filter_map(|category| postings.get(&(cell, category)));
-                            found.extend(lists.flatten().cloned());
+                            found.extend(lists.flat_map(|lists| lists.candidates(ad)).cloned());
                         }
                     }
-                    None => found.extend(postings.values().flatten().cloned()),
+                    None => found.extend(postings.values().flat_map(Bucket::ids).cloned()),
                 }
             }
             for area in extent.boxes() {

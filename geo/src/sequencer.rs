@@ -50,11 +50,12 @@ impl Sequencer {
             return Ok(1);
         }
         let count = fixes.len();
+        let shards = shares.len();
         for (index, fix) in (0..).zip(fixes) {
             let source = Source::Positions { seq, index };
-            let owner = shard_of(fix.device.as_str(), shares.len());
+            let owner = shard_of(fix.device.as_str(), shards);
             for (number, share) in shares.iter_mut().enumerate() {
-                if number == owner || (ShardPlace { number, count: 1 }).roams() {
+                if number == owner || (ShardPlace { number, count: shards }).roams() {
                     share.push(Item { source, at, log_seq, what: What::Fix(fix.clone()) });
                 }
             }

@@ -30,6 +30,11 @@ impl Words {
         self.next = self.next.saturating_add(1);
     }
 
+    /// Each word once.
+    pub(crate) fn distinct(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(|word| &**word)
+    }
+
     fn has(&self, term: &[String]) -> bool {
         let Some((first, rest)) = term.split_first() else {
             return true;
@@ -86,6 +91,12 @@ impl Keywords {
 
     pub(crate) fn accept(&self, words: &Words) -> bool {
         self.terms.iter().all(|term| words.has(&term.tokens) != term.negated)
+    }
+
+    /// The words that a text must have.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+        let terms = self.terms.iter().filter(|term| !term.negated);
+        terms.flat_map(|term| &term.tokens).map(String::as_str)
     }
 
     /// Each term with whether the text has it.
