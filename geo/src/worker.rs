@@ -19,6 +19,8 @@ use crate::state;
 pub(crate) const INBOX_BATCHES_MAX: usize = 64;
 /// Events after which a commit is made even if more batches wait.
 const EVENTS_PER_COMMIT: usize = 16_000;
+/// Events after which those of a batch are told before its end.
+const EVENTS_HELD_MAX: usize = 64_000;
 /// Longest time the cursor stays behind what has been applied without events.
 const CURSOR_EVERY: Duration = Duration::from_secs(1);
 /// Items after which a snapshot is due before its time, so that a start never plays many more.
@@ -158,7 +160,7 @@ impl Worker {
                 match input {
                     Input::Batch { items, through } => {
                         self.unsaved = self.unsaved.saturating_add(items.len());
-                        self.take_in(&items, through);
+                        self.take_in(&items, through)?;
                     }
                     Input::Ask(question) => question(&self.shard, self.at),
                     Input::Stop => return self.finish(),
@@ -168,7 +170,10 @@ impl Worker {
                     next = inbox.try_recv().ok();
                 }
             }
-            if !self.events.is_empty() || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY) {
+            if !self.events.is_empty()
+                || self.outbox.is_ahead()
+                || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY)
+            {
                 self.commit()?;
                 cursor_moved = Instant::now();
             }
@@ -181,7 +186,7 @@ impl Worker {
         }
     }
 
-    fn take_in(&mut self, items: &[Item], through: Tail) {
+    fn take_in(&mut self, items: &[Item], through: Tail) -> Result<()> {
         for item in items {
             // After a restart the sequencer begins where the slowest shard was.
             let is_new = match item.source {
@@ -191,9 +196,14 @@ impl Worker {
             if is_new {
                 self.shard.apply(item, &mut self.events);
             }
+            if self.events.len() >= EVENTS_HELD_MAX {
+                self.outbox.tell(&self.events)?;
+                self.events.clear();
+            }
         }
         self.at =
             Tail { seq: self.at.seq.max(through.seq), positions: self.at.positions.max(through.positions) };
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {
