@@ -1,11 +1,11 @@
 //! The ground that a stored document stands on: a shape and a margin around it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bounds::{Cap, Extent};
-use crate::fence::Fence;
 use crate::point::{EARTH_RADIUS_M, Point};
 use crate::region::Region;
+use crate::sector::Sector;
 use crate::shape::Shape;
 
 /// A shape and the metres around it that belong to it; a circle is a point with a margin.
@@ -16,19 +16,21 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Of a fence document; `None` for one that has no area of its own.
+    /// Of a fence document; `None` for one that has no zone of its own. A sector is a polygon whose arc is drawn in steps
+    /// of a degree.
     #[must_use]
     pub fn of_fence(body: &Value) -> Option<Self> {
-        Some(Self::of_region(&Fence::parse(body).ok()?.region))
+        Self::of_region(&Region::parse("", body.as_object()?).ok()??)
     }
 
-    fn of_region(region: &Region) -> Self {
-        match region {
+    fn of_region(region: &Region) -> Option<Self> {
+        Some(match region {
             Region::Circle(circle) => {
                 Self { shape: Shape::of_point(circle.center), margin_m: circle.radius_m }
             }
+            Region::Sector { sector, buffer_m } => Self { shape: drawn(sector)?, margin_m: *buffer_m },
             Region::Shape { shape, buffer_m } => Self { shape: (**shape).clone(), margin_m: *buffer_m },
-        }
+        })
     }
 
     /// Circles on the sphere that hold it.
@@ -48,18 +50,34 @@ impl From<Shape> for Footprint {
 /// longitude next to the one before, so that some may pass 180.
 #[must_use]
 pub fn outline_of_circle(center: Point, radius_m: f64, corners: usize) -> Vec<[f64; 2]> {
-    let angle = (radius_m / EARTH_RADIUS_M).clamp(0.0, std::f64::consts::PI);
-    let (lon, lat) = (center.lon().to_radians(), center.lat().to_radians());
-    let corner = |step: usize| {
-        let bearing = -std::f64::consts::TAU * step as f64 / corners as f64;
-        let to_lat =
-            (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
-        let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
-        [(lon + turn).to_degrees(), to_lat.to_degrees()]
-    };
-    let mut ring: Vec<[f64; 2]> = (0..corners).map(corner).collect();
+    let bearing = |step: usize| -std::f64::consts::TAU * step as f64 / corners as f64;
+    let mut ring: Vec<[f64; 2]> = (0..corners).map(|step| ahead(center, bearing(step), radius_m)).collect();
     ring.extend(ring.first().copied());
     ring
+}
+
+/// The place at a distance in a direction, in radians clockwise from north.
+fn ahead(center: Point, bearing: f64, metres: f64) -> [f64; 2] {
+    let angle = (metres / EARTH_RADIUS_M).clamp(0.0, std::f64::consts::PI);
+    let (lon, lat) = (center.lon().to_radians(), center.lat().to_radians());
+    let to_lat = (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
+    let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
+    [(lon + turn).to_degrees(), to_lat.to_degrees()]
+}
+
+fn drawn(sector: &Sector) -> Option<Shape> {
+    let [from, to] = sector.bearing;
+    let width = (to - from).rem_euclid(360.0);
+    let steps = width.ceil().max(1.0);
+    let fold = |[lon, lat]: [f64; 2]| [(lon + 540.0).rem_euclid(360.0) - 180.0, lat];
+    let center = [sector.center.lon(), sector.center.lat()];
+    let mut ring = vec![center];
+    for step in 0..=(steps as u32) {
+        let bearing = (from + width * f64::from(step) / steps).to_radians();
+        ring.push(fold(ahead(sector.center, bearing, sector.radius_m)));
+    }
+    ring.push(center);
+    Shape::parse("sector", &json!({"type": "Polygon", "coordinates": [ring]})).ok()
 }
 
 #[cfg(test)]

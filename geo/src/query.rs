@@ -133,7 +133,13 @@ impl Geo {
     /// # Errors
     /// `Unavailable` when the matcher has stopped.
     pub fn fences_holding(&self, place: Point) -> Result<Vec<DocId>> {
-        self.ask(0, move |shard, _| shard.fences.holding(place).into_iter().take(ANSWER_ITEMS_MAX).collect())
+        self.ask(0, move |shard, _| {
+            let held = shard.fences.holding(place).into_iter().filter_map(|slot| shard.fences.at(slot));
+            let mut ids: Vec<DocId> = held.map(|held| held.id.clone()).collect();
+            ids.sort_unstable();
+            ids.truncate(ANSWER_ITEMS_MAX);
+            ids
+        })
     }
 
     /// The fences a device is in, by id; `None` for a device that was never seen.
@@ -143,10 +149,9 @@ impl Geo {
     pub fn fences_of(&self, device: &str) -> Result<Option<Vec<DocId>>> {
         let name = device.to_owned();
         self.ask_owner(device, move |shard| {
-            shard
-                .devices
-                .get(&name)
-                .map(|device| device.inside.iter().take(ANSWER_ITEMS_MAX).cloned().collect())
+            let mut ids = shard.fences_around(shard.devices.get(&name)?);
+            ids.truncate(ANSWER_ITEMS_MAX);
+            Some(ids)
         })
     }
 
@@ -157,11 +162,9 @@ impl Geo {
     pub fn devices_in_fence(&self, fence: &DocId, limit: usize) -> Result<Vec<DocId>> {
         let (id, limit) = (fence.clone(), limit.min(ANSWER_ITEMS_MAX));
         let mut found = self.ask_all(move |shard| {
-            shard
-                .fences
-                .get(&id)
-                .map(|held| held.members.iter().take(limit).cloned().collect())
-                .unwrap_or_default()
+            let mut ids = shard.members_of(&id);
+            ids.truncate(limit);
+            ids
         })?;
         found.sort();
         found.truncate(limit);

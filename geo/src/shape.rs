@@ -106,9 +106,14 @@ impl Shape {
 
     /// Every part is connected, so without meeting borders one place of it tells for all.
     fn has_part_in(&self, other: &Self) -> bool {
+        self.anchors().any(|place| other.contains(place))
+    }
+
+    /// A place of each connected part.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = Point> + '_ {
         let line_starts = self.lines.iter().filter_map(|line| line.0.first().copied()).map(place_of);
         let ring_starts = self.areas.iter().flat_map(Area::rings).map(|ring| place_of(ring.start()));
-        self.points.iter().copied().chain(line_starts).chain(ring_starts).any(|place| other.contains(place))
+        self.points.iter().copied().chain(line_starts).chain(ring_starts)
     }
 
     fn edges_meet(&self, other: &Self) -> bool {

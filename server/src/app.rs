@@ -27,6 +27,7 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
+use crate::places::read_condition;
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
@@ -219,6 +220,7 @@ fn geo_options() -> GeoOptions {
         shards: NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN),
         events: Durability::Buffered,
         snapshot_every: Duration::from_secs(60),
+        conditions: read_condition,
     }
 }
 

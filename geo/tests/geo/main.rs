@@ -11,3 +11,4 @@ mod seed;
 mod stories;
 mod story;
 mod tracks;
+mod watch;

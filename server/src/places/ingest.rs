@@ -141,6 +141,8 @@ struct Usual<'a> {
     speed: Option<f64>,
     heading: Option<f64>,
     accuracy: Option<f64>,
+    altitude: Option<f64>,
+    ttl_s: Option<u32>,
     #[serde(borrow)]
     fields: Option<&'a RawValue>,
 }
@@ -167,8 +169,8 @@ fn usual(text: &[u8], now: Millis) -> Option<Fix> {
             Some(bounded::parse(text.get().as_bytes(), &limits).ok()?)
         }
     };
-    let numbers = [usual.speed, usual.heading, usual.accuracy];
-    Fix::of_parts(usual.device, (usual.lon, usual.lat), usual.at, numbers, fields.as_ref(), now).ok()
+    let numbers = [usual.speed, usual.heading, usual.accuracy, usual.altitude];
+    Fix::of_parts(usual.device, (usual.lon, usual.lat), usual.at, numbers, usual.ttl_s, fields.as_ref(), now).ok()
 }
 
 fn split<T>(items: impl Iterator<Item = (usize, Result<T, String>)>) -> (Numbered<T>, Numbered<String>) {
@@ -234,6 +236,9 @@ mod tests {
             r#"{"device":"d\u0031","lon":1,"lat":2}"#,
             r#"{"device":"d","lon":1,"lat":2,"fields":{"b": 1.50, "c":[1, {"d" : null}]}}"#,
             r#"{"device":"d","lon":1,"lat":2,"fields":null,"at":null,"speed":null}"#,
+            r#"{"device":"d","lon":1,"lat":2,"altitude":-3.5,"ttl_s":60}"#,
+            r#"{"device":"d","lon":1,"lat":2,"ttl_s":0}"#,
+            r#"{"device":"d","lon":1,"lat":2,"ttl_s":1.5}"#,
             r#"{"device":"d","lon":1,"lat":2,"extra":1}"#,
             r#"{"device":"d","lon":1,"lon":3,"lat":2}"#,
             r#"{"device":"d","lon":1,"lat":2,"fields":[]}"#,

@@ -4,6 +4,7 @@
 //! until the matcher has seen all that was durable when it came, so a client always sees its own writes.
 
 pub(crate) mod answers;
+pub(crate) mod clock;
 pub(crate) mod devices;
 pub(crate) mod fences;
 mod heat;
@@ -14,15 +15,23 @@ mod track;
 
 use std::time::Duration;
 
-use serde_json::json;
+use dateline_geo::Condition;
+use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Refusal, Routes};
 use crate::resources::list_doc;
 
 /// Longest wait for the matcher to catch up.
 pub(crate) const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// The `where` of a fence: the same language as in lists, over the attributes of a device.
+pub(crate) fn read_condition(value: &Value) -> Result<Condition, String> {
+    let filter = Filter::from_value(value).map_err(|error| error.to_string())?;
+    Ok(Condition::new(move |device| filter.matches(device)))
+}
 
 /// Waits until what was durable at the call is matched.
 pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
@@ -103,7 +112,8 @@ pub(crate) fn routes() -> Routes {
             "properties": {
                 "device": {"type": "string"}, "lon": {"type": "number"}, "lat": {"type": "number"},
                 "at": {"type": "string", "format": "date-time"}, "speed": {"type": "number"},
-                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "fields": {"type": "object"},
+                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "altitude": {"type": "number"},
+                "ttl_s": {"type": "integer", "minimum": 1}, "fields": {"type": "object"},
             },
         }))
         .schema("PositionsTaken", json!({

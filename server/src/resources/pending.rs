@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dateline_engine::{
-    CollectionId, Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Seq, Transaction,
+    CollectionId, Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Millis, Seq, Transaction,
 };
 use serde_json::{Map, Value};
 
@@ -34,7 +34,8 @@ pub(crate) struct Pending {
 }
 
 enum Change {
-    Put(Bytes),
+    /// With when it ends by itself.
+    Put(Bytes, Option<Millis>),
     Delete,
 }
 
@@ -144,7 +145,8 @@ impl<'a> Writer<'a> {
         before: Option<Document>,
     ) -> Pending {
         let collection = self.resource.collection;
-        Pending { collection, id, condition, change: Change::Put(body), effects, before }
+        let end = rules::end(self.resource, &body);
+        Pending { collection, id, condition, change: Change::Put(body, end), effects, before }
     }
 
     fn new_id(self, document: &Map<String, Value>, given: Option<Value>) -> Result<DocId, Problem> {
@@ -288,8 +290,12 @@ pub(crate) async fn commit(
     let mut effects = Vec::new();
     for Pending { collection, id, condition, change, effects: caused, before } in pending {
         let (body, deleted) = match change {
-            Change::Put(body) => {
-                transaction = transaction.put(collection, id.clone(), condition, body.clone());
+            Change::Put(body, end) => {
+                let (id, text) = (id.clone(), body.clone());
+                transaction = match end {
+                    Some(end) => transaction.put_until(collection, id, condition, text, end),
+                    None => transaction.put(collection, id, condition, text),
+                };
                 (body, false)
             }
             Change::Delete => {

@@ -54,5 +54,6 @@ mod starting;
 mod streams;
 mod surface;
 mod tracks;
+mod transitions;
 mod watch;
 mod words;
