@@ -72,7 +72,9 @@ fn judge(shard: &Shard, fence: &Fence, device: &Device) -> Vec<Value> {
     let mut tests = vec![area(&zone.region, fix.point)];
     if let Some(most) = fence.accuracy_m_max {
         let passed = fix.accuracy.is_none_or(|accuracy| accuracy <= most);
-        tests.push(json!({"test": "accuracy", "passed": passed, "max_accuracy_m": most, "found": fix.accuracy}));
+        tests.push(
+            json!({"test": "accuracy", "passed": passed, "max_accuracy_m": most, "found": fix.accuracy}),
+        );
     }
     tests.extend(height(zone, fix.altitude));
     if let Some(condition) = &fence.condition {

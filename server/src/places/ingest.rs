@@ -170,7 +170,8 @@ fn usual(text: &[u8], now: Millis) -> Option<Fix> {
         }
     };
     let numbers = [usual.speed, usual.heading, usual.accuracy, usual.altitude];
-    Fix::of_parts(usual.device, (usual.lon, usual.lat), usual.at, numbers, usual.ttl_s, fields.as_ref(), now).ok()
+    Fix::of_parts(usual.device, (usual.lon, usual.lat), usual.at, numbers, usual.ttl_s, fields.as_ref(), now)
+        .ok()
 }
 
 fn split<T>(items: impl Iterator<Item = (usize, Result<T, String>)>) -> (Numbered<T>, Numbered<String>) {
