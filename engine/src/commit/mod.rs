@@ -14,6 +14,7 @@ pub(crate) mod poison;
 pub(crate) mod prepare;
 pub(crate) mod shared;
 pub(crate) mod sweep;
+mod waking;
 pub(crate) mod watermark;
 pub(crate) mod writer;
 
@@ -27,6 +28,7 @@ pub(crate) use crate::commit::done::{Done, wait};
 use crate::commit::op::{Receipt, Transaction};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;
+pub(crate) use crate::commit::waking::Sleeper;
 use crate::error::{Error, Result};
 use crate::limits::{INTAKE_BYTES_MAX, INTAKE_TRANSACTIONS_MAX};
 use crate::queue::Step;

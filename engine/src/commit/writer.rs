@@ -16,6 +16,7 @@ use crate::commit::op::{Durability, Receipt};
 use crate::commit::prepare::Prepared;
 use crate::commit::shared::Shared;
 use crate::commit::sweep::Sweep;
+use crate::commit::waking::{Roll, Sleeper};
 use crate::commit::{Done, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::trim;
@@ -39,11 +40,12 @@ enum Pending {
 }
 
 impl Pending {
-    fn settle(self, written: Result<()>) {
+    /// Leaves the answer; whom to wake.
+    fn settle(self, written: Result<()>) -> Option<Arc<Sleeper>> {
         match self {
-            Self::Transaction(done, outcome) => done.tell(written.and(outcome)),
+            Self::Transaction(done, outcome) => done.leave(written.and(outcome)),
             Self::Queue(answer) => answer(written),
-            Self::Trim(done) => done.tell(written),
+            Self::Trim(done) => done.leave(written),
         }
     }
 }
@@ -143,9 +145,7 @@ impl Writer {
             // The ledger may be ahead of the store now: only a restart makes them agree again.
             self.shared.poison.set(error.to_string());
         }
-        for waiting in pending {
-            waiting.settle(written.clone());
-        }
+        Roll::wake(pending.into_iter().filter_map(|waiting| waiting.settle(written.clone())).collect());
         let (woken, events) = (self.ledger.queue.take_woken(self.ledger.at), self.ledger.queue.take_events());
         self.shared.listeners.tell(&woken, if written.is_ok() { &events } else { &[] });
         self.shared.wakes.wake(woken);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::commit::{Committer, Done, Request, wait};
+use crate::commit::{Committer, Done, Request, Sleeper, wait};
 use crate::error::{Conflict, Error, Result};
 use crate::kv::batch::Batch;
 use crate::kv::families::Family;
@@ -19,8 +19,8 @@ use crate::queue::state::QueueState;
 use crate::queue::{key, record};
 use crate::types::{JobId, Millis};
 
-/// What a step does once its write has succeeded or failed.
-pub(crate) type Answer = Box<dyn FnOnce(Result<()>) + Send>;
+/// What a step does once its write has succeeded or failed; whom to wake then.
+pub(crate) type Answer = Box<dyn FnOnce(Result<()>) -> Option<Arc<Sleeper>> + Send>;
 
 /// One change of the queue's state, to be run by the writer.
 pub(crate) trait Step: Send {
@@ -55,7 +55,7 @@ where
     fn run(self: Box<Self>, state: &mut QueueState, now: Millis, out: &mut Batch) -> Answer {
         let outcome = (self.run)(state, now, out);
         let done = self.done;
-        Box::new(move |written| done.tell(written.and(outcome)))
+        Box::new(move |written| done.leave(written.and(outcome)))
     }
 
     fn refuse(self: Box<Self>, error: Error) {

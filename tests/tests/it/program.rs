@@ -107,6 +107,15 @@ impl Server {
         self.running.as_ref().expect("the program runs").child.id()
     }
 
+    /// Resident memory of the running program in MiB.
+    pub(crate) fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()));
+        let status = status.expect("a process of Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.unwrap_or_else(|| panic!("no VmRSS in {status}")) >> 10
+    }
+
     /// What the running program has logged so far.
     pub(crate) fn said(&self) -> Vec<String> {
         let running = self.running.as_ref().expect("the program runs");

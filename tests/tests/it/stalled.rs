@@ -73,14 +73,6 @@ async fn a_program_that_stood_still_takes_one_completion_of_each_job() {
     assert_eq!((&row["ready"], &row["leased"]), (&json!(0), &json!(0)), "{row}");
 }
 
-/// Resident memory of a process in MiB.
-fn resident_mib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process of Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.unwrap_or_else(|| panic!("no VmRSS in {status}")) >> 10
-}
-
 /// The changes of a stream up to the document `last`: what it is of, and its sequence.
 async fn follow(mut stream: Stream) -> Vec<(u64, String)> {
     let mut heard = Vec::new();
@@ -115,7 +107,7 @@ async fn one_who_does_not_read_holds_up_nobody_and_fills_no_memory() {
     let mut stream = Stream::open(&admin, "changes:cars", None).await.expect("a stream");
     stream.expect("hello", SOON).await;
     let reading = tokio::spawn(follow(stream));
-    let before = resident_mib(server.process());
+    let before = server.resident_mib();
 
     // 26 MB, which would be a gigabyte if it were kept for each of them.
     let text = "x".repeat(64 << 10);
@@ -126,7 +118,7 @@ async fn one_who_does_not_read_holds_up_nobody_and_fills_no_memory() {
     let written = Instant::now();
     let heard =
         tokio::time::timeout(SOON, reading).await.expect("the reader hears the last").expect("it reads");
-    let (late, grown) = (written.elapsed(), resident_mib(server.process()).saturating_sub(before));
+    let (late, grown) = (written.elapsed(), server.resident_mib().saturating_sub(before));
     eprintln!("not reading: {STALLED} readers, {grown} MiB more, the one who reads is {late:?} behind");
     assert_eq!(heard.len(), DOCUMENTS);
     assert!(late < Duration::from_secs(5), "{late:?} behind the last write");

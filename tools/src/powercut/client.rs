@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use super::program::PASSWORD;
+use crate::program::PASSWORD;
 
 /// No answer came: the request may or may not have been done.
 #[derive(Debug)]

@@ -14,7 +14,6 @@ mod book;
 mod check;
 mod client;
 mod disk;
-mod program;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,10 +22,10 @@ use clap::Args as ClapArgs;
 use fastrand::Rng;
 use serde_json::json;
 
+use crate::program::{self, Program};
 use book::{Book, Promised};
 use client::Client;
 use disk::Disk;
-use program::Program;
 
 /// Arguments of `powercut`.
 #[derive(ClapArgs)]

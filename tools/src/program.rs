@@ -1,13 +1,14 @@
-//! `dateline serve` as a child process on the disk that is cut.
+//! Programs as child processes: `dateline serve`, and the peers it is measured beside.
 
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 /// Password of the administrator it makes at its first start.
-pub(crate) const PASSWORD: &str = "power cut 7 battery";
+pub(crate) const PASSWORD: &str = "kept 7 battery";
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// Starts the program, time after time.
@@ -90,6 +91,52 @@ pub(crate) fn beside() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|e| e.to_string())?;
     let found = own.parent().map(|dir| dir.join("dateline")).filter(|path| path.exists());
     found.ok_or_else(|| format!("no dateline beside {}: name it with --program", own.display()))
+}
+
+/// A program that listens on a port of its own; told when it takes connections. Dropping it kills it.
+pub(crate) fn peer(command: &mut Command, port: u16) -> Result<Running, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.spawn().map_err(|e| format!("{name}: {e}; on Debian: apt-get install {name}"))?;
+    let running = Running { child };
+    let began = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if began.elapsed() > START_MAX {
+            return Err(format!("{name} does not listen on port {port}"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(running)
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
+    listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
+}
+
+/// A directory for one run, removed at its end.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Below `parent`, or below the directory for temporary files.
+    pub(crate) fn new(parent: Option<&Path>, name: &str) -> Result<Self, String> {
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let dir = parent.join(format!("dateline-{name}-{}", std::process::id()));
+        work_dir(&dir)?;
+        Ok(Self(dir))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Only files of this run are in it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A directory of our own for one run.
