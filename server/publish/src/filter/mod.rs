@@ -23,6 +23,7 @@ mod field;
 mod fold;
 mod html;
 mod lender;
+mod lookups;
 mod nesting;
 mod offered;
 mod operator;
