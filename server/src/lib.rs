@@ -26,6 +26,7 @@ pub mod ids;
 pub mod listener;
 pub mod metrics;
 mod places;
+pub mod publishing;
 mod queues;
 mod resources;
 mod schedules;

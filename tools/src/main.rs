@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 use serde_json::Value;
 
 /// What is measured, criterion's directory of it, criterion's directory of the reference, and the budget.
-const ROWS: [(&str, &str, &str, &str); 19] = [
+const ROWS: [(&str, &str, &str, &str); 22] = [
     ("commit 1 KB, 1 client, sync", "commit/engine/sync-1", "commit/rocksdb/sync-1", ""),
     ("commit 1 KB, 64 clients, sync", "commit/engine/sync-64", "commit/rocksdb/sync-64", "0.70"),
     ("commit 1 KB, 1 client, buffered", "commit/engine/buffered-1", "commit/rocksdb/buffered-1", ""),
@@ -34,6 +34,9 @@ const ROWS: [(&str, &str, &str, &str); 19] = [
     ("list of 50,000: one brand by price, 25", "list/indexed/equal-sorted", "list/scanned/equal-sorted", ""),
     ("list of 50,000: a range of prices, 25", "list/indexed/range", "list/scanned/range", ""),
     ("list of 50,000: all by price, 25", "list/indexed/sorted", "list/scanned/sorted", ""),
+    ("filter one item, 10,000 subscribers", "filter/percolator/10000", "filter/plain/10000", "20"),
+    ("filter one item, 10,000 subscribers and 100", "filter/percolator/10000", "filter/percolator/100", "0.50"),
+    ("filter: a condition of 5,000 changes", "filter/change/condition", "filter/change/all", ""),
     ("queue: enqueue, 64 waiting, sync", "queue/engine/enqueue-64", "", ""),
     ("queue: full cycle, 64 waiting, sync", "queue/engine/cycle-64", "", ""),
 ];
