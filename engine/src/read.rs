@@ -125,6 +125,12 @@ impl<'a> Snapshot<'a> {
         Ok(Self { kv, catalog, tail, now })
     }
 
+    /// The collections of that moment: each index that is readable is whole in this view.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     fn present(&self, document: Document) -> Result<Document> {
         schema::present(&*self.kv, &self.catalog, document)
     }
@@ -313,9 +319,7 @@ impl<'a> Snapshot<'a> {
             if !head.is_live(now) || head.schema_version() >= newest {
                 return Ok(ControlFlow::Continue(()));
             }
-            let mut body = serde_json::from_slice(&head.body)
-                .map_err(|e| Error::corrupt(format!("document {collection}/{}: body: {e}", head.id)))?;
-            let unmet = known.raise(head.schema_version(), head.body.len(), &mut body);
+            let (_, unmet) = schema::parse(known, &head)?;
             Ok(visit(&head.id, &unmet))
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -230,6 +230,7 @@ impl Store {
             watermark: Watermark::new(tail),
             poison: Poison::default(),
             catalog: ArcSwap::new(Arc::clone(&catalog)),
+            defining: RwLock::new(()),
             figures: CommitFigures::default(),
             wakes: Arc::default(),
             listeners: Listeners::default(),
@@ -376,7 +377,10 @@ impl Store {
     /// As `get`.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         let shared = &self.inner.shared;
-        Snapshot::new(shared.kv.snapshot(), shared.catalog.load_full(), shared.clock.now())
+        let still = shared.defining.read().unwrap_or_else(PoisonError::into_inner);
+        let (catalog, kv) = (shared.catalog.load_full(), shared.kv.snapshot());
+        drop(still);
+        Snapshot::new(kv, catalog, shared.clock.now())
     }
 
     /// Ids whose fields of a declared index hold these values; fewer values match a prefix.
@@ -389,12 +393,12 @@ impl Store {
         index: impl Into<IndexSpec>,
         values: &[Json],
     ) -> Result<Vec<DocId>> {
-        let (catalog, spec) = (self.catalog(), index.into());
-        let index = catalog.by_id(collection).and_then(|collection| collection.readable(&spec));
+        let (snapshot, spec) = (self.snapshot()?, index.into());
+        let index = snapshot.catalog().by_id(collection).and_then(|collection| collection.readable(&spec));
         let index = index.ok_or_else(|| {
             Error::not_found(format!("index '{}' is not declared or not ready", spec.name()))
         })?;
-        self.snapshot()?.index_ids(index, &index.prefix(values))
+        snapshot.index_ids(index, &index.prefix(values))
     }
 
     /// Gives a collection other options, and waits for the commit, not for new indexes to be whole.

@@ -2,9 +2,9 @@
 //!
 //! Invariant: after `take`, the index as written holds for each searched document exactly the version that was
 //! newest at `position`, unless `exact` says otherwise. When a collection got another upgrade of its schema, its
-//! documents go in anew, some at a time; until they all have, nothing is committed. A step that fails leaves the writer broken: it commits
-//! nothing any more, and whoever opens the generation anew stands at the last commit, so no record is ever
-//! taken in twice.
+//! documents go in anew, some at a time; until they all have, nothing is committed. A step that fails leaves the writer
+//! broken: it commits nothing any more, and whoever opens the generation anew stands at the last commit, so no record
+//! is ever taken in twice.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

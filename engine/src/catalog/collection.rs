@@ -108,8 +108,7 @@ impl Collection {
     }
 
     /// Takes other options. What was declared before keeps its index, unless another upgrade changes what its fields
-    /// hold; others get ids from `next` on and this state.
-    /// Answers the indexes that are declared no more.
+    /// hold; others get ids from `next` on and this state. Answers the indexes that are declared no more.
     pub(super) fn declare(
         &mut self,
         options: CollectionOptions,

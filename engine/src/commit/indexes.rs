@@ -39,7 +39,7 @@ impl Group<'_> {
         if collection.indexes().is_empty() {
             return Ok(Vec::new());
         }
-        let body = schema::parse(collection, document)?;
+        let (body, _) = schema::parse(collection, document)?;
         let mut keys = Vec::new();
         for index in collection.indexes() {
             match index.keys(&document.id, &body) {

@@ -1,7 +1,7 @@
 //! What the one writer shares with every reader.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
 
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) watermark: Watermark,
     pub(crate) poison: Poison,
     pub(crate) catalog: ArcSwap<Catalog>,
+    /// Held while a change of the catalog is written; views are taken when it is not.
+    pub(crate) defining: RwLock<()>,
     pub(crate) figures: CommitFigures,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) listeners: Listeners,

@@ -5,8 +5,8 @@
 //! nothing further is accepted.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
@@ -194,10 +194,16 @@ impl Writer {
             return if sync && self.sync_by.is_some() { self.sync() } else { Ok(()) };
         }
         let started = Instant::now();
+        let defines = !Arc::ptr_eq(&self.shared.catalog.load(), &self.ledger.catalog);
+        // Nobody takes a view between the two: it would know indexes that are not whole in it, or gone from it.
+        let defining = defines.then(|| self.shared.defining.write().unwrap_or_else(PoisonError::into_inner));
         self.shared.kv.write(&self.batch, sync).map_err(unknown)?;
+        if defines {
+            self.shared.catalog.store(Arc::clone(&self.ledger.catalog));
+        }
+        drop(defining);
         let changes = self.ledger.tail.seq.get() - before.seq.get();
         self.shared.figures.wrote(changes, self.batch.bytes(), sync, started.elapsed());
-        self.shared.catalog.store(Arc::clone(&self.ledger.catalog));
         for (collection, seq) in self.ledger.touched.drain() {
             let place = usize::try_from(collection.get()).ok().and_then(|at| self.shared.changed.get(at));
             if let Some(place) = place {

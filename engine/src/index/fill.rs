@@ -113,7 +113,7 @@ pub(crate) fn fits(
     index: &Index,
     head: &Document,
 ) -> Result<std::result::Result<Vec<IndexKey>, String>> {
-    let body = schema::parse(collection, head)?;
+    let (body, _) = schema::parse(collection, head)?;
     match index.keys(&head.id, &body) {
         Ok(keys) => Ok(Ok(keys)),
         Err(error) if error.kind() == ErrorKind::Invalid => Ok(Err(error.to_string())),

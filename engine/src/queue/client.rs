@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::commit::{Committer, Done, Request, Sleeper, wait};
@@ -16,6 +16,7 @@ use crate::queue::lane::{LaneId, LaneSettings, LaneView};
 use crate::queue::lease::{Ack, Beat, Grant, Heartbeat, Holder, LeaseTerm, LeaseToken, Nack, Nacked};
 use crate::queue::news::{Listeners, QueueNews};
 use crate::queue::state::QueueState;
+use crate::queue::wakes::Wakes;
 use crate::queue::{key, record};
 use crate::types::{JobId, Millis};
 
@@ -60,38 +61,6 @@ where
 
     fn refuse(self: Box<Self>, error: Error) {
         self.done.tell(Err(error));
-    }
-}
-
-/// Tells waiting workers that their lane may have something for them.
-#[derive(Default)]
-pub(crate) struct Wakes {
-    /// How often each lane was woken.
-    counts: Mutex<HashMap<Arc<str>, u64>>,
-    moved: Condvar,
-}
-
-impl Wakes {
-    pub(crate) fn wake(&self, lanes: Vec<Arc<str>>) {
-        if lanes.is_empty() {
-            return;
-        }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for lane in lanes {
-            *counts.entry(lane).or_default() += 1;
-        }
-        drop(counts);
-        self.moved.notify_all();
-    }
-
-    fn seen(&self, lane: &str) -> u64 {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(lane).copied().unwrap_or(0)
-    }
-
-    fn wait_past(&self, lane: &str, seen: u64, timeout: Duration) {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let unmoved = |counts: &mut HashMap<Arc<str>, u64>| counts.get(lane).copied().unwrap_or(0) == seen;
-        drop(self.moved.wait_timeout_while(counts, timeout, unmoved));
     }
 }
 

@@ -41,8 +41,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod wakes;
 
-pub(crate) use client::{Answer, Step, Wakes};
+pub(crate) use client::{Answer, Step};
 pub use client::{DeadFilter, Granted, LeaseRequest, Queue};
 pub(crate) use codec::{key, record};
 pub use entry::Progress;
@@ -57,6 +58,7 @@ pub use news::{JobEvent, JobStep, QueueNews};
 pub use rate::Rate;
 pub use retry::{Backoff, Retry, Waits};
 pub(crate) use state::QueueState;
+pub(crate) use wakes::Wakes;
 
 use std::ops::ControlFlow;
 

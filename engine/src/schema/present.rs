@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::kv::KvRead;
 use crate::kv::families::Family;
+use crate::schema::Unmet;
 
 /// The version as readers see it: its body is of the newest schema.
 ///
@@ -33,13 +34,14 @@ fn shown(collection: &Collection, document: Document) -> Result<Document> {
     if document.schema_version() == newest || collection.dropped_at().is_some() {
         return Ok(document);
     }
-    let body = serde_json::to_vec(&parse(collection, &document)?);
+    let (body, _) = parse(collection, &document)?;
+    let body = serde_json::to_vec(&body);
     let body = Bytes::from(body.map_err(|e| Error::internal(e.to_string()))?);
     Ok(Document { schema: newest, upgraded: true, body, ..document })
 }
 
-/// The body of a stored version, of the newest schema.
-pub(crate) fn parse(collection: &Collection, document: &Document) -> Result<Json> {
+/// The body of a stored version, of the newest schema, and what upgrades could not do to it.
+pub(crate) fn parse(collection: &Collection, document: &Document) -> Result<(Json, Vec<Unmet>)> {
     let fail = |why: String| {
         let (collection, id) = (document.collection, &document.id);
         Error::corrupt(format!("document {collection}/{id}: {why}"))
@@ -49,8 +51,9 @@ pub(crate) fn parse(collection: &Collection, document: &Document) -> Result<Json
         return Err(fail(format!("of schema version {written}, the collection knows {newest}")));
     }
     let mut body = serde_json::from_slice(&document.body).map_err(|e| fail(format!("body: {e}")))?;
-    if written < newest {
-        collection.raise(written, document.body.len(), &mut body);
-    }
-    Ok(body)
+    let unmet = match written < newest {
+        true => collection.raise(written, document.body.len(), &mut body),
+        false => Vec::new(),
+    };
+    Ok((body, unmet))
 }

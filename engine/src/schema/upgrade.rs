@@ -128,13 +128,18 @@ impl Upgrade {
         Ok(())
     }
 
+    /// Every path that it names, each with the member that names it: `("rename", "address.city")`.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let renamed = self.rename.iter().flat_map(|(from, to)| [("rename", &**from), ("rename", &**to)]);
+        let removed = self.remove.iter().map(|path| ("remove", &**path));
+        let converted = self.convert.iter().map(|(path, _)| ("convert", &**path));
+        let set = self.default.iter().map(|(path, _)| ("default", &**path));
+        renamed.chain(removed).chain(converted).chain(set)
+    }
+
     /// Whether a field may have other values in a body after it than before.
     pub(crate) fn touches(&self, path: &str) -> bool {
-        let renamed = self.rename.iter().flat_map(|(from, to)| [from, to]);
-        let converted = self.convert.iter().map(|(path, _)| path);
-        let set = self.default.iter().map(|(path, _)| path);
-        let mut changed = renamed.chain(&self.remove).chain(converted).chain(set);
-        changed.any(|changed| place::overlap(changed, path))
+        self.paths().any(|(_, changed)| place::overlap(changed, path))
     }
 
     fn apply(&self, body: &mut Json, run: &mut Run) {
@@ -179,17 +184,13 @@ impl Upgrade {
         if changes == 0 || changes > UPGRADE_CHANGES_MAX {
             return Err(("", format!("must make 1 to {UPGRADE_CHANGES_MAX} changes")));
         }
+        self.paths().try_for_each(|(member, path)| check_path(member, path))?;
         for (from, to) in &self.rename {
-            check_path("rename", from)?;
-            check_path("rename", to)?;
             if from == to || from.strip_prefix(&**to).is_some_and(|rest| rest.starts_with('.')) {
                 return Err(("rename", format!("'{from}' cannot become '{to}', which it is or lies in")));
             }
         }
-        self.remove.iter().try_for_each(|path| check_path("remove", path))?;
-        self.convert.iter().try_for_each(|(path, _)| check_path("convert", path))?;
         for (path, value) in &self.default {
-            check_path("default", path)?;
             if value.to_string().len() > UPGRADE_DEFAULT_BYTES_MAX {
                 return Err((
                     "default",

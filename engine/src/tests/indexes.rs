@@ -286,3 +286,41 @@ fn building_is_cut_short_by_alterations_and_drops() {
     assert_eq!(builds(), 0);
     sound(&store, "dropped");
 }
+
+/// Whoever looks while an index comes and goes finds it whole or not at all.
+#[test]
+fn a_view_knows_only_indexes_that_are_whole_in_it() {
+    const CARS: usize = 40;
+    let store = still(&MemoryKv::default());
+    let cars = store.ensure_collection("cars", options(&[], &[])).unwrap();
+    for n in 0..CARS {
+        put(&store, cars, &format!("d{n:03}"), json!({"price": 1})).unwrap();
+    }
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let lookers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut seen = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let snapshot = store.snapshot().unwrap();
+                        let known = snapshot.catalog().by_id(cars).unwrap();
+                        for index in known.indexes().iter().filter(|index| index.is_readable()) {
+                            assert_eq!(snapshot.index_ids(index, &index.prefix(&[])).unwrap().len(), CARS);
+                            seen += 1;
+                        }
+                    }
+                    seen
+                })
+            })
+            .collect();
+        for _ in 0..300 {
+            store.alter(cars, options(&[], &["price".into()])).unwrap();
+            assert!(store.build_indexes().unwrap());
+            store.alter(cars, options(&[], &[])).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        let seen: usize = lookers.into_iter().map(|looker| looker.join().unwrap()).sum();
+        assert!(seen > 0, "nobody came while there was an index");
+    });
+}

@@ -1,8 +1,9 @@
 //! Random operations against a reference, over memory and RocksDB, with reopening in between.
 //!
-//! Writes, deletes, whole transactions, ends, housekeeping, trims, drops, upgrades of the schema, waits. After every run, and after another
-//! opening, the store is compared with the reference whole: what is there now, every version that is kept, the log,
-//! and the past at every record of it, which is told as it was or refused, and never told wrong. Then it checks itself.
+//! Writes, deletes, whole transactions, ends, housekeeping, trims, drops, upgrades of the schema, waits. After every
+//! run, and after another opening, the store is compared with the reference whole: what is there now, every version that
+//! is kept, the log, and the past at every record of it, which is told as it was or refused, and never told wrong. Then
+//! it checks itself.
 //! `SEED` replays a run; the runner prints the smallest steps that fail.
 
 mod reference;
