@@ -15,7 +15,7 @@ use dateline_engine::{
     Clock, Durability, Error, Options, Receipt, Result, Store, SystemClock, Tail, Transaction,
 };
 use serde_json::Value;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 
 use dateline_geo::{Geo, GeoOptions};
 use dateline_index::{SearchIndex, SearchOptions};
@@ -27,6 +27,7 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
+use crate::outcome;
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
@@ -416,12 +417,7 @@ impl App {
     /// As `Store::commit`. An error of kind `Unavailable` leaves the outcome unknown. Dropping the future does not
     /// take the transaction back.
     pub async fn commit(&self, transaction: Transaction) -> Result<Receipt> {
-        let (answer, outcome) = oneshot::channel();
-        self.shared.store.submit(transaction, move |result| {
-            // Nobody waits any more when the request was given up.
-            let _ = answer.send(result);
-        });
-        outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+        outcome::of(|done| self.shared.store.submit(transaction, done)).await
     }
 
     /// Commits in the background what keeps a session alive: losing it costs minutes of idle time, nothing else.

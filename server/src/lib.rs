@@ -25,6 +25,7 @@ pub mod http;
 pub mod ids;
 pub mod listener;
 pub mod metrics;
+mod outcome;
 mod places;
 mod queues;
 mod resources;

@@ -88,7 +88,6 @@ impl Wire {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        // Lines of a bulk answer are not one document.
-        Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
+        serde_json::from_slice(&body).map_err(|e| format!("{method} {path}: {e}"))
     }
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use dateline_engine::{Durability, Error, Millis};
 use dateline_geo::{BATCH_FIXES_MAX, DeviceHit, Fix, Shape, Within};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::auth::Principal;
@@ -18,6 +17,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListWriter, Params, json as bounded};
 use crate::http::{Answer, RawBody, Refusal};
+use crate::outcome;
 use crate::places::answers::{finish, owner_of};
 use crate::places::catch_up;
 use crate::resources::target::Id;
@@ -68,22 +68,17 @@ fn store(
     refuse_foreign(app, principal, &mut fixes, &mut rejected)?;
     rejected.sort_by_key(|(index, _)| *index);
     let accepted = fixes.len();
-    let (answer, outcome) = oneshot::channel();
-    if fixes.is_empty() {
-        let _ = answer.send(Ok(app.store().watermark().durable().positions));
-    } else {
-        let fixes: Vec<Fix> = fixes.into_iter().map(|(_, fix)| fix).collect();
-        app.geo().submit(&fixes, durability, move |result| {
-            let stored = result.and_then(|receipt| {
-                receipt.positions.ok_or_else(|| Error::internal("positions without their place in the log"))
-            });
-            // Nobody waits any more when the request was given up.
-            let _ = answer.send(stored);
-        });
-    }
+    let fixes: Vec<Fix> = fixes.into_iter().map(|(_, fix)| fix).collect();
+    let before = app.store().watermark().durable().positions;
+    let stored = (!fixes.is_empty()).then(|| outcome::of(|done| app.geo().submit(&fixes, durability, done)));
     Ok(async move {
-        let log_seq =
-            outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+        let log_seq = match stored {
+            None => before,
+            Some(receipt) => {
+                let lost = || Error::internal("positions without their place in the log");
+                receipt.await?.positions.ok_or_else(lost)?
+            }
+        };
         let rejected: Vec<Value> =
             rejected.into_iter().map(|(index, error)| json!({"index": index, "error": error})).collect();
         Ok(json!({"accepted": accepted, "rejected": rejected, "log_seq": log_seq.get()}))

@@ -14,6 +14,7 @@ use super::{TOGETHER_MAX, body, seconds, time, wrong};
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, RawBody, Refusal};
+use crate::outcome::Outcome;
 use crate::resources::answer;
 use crate::work;
 
@@ -99,7 +100,7 @@ async fn ask(app: &App, request: &LeaseRequest) -> Result<Granted, Error> {
             store.queue().give_back(granted);
         }
     });
-    granted.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
+    Outcome::from(granted).await
 }
 
 /// `{"jobs": [{"_id", "payload", "attempt", "group", "lease", "until"}]}`. Every job is enqueued with a JSON payload,

@@ -6,13 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use dateline_engine::{
-    Ack, Beat, Conflict, Error, Heartbeat, LeaseToken, Nack, Progress, Result as EngineResult,
-};
+use dateline_engine::{Ack, Beat, Conflict, Error, Heartbeat, LeaseToken, Nack, Progress};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 
 use super::lease::term;
 use super::limits::WAIT_S_MAX;
@@ -21,6 +18,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, RawBody};
+use crate::outcome;
 use crate::resources::answer;
 use crate::resources::target::Id;
 
@@ -74,21 +72,11 @@ fn token_of(id: &str, text: &str) -> Result<LeaseToken, Problem> {
     if token.id() == job_id(id)? { Ok(token) } else { Err(wrong("lease", "is of another job")) }
 }
 
-/// Waits for the engine's word without holding a thread.
-async fn told<T: Send + 'static>(
-    submit: impl FnOnce(Box<dyn FnOnce(EngineResult<T>) + Send>),
-) -> EngineResult<T> {
-    let (answer, outcome) = oneshot::channel();
-    // Nobody waits any more when the request was given up.
-    submit(Box::new(move |result| drop(answer.send(result))));
-    outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))?
-}
-
 pub(super) async fn ack(State(app): State<App>, Id(id): Id, RawBody(bytes): RawBody) -> Answer {
     let wanted: WantedAck<'_> = body::read(&bytes)?;
     token_of(&id, &wanted.lease)?;
     let ack = wanted.check(&bytes)?;
-    let done = told(|done| app.store().queue().submit_acks(vec![ack], done)).await;
+    let done = outcome::of(|done| app.store().queue().submit_acks(vec![ack], done)).await;
     let done = done.map_err(|error| out_of_bounds(error, "result"))?;
     if done != [true] {
         return Err(Error::from(Conflict::LeaseLost).into());
@@ -103,7 +91,7 @@ pub(super) async fn ack_many(State(app): State<App>, RawBody(bytes): RawBody) ->
         return Err(wrong("body", format!("must hold 1 to {TOGETHER_MAX} leases")).into());
     }
     let acks: Vec<Ack> = wanted.iter().map(|wanted| wanted.check(&bytes)).collect::<Result<_, _>>()?;
-    let done = told(|done| app.store().queue().submit_acks(acks, done)).await;
+    let done = outcome::of(|done| app.store().queue().submit_acks(acks, done)).await;
     let done = done.map_err(|error| out_of_bounds(error, "result"))?;
     let lost: Vec<&str> =
         wanted.iter().zip(&done).filter(|(_, done)| !**done).map(|(wanted, _)| &*wanted.lease).collect();
@@ -123,7 +111,7 @@ pub(super) async fn nack(State(app): State<App>, Id(id): Id, RawBody(bytes): Raw
     let retry_in = wanted.retry_in_s.map(|retry_in_s| seconds("retry_in_s", retry_in_s, WAIT_S_MAX));
     let nack =
         Nack { lease: token_of(&id, &wanted.lease)?, error: wanted.error, retry_in: retry_in.transpose()? };
-    let nacked = told(|done| app.store().queue().submit_nack(nack, done)).await?;
+    let nacked = outcome::of(|done| app.store().queue().submit_nack(nack, done)).await?;
     let told = json!({"state": nacked.state.as_str(), "due": nacked.due.map(time)});
     Ok(answer::json_bytes(told.to_string().into_bytes()))
 }
@@ -133,7 +121,7 @@ pub(super) async fn heartbeat(State(app): State<App>, Id(id): Id, RawBody(bytes)
     let (lease, term) = (token_of(&id, &wanted.lease)?, term(wanted.lease_s)?);
     let progress = wanted.progress.map(|told| Progress { percent: told.percent, message: told.message });
     let beat = Heartbeat { lease, term, progress };
-    let beat = told(|done| app.store().queue().submit_heartbeat(beat, done)).await;
+    let beat = outcome::of(|done| app.store().queue().submit_heartbeat(beat, done)).await;
     let until = match beat.map_err(|error| out_of_bounds(error, "progress.percent"))? {
         Beat::Until(until) => Some(time(until)),
         Beat::Cancel => None,

@@ -74,8 +74,7 @@ pub(crate) fn choose(
     if let Some(ids) = query.filter.ids() {
         return Ok(Candidates::Unordered(ids.into_iter().map(str::to_owned).collect()));
     }
-    let catalog = app.store().catalog();
-    let Some(collection) = catalog.by_id(resource.collection) else { return Ok(Candidates::All) };
+    let Some(collection) = snapshot.catalog().by_id(resource.collection) else { return Ok(Candidates::All) };
     let Some(plan) = plan(snapshot, collection, query)? else { return Ok(Candidates::All) };
     let changed = match as_of {
         None => Some(BTreeSet::new()),

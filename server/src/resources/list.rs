@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use dateline_engine::{Document, Seq};
+use dateline_engine::{Document, Seq, Snapshot};
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -68,7 +68,7 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
     };
     if let Some(seq) = paged.filter(|_| params.get("as_of").is_none()) {
-        check_shape(app, resource, seq)?;
+        check_shape(&snapshot, resource, seq)?;
     }
     let seq = as_of.map_or(own, |moment| moment.seq);
     let candidates = choose(app, resource, params, &query, &snapshot, as_of)?;
@@ -82,8 +82,8 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
 }
 
 /// What a cursor says of an order is of documents as they were shown then.
-fn check_shape(app: &App, resource: &Resource, seq: Seq) -> Result<(), Problem> {
-    let upgraded_at = app.store().catalog().by_id(resource.collection).and_then(|known| known.upgraded_at());
+fn check_shape(snapshot: &Snapshot<'_>, resource: &Resource, seq: Seq) -> Result<(), Problem> {
+    let upgraded_at = snapshot.catalog().by_id(resource.collection).and_then(|known| known.upgraded_at());
     if upgraded_at.is_some_and(|at| at > seq) {
         let detail = "the schema of the collection was upgraded since the first page; begin anew";
         return Err(Problem::new(Slug::Gone, detail).issue("cursor", "expired"));

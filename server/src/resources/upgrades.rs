@@ -34,7 +34,7 @@ pub(crate) fn upgrades(definition: &Map<String, Value>, issues: &mut Issues) -> 
         return Vec::new();
     }
     for (place, upgrade) in upgrades.iter().enumerate() {
-        for (member, path) in paths(upgrade) {
+        for (member, path) in upgrade.paths() {
             if let Some(message) = fault(path) {
                 issues.add(&["upgrades", &place.to_string(), member], raw(&message));
             }
@@ -72,14 +72,6 @@ pub(crate) fn schema() -> Value {
 fn report(error: &Error, issues: &mut Issues) {
     let (path, why) = error.field().unwrap_or(("upgrades", "cannot be"));
     issues.add(&path.split('.').collect::<Vec<_>>(), raw(why));
-}
-
-fn paths(upgrade: &Upgrade) -> impl Iterator<Item = (&'static str, &str)> {
-    let renamed = upgrade.rename.iter().flat_map(|(from, to)| [("rename", &**from), ("rename", &**to)]);
-    let removed = upgrade.remove.iter().map(|path| ("remove", &**path));
-    let converted = upgrade.convert.iter().map(|(path, _)| ("convert", &**path));
-    let set = upgrade.default.iter().map(|(path, _)| ("default", &**path));
-    renamed.chain(removed).chain(converted).chain(set)
 }
 
 fn fault(path: &str) -> Option<String> {

@@ -11,16 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use dateline_engine::{DocId, Durability, Error, Receipt, Result, Seq, Store, Transaction};
+use dateline_engine::{DocId, Durability, Receipt, Result, Seq, Store, Transaction};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Answer, Doc, Routes};
+use crate::outcome::{self, Outcome};
 use crate::streams::feeds::{bad, place};
-use crate::streams::telling::Beginning;
+use crate::streams::presence;
+use crate::streams::telling::{Beginning, Bye};
 
 const NAME_MAX: usize = 64;
 const PER_USER_MAX: usize = 64;
@@ -127,13 +129,8 @@ impl Named {
 
     /// Moves the place; the outcome comes once it is on disk. Handed to the engine before this returns, so that places
     /// are stored in the order in which they were acknowledged.
-    pub(crate) fn store(&self, to: Seq) -> impl Future<Output = Result<Receipt>> + Send + 'static {
-        let (answer, outcome) = oneshot::channel();
-        self.app.store().submit(self.moved(to, Durability::Sync), move |result| {
-            // Nobody waits any more when the connection has ended.
-            let _ = answer.send(result);
-        });
-        async move { outcome.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))? }
+    pub(crate) fn store(&self, to: Seq) -> Outcome<Receipt> {
+        outcome::of(|done| self.app.store().submit(self.moved(to, Durability::Sync), done))
     }
 
     /// Moves the place past records that were nothing for the subscriber: lost, it is found out again.
@@ -160,11 +157,11 @@ pub(crate) struct Holders {
 #[derive(Default)]
 struct Loss {
     told: Notify,
-    reason: OnceLock<&'static str>,
+    reason: OnceLock<Bye>,
 }
 
 impl Loss {
-    fn tell(&self, reason: &'static str) {
+    fn tell(&self, reason: Bye) {
         // The first reason stands.
         let _ = self.reason.set(reason);
         self.told.notify_one();
@@ -186,12 +183,12 @@ impl Holders {
     fn take(&self, cursor: &str) -> Hold {
         let loss = Arc::new(Loss::default());
         if let Some(earlier) = self.held().insert(cursor.to_owned(), Arc::clone(&loss)) {
-            earlier.tell("taken_over");
+            earlier.tell(Bye::TakenOver);
         }
         Hold { holders: self.clone(), cursor: cursor.to_owned(), loss }
     }
 
-    fn end(&self, cursor: &str, reason: &'static str) {
+    fn end(&self, cursor: &str, reason: Bye) {
         if let Some(held) = self.held().remove(cursor) {
             held.tell(reason);
         }
@@ -204,9 +201,9 @@ impl Holders {
 
 impl Hold {
     /// Waits until the name is lost; the reason.
-    pub(crate) async fn lost(&self) -> &'static str {
+    pub(crate) async fn lost(&self) -> Bye {
         self.loss.told.notified().await;
-        self.loss.reason.get().copied().unwrap_or("taken_over")
+        self.loss.reason.get().copied().unwrap_or(Bye::TakenOver)
     }
 }
 
@@ -233,8 +230,7 @@ async fn list(State(app): State<App>, principal: Principal) -> Answer {
             })
         })
         .collect();
-    let meta = json!({"page": 1, "max_results": PER_USER_MAX, "total": items.len()});
-    Ok(axum::Json(json!({"_items": items, "_meta": meta})).into_response())
+    presence::listed(items)
 }
 
 /// `DELETE /api/subscriptions/{name}`: also ends the subscription that has it.
@@ -243,7 +239,7 @@ async fn remove(State(app): State<App>, principal: Principal, Path(name): Path<S
     if check(&name).is_err() || app.store().cursor(&cursor)?.is_none() {
         return Err(Problem::new(Slug::NotFound, format!("there is no subscription '{name}'")).into());
     }
-    app.holders().end(&cursor, "forgotten");
+    app.holders().end(&cursor, Bye::Forgotten);
     app.commit(Transaction::new(Durability::Sync).forget_cursor(cursor)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -260,12 +256,12 @@ mod tests {
         let first = holders.take("subscription/u/a");
         let other = holders.take("subscription/u/b");
         let second = holders.take("subscription/u/a");
-        assert_eq!(first.lost().now_or_never(), Some("taken_over"));
+        assert_eq!(first.lost().now_or_never(), Some(Bye::TakenOver));
         assert_eq!((second.lost().now_or_never(), other.lost().now_or_never()), (None, None));
         drop(first);
         assert!(holders.has("subscription/u/a"), "it is the second's");
-        holders.end("subscription/u/a", "forgotten");
-        assert_eq!(second.lost().now_or_never(), Some("forgotten"));
+        holders.end("subscription/u/a", Bye::Forgotten);
+        assert_eq!(second.lost().now_or_never(), Some(Bye::Forgotten));
         drop((second, other));
         assert!(holders.held().is_empty());
     }

@@ -24,14 +24,15 @@ pub(crate) fn routes() -> Routes {
         .get("/api/presence", presence, list("Users who have a stream or socket open", Access::SignedIn))
 }
 
-fn answer(items: Vec<Value>) -> Answer {
+/// All there is, on one page.
+pub(super) fn listed(items: Vec<Value>) -> Answer {
     let meta = json!({"page": 1, "max_results": items.len(), "total": items.len()});
     Ok(axum::Json(json!({"_items": items, "_meta": meta})).into_response())
 }
 
 /// `GET /api/admin/connections`.
 async fn connections(State(app): State<App>) -> Answer {
-    answer(app.connections().shown())
+    listed(app.connections().shown())
 }
 
 /// `DELETE /api/admin/connections/{id}`.
@@ -47,5 +48,5 @@ async fn presence(State(app): State<App>, principal: Principal) -> Answer {
     let all = decide(&principal, Action::Read, "users")? == Verdict::All;
     let mut present = app.connections().present();
     present.retain(|who| all || who["user"] == principal.user.as_str());
-    answer(present)
+    listed(present)
 }

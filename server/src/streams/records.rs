@@ -1,7 +1,8 @@
 //! What the newest records of the log are about: read, parsed and encoded once for all readers.
 //!
 //! A record never changes, so whoever comes to it first reads the document while the others wait for it, and all share
-//! what was read and the text made of it, until the schema of the collection is upgraded. What a reader may see of it is judged for each by [`super::view::View`].
+//! what was read and the text made of it, until the schema of the collection is upgraded. What a reader may see of it is
+//! judged for each by [`super::view::View`].
 //! Bounded by [`RECORDS_MAX`] and [`BYTES_MAX`]: the oldest records go first, and one who reads further back reads alone.
 
 use std::collections::BTreeMap;

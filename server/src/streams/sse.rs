@@ -50,7 +50,7 @@ pub(crate) async fn stream(
         let (mut telling, is_first) = state?;
         match telling.next(STEP).await {
             Next::Told(told) => Some((piece(&told, is_first), Some((telling, false)))),
-            Next::Bye(reason) => Some((bye(reason), None)),
+            Next::Bye(why) => Some((bye(why.reason()), None)),
         }
     });
     Ok(response(pieces.map(Bytes::from)))
@@ -73,7 +73,7 @@ fn piece(told: &[Told], is_first: bool) -> String {
         let _ = write!(piece, "retry: {}\n\n", retry_ms(1_000, 2_000));
     }
     for told in told {
-        if told.kind == "pos" {
+        if told.is_position() {
             // Keeps proxies from closing.
             piece.push_str(": still here\n\n");
         }

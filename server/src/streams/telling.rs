@@ -16,6 +16,9 @@ use crate::streams::reader::{Bounds, End};
 use crate::streams::tailing::{Moment, Tailing};
 use crate::streams::view::Event;
 
+/// The kind of what only says how far was read.
+const POSITION: &str = "pos";
+
 /// One thing told.
 pub(crate) struct Told {
     /// The record that it is about, or up to which it was read.
@@ -31,6 +34,11 @@ impl Told {
     /// Whether it is of the log; the others are about the stream.
     pub(crate) const fn is_event(&self) -> bool {
         matches!(self.data, Data::Shared(_))
+    }
+
+    /// Whether it only says how far was read.
+    pub(crate) fn is_position(&self) -> bool {
+        self.kind == POSITION
     }
 }
 
@@ -52,8 +60,42 @@ impl fmt::Display for Data {
 /// What comes next.
 pub(crate) enum Next {
     Told(Vec<Told>),
-    /// Nothing more, for this reason.
-    Bye(&'static str),
+    /// Nothing more.
+    Bye(Bye),
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bye {
+    /// The server begins to stop.
+    Shutdown,
+    /// The sign-in of the reader has ended.
+    SignedOut,
+    /// What was asked for is not allowed any more.
+    Forbidden,
+    /// An operator has ended the connection.
+    Disconnected,
+    /// The log cannot be read.
+    Failed,
+    /// A later subscription has the name.
+    TakenOver,
+    /// The name was forgotten.
+    Forgotten,
+}
+
+impl Bye {
+    /// As clients are told.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::SignedOut => "signed_out",
+            Self::Forbidden => "forbidden",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "error",
+            Self::TakenOver => "taken_over",
+            Self::Forgotten => "forgotten",
+        }
+    }
 }
 
 /// Where a stream starts, and what it says first.
@@ -112,10 +154,10 @@ impl Telling {
         match self.tailing.next(bounds).await {
             Moment::Events(events) => Next::Told(events.into_iter().map(|event| self.of(event)).collect()),
             Moment::Position => Next::Told(vec![self.position()]),
-            Moment::Draining => Next::Bye("shutdown"),
-            Moment::Ended(End::SignedOut) => Next::Bye("signed_out"),
-            Moment::Ended(End::Forbidden(_)) => Next::Bye("forbidden"),
-            Moment::Ended(End::Disconnected) => Next::Bye("disconnected"),
+            Moment::Draining => Next::Bye(Bye::Shutdown),
+            Moment::Ended(End::SignedOut) => Next::Bye(Bye::SignedOut),
+            Moment::Ended(End::Forbidden(_)) => Next::Bye(Bye::Forbidden),
+            Moment::Ended(End::Disconnected) => Next::Bye(Bye::Disconnected),
             Moment::Ended(End::Failed(refusal)) => self.failed(&refusal),
         }
     }
@@ -133,14 +175,14 @@ impl Telling {
     /// Moves the client's position although nothing passed its topics.
     fn position(&self) -> Told {
         let (head, at) = (self.tailing.reader().app().store().feed().head(), self.tailing.reader().at());
-        self.about(at, "pos", json!({"seq": at.seq.get(), "head": head.get()}))
+        self.about(at, POSITION, json!({"seq": at.seq.get(), "head": head.get()}))
     }
 
     /// The log was trimmed past a reader that was too slow, or cannot be read.
     fn failed(&mut self, refusal: &Refusal) -> Next {
         if refusal.problem().slug() != Slug::Gone {
             tracing::error!(detail = refusal.problem().detail(), "stream ended");
-            return Next::Bye("error");
+            return Next::Bye(Bye::Failed);
         }
         let head = self.tailing.reader().app().store().feed().head();
         self.tailing.go_to(Place::after(head));

@@ -42,7 +42,7 @@ pub(crate) fn check(app: &App, watch: Watch<'_>) -> Result<Report> {
     let tail = snapshot.tail();
     parts.push(log::check(store, &snapshot, watch)?);
     watch("schema", 0, 0);
-    parts.push(schema::check(store, &snapshot)?);
+    parts.push(schema::check(&snapshot)?);
     // A snapshot keeps superseded bytes alive, and the rest does not need it.
     drop(snapshot);
     catch_up(app, tail)?;

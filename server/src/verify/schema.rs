@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use dateline_engine::{Result, Snapshot, Store};
+use dateline_engine::{Result, Snapshot};
 
 use crate::verify::Part;
 
 /// No difference: such a document is shown with what could be done, and its writer may do the rest.
-pub(super) fn check(store: &Store, snapshot: &Snapshot<'_>) -> Result<Part> {
+pub(super) fn check(snapshot: &Snapshot<'_>) -> Result<Part> {
     let mut part = Part::new("schema");
-    for collection in store.catalog().iter() {
+    for collection in snapshot.catalog().iter() {
         snapshot.upgrades(collection.id, |id, unmet| {
             part.checked(1);
             for unmet in unmet {

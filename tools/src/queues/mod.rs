@@ -8,6 +8,7 @@ mod beanstalkd;
 mod dateline;
 mod load;
 mod peer;
+mod pipe;
 mod redis;
 
 use std::fmt::Write as _;

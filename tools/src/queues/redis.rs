@@ -3,15 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::TcpStream;
-
 use super::peer::payload;
+use super::pipe::Pipe;
 use crate::program::{self, Running};
 
 /// See `peer::Client`.
 pub(super) struct Client {
-    stream: BufStream<TcpStream>,
+    pipe: Pipe,
     payload: String,
 }
 
@@ -30,16 +28,14 @@ pub(super) async fn start(dir: &Path) -> Result<(Running, u16), String> {
     let running = program::peer(&mut command, port)?;
     let mut client = Client::connect(port).await?;
     client.send(&["XGROUP", "CREATE", "bench", "workers", "$", "MKSTREAM"]).await?;
-    client.flush().await?;
+    client.pipe.flush().await?;
     client.reply().await?;
     Ok((running, port))
 }
 
 impl Client {
     pub(super) async fn connect(port: u16) -> Result<Self, String> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| e.to_string())?;
-        stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        Ok(Self { stream: BufStream::with_capacity(1 << 16, 1 << 17, stream), payload: payload() })
+        Ok(Self { pipe: Pipe::connect(port).await?, payload: payload() })
     }
 
     pub(super) async fn put(&mut self, jobs: usize) -> Result<(), String> {
@@ -47,7 +43,7 @@ impl Client {
         for _ in 0..jobs {
             self.send(&["XADD", "bench", "*", "payload", &payload]).await?;
         }
-        self.flush().await?;
+        self.pipe.flush().await?;
         for _ in 0..jobs {
             self.reply().await?;
         }
@@ -58,7 +54,7 @@ impl Client {
         let count = max.to_string();
         let read = ["XREADGROUP", "GROUP", "workers", "one", "COUNT", &count, "BLOCK", "1000"];
         self.send(&[&read[..], &["STREAMS", "bench", ">"]].concat()).await?;
-        self.flush().await?;
+        self.pipe.flush().await?;
         let ids = entries(self.reply().await?)?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         if ids.is_empty() {
@@ -66,7 +62,7 @@ impl Client {
         }
         self.send(&[&["XACK", "bench", "workers"], &ids[..]].concat()).await?;
         self.send(&[&["XDEL", "bench"], &ids[..]].concat()).await?;
-        self.flush().await?;
+        self.pipe.flush().await?;
         self.reply().await?;
         self.reply().await?;
         Ok(ids.len())
@@ -77,27 +73,18 @@ impl Client {
         for word in words {
             command.push_str(&format!("${}\r\n{word}\r\n", word.len()));
         }
-        self.stream.write_all(command.as_bytes()).await.map_err(|e| e.to_string())
-    }
-
-    async fn flush(&mut self) -> Result<(), String> {
-        self.stream.flush().await.map_err(|e| e.to_string())
+        self.pipe.send(&command).await
     }
 
     async fn reply(&mut self) -> Result<Reply, String> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).await.map_err(|e| e.to_string())?;
-        let line = line.trim_end();
-        let (kind, rest) = line.split_at_checked(1).ok_or("redis closed the connection")?;
+        let line = self.pipe.line().await?;
+        let (kind, rest) = line.split_at_checked(1).ok_or("redis said nothing")?;
         let length = || rest.parse::<i64>().map_err(|_| format!("redis said {line}"));
         match kind {
             "+" | ":" => Ok(Reply::Text(rest.to_owned())),
             "$" => {
                 let Ok(length) = usize::try_from(length()?) else { return Ok(Reply::Nothing) };
-                let mut text = vec![0; length + 2];
-                self.stream.read_exact(&mut text).await.map_err(|e| e.to_string())?;
-                text.truncate(length);
-                String::from_utf8(text).map(Reply::Text).map_err(|e| e.to_string())
+                self.pipe.text(length).await.map(Reply::Text)
             }
             "*" => {
                 let mut list = Vec::new();

@@ -10,7 +10,6 @@ use dateline_engine::{Change, Claim, Conflict, Error, Millis, Seq, Store, partit
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::definition::bad;
@@ -22,6 +21,7 @@ use crate::auth::credentials::Credentials;
 use crate::auth::policy::{self, Action};
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, ObjectBody, Refusal};
+use crate::outcome;
 use crate::streams::reader::BYTES_MAX;
 use crate::streams::view::{Event, View};
 
@@ -221,9 +221,10 @@ pub(super) async fn ack(
         return Err(Refusal::from(Error::from(Conflict::LeaseLost)));
     }
     let partition = usize::try_from(partition).unwrap_or(usize::MAX);
-    let (answer, stored) = oneshot::channel();
-    found.working.ack(app.store(), partition, number, upto, move |outcome| drop(answer.send(outcome)))?;
-    stored.await.map_err(|_| Error::unavailable("the engine stopped before it answered"))??;
+    let mut taken = Ok(());
+    let stored = outcome::of(|done| taken = found.working.ack(app.store(), partition, number, upto, done));
+    taken?;
+    stored.await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

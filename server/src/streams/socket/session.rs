@@ -27,6 +27,7 @@ use crate::places::positions;
 use crate::streams::caller::Caller;
 use crate::streams::connections::{Call, Seat};
 use crate::streams::named::Named;
+use crate::streams::telling::{Bye, Told};
 
 /// Subscriptions of one socket.
 const SUBSCRIPTIONS_MAX: usize = 64;
@@ -230,20 +231,21 @@ impl Session {
     async fn piece(&mut self, piece: Piece) -> Step {
         let Piece { id, told, bye } = piece;
         let Some(open) = self.open.get(&id) else { return Ok(()) };
-        if let Some(reason) = bye {
-            return match reason {
-                "shutdown" => Err(Closing::Shutdown),
-                "signed_out" => Err(Closing::SignedOut),
-                "forbidden" => Err(Closing::RightsChanged),
-                _ => {
+        if let Some(why) = bye {
+            return match why {
+                Bye::Shutdown => Err(Closing::Shutdown),
+                Bye::SignedOut => Err(Closing::SignedOut),
+                Bye::Forbidden => Err(Closing::RightsChanged),
+                Bye::Disconnected => Err(Closing::Disconnected),
+                Bye::Failed | Bye::TakenOver | Bye::Forgotten => {
                     self.open.remove(&id);
                     self.seat.remove(id);
-                    self.say(words::bye(Some(id), reason)).await
+                    self.say(words::bye(Some(id), why.reason())).await
                 }
             };
         }
         if let (Some(named), Some(passed)) = (&open.named, open.window.passed())
-            && told.iter().any(|told| told.kind == "pos")
+            && told.iter().any(Told::is_position)
             && !named.is_lost()
         {
             named.pass(passed);

@@ -12,7 +12,7 @@ use crate::streams::caller::Caller;
 use crate::streams::named::{Hold, Named};
 use crate::streams::reader::{Bounds, Reader};
 use crate::streams::tailing::Tailing;
-use crate::streams::telling::{Beginning, Next, Telling, Told};
+use crate::streams::telling::{Beginning, Bye, Next, Telling, Told};
 use crate::streams::view::View;
 use crate::streams::window::Window;
 
@@ -25,8 +25,8 @@ const BYTES: usize = 256 << 10;
 pub(super) struct Piece {
     pub(super) id: u64,
     pub(super) told: Vec<Told>,
-    /// The reason, when nothing follows.
-    pub(super) bye: Option<&'static str>,
+    /// Why, when nothing follows.
+    pub(super) bye: Option<Bye>,
 }
 
 /// What the connection keeps of a subscription.
@@ -97,7 +97,7 @@ impl Subscription {
             let room = self.window.room();
             let bounds = Bounds { records: RECORDS, events: room, bytes: BYTES, whole_groups: false };
             tokio::select! {
-                reason = lost(self.hold.as_ref()) => break Next::Bye(reason),
+                why = lost(self.hold.as_ref()) => break Next::Bye(why),
                 () = self.window.opened(), if room == 0 => {}
                 next = self.telling.next(bounds), if room > 0 => break next,
             }
@@ -107,12 +107,12 @@ impl Subscription {
                 self.window.sent(&told);
                 Piece { id: self.id, told, bye: None }
             }
-            Next::Bye(reason) => Piece { id: self.id, told: Vec::new(), bye: Some(reason) },
+            Next::Bye(why) => Piece { id: self.id, told: Vec::new(), bye: Some(why) },
         }
     }
 }
 
-async fn lost(hold: Option<&Hold>) -> &'static str {
+async fn lost(hold: Option<&Hold>) -> Bye {
     match hold {
         Some(hold) => hold.lost().await,
         None => pending().await,
