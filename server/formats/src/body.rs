@@ -1,13 +1,13 @@
 //! The running text of an item: its body or caption, and the footer.
 
 use crate::error::Fault;
-use crate::html::{Markup, Run, enriched, paragraphs};
+use crate::html::{Markup, Run, enriched, paragraphs, plain};
 use crate::item::Item;
 use crate::xml::Element;
 
 /// The body with the footer behind it, as markup: `body_html` of stories, `description` of captioned media, else nothing.
 ///
-/// Where spaces are meant (`format` is `preserved`), line ends become CR LF and each `br` becomes one; the tags stay.
+/// Where spaces are meant (`format` is `preserved`), line ends become CR LF and each `br` becomes one; other tags stay.
 pub(crate) fn with_footer(item: Item<'_>) -> Result<String, Fault> {
     let body = match item.kind() {
         Some(kind) if kind.is_story() => item.text("body_html").replacen("<br>", "<br/>", 1),
@@ -30,7 +30,7 @@ pub(crate) fn append_footer(item: Item<'_>, mut body: String) -> Result<String, 
         }
         if !footer.is_empty() {
             body.push_str("\r\n");
-            body.push_str(&crate::html::plain("body_footer", footer)?);
+            body.push_str(&plain("body_footer", footer)?);
         }
     } else {
         body.push_str(footer);
@@ -84,12 +84,8 @@ fn paragraph(runs: Vec<Run>) -> Element {
     out
 }
 
-/// `Legal: ` before the slugline of an item with legal trouble, cut to 24 characters where the format has no more room.
-pub(crate) fn legal_slugline(item: Item<'_>, is_cut: bool) -> String {
+/// `Legal: ` before the slugline of an item with legal trouble.
+pub(crate) fn legal_slugline(item: Item<'_>) -> String {
     let slugline = item.scalar("slugline");
-    if !item.flag("marked_for_legal") {
-        return slugline;
-    }
-    let marked = format!("Legal: {slugline}");
-    if is_cut { marked.chars().take(24).collect() } else { marked }
+    if item.flag("marked_for_legal") { format!("Legal: {slugline}") } else { slugline }
 }

@@ -21,13 +21,17 @@ fn is_xml_legal(c: char) -> bool {
 pub(crate) fn one_line(text: &str) -> String {
     let spaced = text.chars().filter_map(|c| match c {
         '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
-        // Unicode Standard Annex 9: embeddings, overrides and isolates; the marks U+200E, U+200F and U+061C stay.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-        c if c.is_control() => None,
+        c if breaks_line(c) => None,
         c => Some(c),
     });
     let spaced: String = spaced.collect();
     spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a character would end a line, do something to it, or turn around what stands beside it.
+pub(crate) fn breaks_line(c: char) -> bool {
+    // Unicode Standard Annex 9: embeddings, overrides and isolates; the marks U+200E, U+200F and U+061C are none.
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Words of a plain text. Punctuation does not part words, a space between two digits does not either: `10 000` and

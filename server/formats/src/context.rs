@@ -68,7 +68,7 @@ pub struct Related {
 pub struct Recipient {
     /// The destination's configuration. Read here: `associated_path`, `include_original`, `body_markup`.
     pub config: Fields,
-    /// Keys of the associations that the subscriber may have; none: all of them (`EMBED_PRODUCT_FILTERING`).
+    /// Keys of the embeds (`editor_0`) that the subscriber may have; none: all of them (`EMBED_PRODUCT_FILTERING`).
     pub embeds: Option<BTreeSet<String>>,
 }
 

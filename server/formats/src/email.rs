@@ -6,9 +6,9 @@ use crate::context::Context;
 use crate::error::Fault;
 use crate::formatter::{Document, Formatter, Varies};
 use crate::html::{Markup, clean, escape, plain};
-use crate::item::{Item, ItemType};
+use crate::item::{Fields, Item, ItemType};
 use crate::time;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The format `email`.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +40,12 @@ impl Formatter for Email {
         let html = if item.text("format") == "HTML" { Value::String(message.html()?) } else { Value::Null };
         let featured = item.object("associations").and_then(|found| found.object("featuremedia"));
         let renditions = featured.and_then(|media| media.get("renditions")).cloned().unwrap_or(Value::Null);
-        let fields = json!({
-            "message_subject": message.subject(),
-            "message_text": message.text()?,
-            "message_html": html,
-            "renditions": renditions,
-        });
-        let bytes = serde_json::to_vec(&fields).map_err(|error| Fault::internal(&error))?;
-        Ok(vec![Document { bytes, content_type: "application/json", extension: "json", sequence: None }])
+        let mut fields = Fields::new();
+        fields.insert("message_subject".to_owned(), message.headline.as_str().into());
+        fields.insert("message_text".to_owned(), message.text()?.into());
+        fields.insert("message_html".to_owned(), html);
+        fields.insert("renditions".to_owned(), renditions);
+        Ok(vec![Document::json(&fields)?])
     }
 }
 
@@ -55,12 +53,15 @@ impl Formatter for Email {
 struct Message<'a> {
     item: Item<'a>,
     place: String,
+    /// One line without control characters: it becomes a header.
     headline: String,
     published: String,
+    slugline: String,
+    take: String,
     ednote: String,
+    byline: String,
     body: String,
     footer: &'a str,
-    signature: String,
 }
 
 impl<'a> Message<'a> {
@@ -75,16 +76,13 @@ impl<'a> Message<'a> {
             place: one_line(place),
             headline: one_line(&plain("headline", item.text("headline"))?),
             published,
+            slugline: body::legal_slugline(item),
+            take: item.scalar("anpa_take_key"),
             ednote: plain("ednote", item.text("ednote"))?,
+            byline: plain("byline", item.text("byline"))?,
             body: without_embeds(item.text("body_html")),
             footer: item.text("body_footer"),
-            signature: format!("{} {}", item.text("source"), item.text("sign_off")).trim().to_owned(),
         })
-    }
-
-    /// One line without control characters: it becomes a header.
-    fn subject(&self) -> &str {
-        &self.headline
     }
 
     fn text(&self) -> Result<String, Fault> {
@@ -95,7 +93,8 @@ impl<'a> Message<'a> {
         } else {
             format!("{}: {}", self.place, self.headline)
         };
-        let tag_line = format!("{} {}", body::legal_slugline(item, false), item.scalar("anpa_take_key"));
+        let tag_line = format!("{} {}", self.slugline, self.take);
+        let signature = format!("{} {}", item.text("source"), item.text("sign_off"));
         let parts = [
             title,
             format!("Published At : {}", self.published),
@@ -104,10 +103,10 @@ impl<'a> Message<'a> {
             "-".repeat(58),
             plain("abstract", item.text("abstract"))?,
             String::new(),
-            plain("byline", item.text("byline"))?,
+            self.byline.clone(),
             lines("body_html", &self.body)?,
             String::new(),
-            self.signature.clone(),
+            signature.trim().to_owned(),
             lines("body_footer", self.footer)?,
         ];
         let mut out = String::new();
@@ -122,9 +121,8 @@ impl<'a> Message<'a> {
         let item = self.item;
         let place =
             if self.place.is_empty() { String::new() } else { format!("{}:&nbsp;", escape(&self.place)) };
-        let body = clean("body_html", &with_dateline(&self.body, item.dateline()))?.replace("</p>", "</p>\r");
-        let slugline = escape(&body::legal_slugline(item, false));
-        let take = escape(&item.scalar("anpa_take_key"));
+        let body = with_dateline(&clean("body_html", &self.body)?, item.dateline()).replace("</p>", "</p>\r");
+        let (slugline, take) = (escape(&self.slugline), escape(&self.take));
         let mut out = format!("<html><body><h1>{place}{}</h1>\n", escape(&self.headline));
         out.push_str(&format!("<p>Published At : {}</p>\n", escape(&self.published)));
         out.push_str(&format!("<b>{slugline}</b>&nbsp;{take}&nbsp;<hr>\n"));
@@ -132,7 +130,7 @@ impl<'a> Message<'a> {
             out.push_str(&format!("<p style=\"color: red\">{}</p>\n", escape(&self.ednote)));
         }
         out.push_str(&format!("<i>{}</i>\n", clean("abstract", item.text("abstract"))?));
-        out.push_str(&format!("<p>{}</p>\n", escape(&plain("byline", item.text("byline"))?)));
+        out.push_str(&format!("<p>{}</p>\n", escape(&self.byline)));
         out.push_str(&body);
         out.push_str(&format!(
             "\n<p>{}&nbsp;{}</p>\n",
@@ -145,7 +143,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Puts the dateline at the start of the first paragraph.
+/// Puts the dateline at the start of the first paragraph of cleaned markup, where `<` begins an element wherever it stands.
 fn with_dateline(body: &str, dateline: &str) -> String {
     if dateline.is_empty() {
         return body.to_owned();

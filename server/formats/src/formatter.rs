@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Fault, FormatError};
-use crate::item::{Item, ItemType};
+use crate::item::{Fields, Item, ItemType};
 use crate::limits::{ITEM_BYTES_MAX, ITEM_DEPTH_MAX};
 use serde_json::Value;
 
@@ -17,6 +17,13 @@ pub struct Document {
     pub extension: &'static str,
     /// The subscriber's sequence number if the bytes have it.
     pub sequence: Option<u64>,
+}
+
+impl Document {
+    pub(crate) fn json(fields: &Fields) -> Result<Document, Fault> {
+        let bytes = serde_json::to_vec(fields).map_err(|error| Fault::internal(&error))?;
+        Ok(Document { bytes, content_type: "application/json", extension: "json", sequence: None })
+    }
 }
 
 /// What an output depends on beside the item and the site. Where nothing is set, one output serves all subscribers.

@@ -109,6 +109,21 @@ impl<'a> Item<'a> {
         self.get(field).map(scalar).unwrap_or_default()
     }
 
+    /// The first of these fields that is a text and not empty.
+    pub(crate) fn first_text<const N: usize>(self, fields: [&str; N]) -> &'a str {
+        fields.into_iter().map(|field| self.text(field)).find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    /// The first of these fields that says something, as [`Item::scalar`] gives it.
+    pub(crate) fn first_scalar<const N: usize>(self, fields: [&str; N]) -> String {
+        fields.into_iter().find(|field| self.has(field)).map(|field| self.scalar(field)).unwrap_or_default()
+    }
+
+    /// A field as [`Item::scalar`] gives it, and what it is usually when it says nothing.
+    pub(crate) fn scalar_or(self, field: &str, usual: &str) -> String {
+        if self.has(field) { self.scalar(field) } else { usual.to_owned() }
+    }
+
     /// The elements of a list that are not null. A single value that is not a list has none.
     pub fn list(self, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
         self.get(field)
@@ -187,18 +202,12 @@ impl<'a> Item<'a> {
 
     /// The number of the version, 1 when there is none.
     pub(crate) fn version(self) -> String {
-        match self.get("_current_version") {
-            Some(value) if is_truthy(value) => scalar(value),
-            _ => "1".to_owned(),
-        }
+        self.scalar_or("_current_version", "1")
     }
 
     /// Whom to credit: the source the item first came from, else its source.
     pub(crate) fn credit(self) -> &'a str {
-        match self.text("original_source") {
-            "" => self.text("source"),
-            original => original,
-        }
+        self.first_text(["original_source", "source"])
     }
 
     /// The place of the dateline.

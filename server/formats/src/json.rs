@@ -54,8 +54,7 @@ impl Formatter for Json {
     }
 
     fn write(&self, item: Item<'_>, _: &Context<'_>) -> Result<Vec<Document>, Fault> {
-        let bytes = serde_json::to_vec(&outward(item.fields())).map_err(|error| Fault::internal(&error))?;
-        Ok(vec![Document { bytes, content_type: "application/json", extension: "json", sequence: None }])
+        Ok(vec![Document::json(&outward(item.fields()))?])
     }
 }
 

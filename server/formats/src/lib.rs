@@ -37,7 +37,7 @@ mod xml;
 pub use context::{Context, Recipient, Related, Site};
 pub use email::Email;
 pub use error::{Fault, FaultKind, FormatError};
-pub use feeds::{Atom, FeedHead, Rss, atom_feed, rss_feed};
+pub use feeds::Feed;
 pub use formatter::{Document, Formatter, Registry, Varies};
 pub use idml::Idml;
 pub use item::{Fields, Item, ItemType};
@@ -60,8 +60,8 @@ impl Registry {
         registry.register(Box::new(Email));
         registry.register(Box::new(Idml));
         registry.register(Box::new(Json));
-        registry.register(Box::new(Atom));
-        registry.register(Box::new(Rss));
+        registry.register(Box::new(Feed::Atom));
+        registry.register(Box::new(Feed::Rss));
         registry
     }
 }

@@ -14,7 +14,8 @@ pub(crate) const ITEM_BYTES_MAX: usize = 16 << 20;
 pub(crate) const ITEM_DEPTH_MAX: usize = 128;
 /// Associations, members of packages and similar lists: entries that are written per list.
 pub(crate) const LIST_MAX: usize = 10_000;
-/// Embeds of one body that are looked for; further ones stay as they are.
+/// Embeds of one body that are looked for. A body with more is refused: one that is not looked for could stay with a
+/// subscriber who may not have it.
 pub(crate) const EMBEDS_MAX: usize = 500;
 
 const _: () = assert!(MARKUP_BYTES_MAX <= ITEM_BYTES_MAX);

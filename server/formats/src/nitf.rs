@@ -65,9 +65,15 @@ pub(crate) fn style(context: &Context<'_>) -> Style {
 
 /// The root element without a namespace.
 pub(crate) fn nitf(item: Item<'_>, style: Style) -> Result<Element, Fault> {
-    let body =
-        Element::new("body").child(body_head(item)?).child(body_content(item, style)?).child(body_end(item)?);
-    Ok(Element::new("nitf").attr("version", "-//IPTC//DTD NITF 3.6//EN").child(head(item)?).child(body))
+    let headline = plain("headline", item.text("headline"))?;
+    let body = Element::new("body")
+        .child(body_head(item, &headline)?)
+        .child(body_content(item, style)?)
+        .child(body_end(item)?);
+    Ok(Element::new("nitf")
+        .attr("version", "-//IPTC//DTD NITF 3.6//EN")
+        .child(head(item, &headline)?)
+        .child(body))
 }
 
 /// The root element in NITF's namespace, for standing inside other documents.
@@ -79,11 +85,7 @@ pub(crate) fn body_content(item: Item<'_>, style: Style) -> Result<Element, Faul
     Ok(Element::new("body.content").extend(body::content(item, style)?))
 }
 
-fn headline(item: Item<'_>) -> Result<String, Fault> {
-    plain("headline", item.text("headline"))
-}
-
-fn head(item: Item<'_>) -> Result<Element, Fault> {
+fn head(item: Item<'_>, headline: &str) -> Result<Element, Fault> {
     let mut tobject = Element::new("tobject").attr("tobject.type", "news");
     if let Some(genre) = item.objects("genre").next() {
         tobject.push(Element::new("tobject.property").attr("tobject.property.type", genre.text("name")));
@@ -92,7 +94,7 @@ fn head(item: Item<'_>) -> Result<Element, Fault> {
         item.objects("subject").map(|subject| subject.scalar("qcode")).filter(|code| !code.is_empty());
     let subjects = codes.map(|code| Element::new("tobject.subject").attr("tobject.subject.refnum", code));
     Ok(Element::new("head")
-        .child(Element::leaf("title", headline(item)?))
+        .child(Element::leaf("title", headline))
         .child(tobject.extend(subjects))
         .child(docdata(item)?))
 }
@@ -125,9 +127,9 @@ fn docdata(item: Item<'_>) -> Result<Element, Fault> {
     Ok(docdata)
 }
 
-fn body_head(item: Item<'_>) -> Result<Element, Fault> {
+fn body_head(item: Item<'_>, headline: &str) -> Result<Element, Fault> {
     let mut head =
-        Element::new("body.head").child(Element::new("hedline").child(Element::leaf("hl1", headline(item)?)));
+        Element::new("body.head").child(Element::new("hedline").child(Element::leaf("hl1", headline)));
     if item.has("byline") {
         head.push(Element::leaf("byline", plain("byline", item.text("byline"))?));
     }

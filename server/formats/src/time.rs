@@ -1,4 +1,4 @@
-//! Points in time as the formats write them. All are UTC.
+//! Points in time as the formats write them. All but [`local`] are UTC.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,12 +8,9 @@ use jiff::tz::TimeZone;
 /// Reads ISO 8601 with `Z`, `+00:00` or `+0000`, with or without a fraction. A time without a zone counts as UTC.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    text.parse::<Timestamp>()
-        .ok()
-        .or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
-        .or_else(|| {
-            text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-        })
+    text.parse::<Timestamp>().ok().or_else(|| {
+        text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
 }
 
 fn print(at: Timestamp, pattern: &str) -> String {
@@ -33,10 +30,7 @@ pub(crate) fn seconds(at: Timestamp) -> String {
 /// `2015-06-13T11:45:19.250000+00:00`, the microseconds only when there are some: embargoes.
 pub(crate) fn iso(at: Timestamp) -> String {
     let micros = at.to_zoned(TimeZone::UTC).subsec_nanosecond() / 1000;
-    match micros {
-        0 => seconds(at),
-        _ => format!("{}.{micros:06}+00:00", print(at, "%Y-%m-%dT%H:%M:%S")),
-    }
+    if micros == 0 { seconds(at) } else { print(at, "%Y-%m-%dT%H:%M:%S%.6f+00:00") }
 }
 
 /// `2015-06-13 11:45:19`: the date of issue in NITF.

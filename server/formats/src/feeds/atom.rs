@@ -1,58 +1,11 @@
-//! Atom (RFC 4287): an entry document for one item, a feed for many.
+//! Atom (RFC 4287): an entry document.
 
-use super::FeedHead;
 use super::entry::{Category, Enclosure, Entry};
-use crate::context::Context;
-use crate::error::Fault;
-use crate::formatter::{Document, Formatter, Varies};
-use crate::item::{Item, ItemType};
 use crate::time;
-use crate::xml::{Element, Layout, Prolog, document};
+use crate::xml::Element;
 
-const NAMESPACE: &str = "http://www.w3.org/2005/Atom";
-
-/// The format `atom`.
-#[derive(Debug, Clone, Copy)]
-pub struct Atom;
-
-impl Formatter for Atom {
-    fn id(&self) -> &'static str {
-        "atom"
-    }
-
-    fn name(&self) -> &'static str {
-        "Atom"
-    }
-
-    fn code(&self) -> u16 {
-        7013
-    }
-
-    fn accepts(&self, _: ItemType) -> bool {
-        true
-    }
-
-    fn varies(&self) -> Varies {
-        Varies::default()
-    }
-
-    fn write(&self, item: Item<'_>, context: &Context<'_>) -> Result<Vec<Document>, Fault> {
-        let root = entry(Entry::of(item, context)?).attr("xmlns", NAMESPACE);
-        let bytes = document(&root, Prolog::UTF8, Layout::Indented)?;
-        let content_type = "application/atom+xml;type=entry";
-        Ok(vec![Document { bytes, content_type, extension: "xml", sequence: None }])
-    }
-}
-
-pub(super) fn feed(head: &FeedHead, entries: Vec<Entry>) -> Result<Vec<u8>, Fault> {
-    let root = Element::new("feed")
-        .attr("xmlns", NAMESPACE)
-        .child(Element::leaf("id", &head.address))
-        .child(Element::leaf("title", &head.title))
-        .child(Element::leaf("updated", time::zulu(head.updated)))
-        .child(Element::new("link").attr("rel", "self").attr("href", &head.address))
-        .extend(entries.into_iter().map(entry));
-    document(&root, Prolog::UTF8, Layout::Indented)
+pub(super) fn document(from: Entry) -> Element {
+    entry(from).attr("xmlns", "http://www.w3.org/2005/Atom")
 }
 
 fn entry(from: Entry) -> Element {

@@ -2,12 +2,13 @@
 
 use crate::body;
 use crate::chars::one_line;
-use crate::context::{Context, Rights, translated};
+use crate::context::{Context, Rights, Site, translated};
 use crate::error::Fault;
 use crate::html::{clean, escape, plain};
 use crate::item::Item;
-use crate::renditions::positive;
+use crate::renditions::file_bytes;
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub(super) struct Entry {
     /// An IRI that stays the same for all versions.
@@ -42,8 +43,7 @@ pub(super) struct Enclosure {
 
 impl Entry {
     pub(super) fn of(item: Item<'_>, context: &Context<'_>) -> Result<Entry, Fault> {
-        let title = [item.text("headline"), item.text("title"), item.text("name"), item.text("slugline")];
-        let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_default();
+        let title = item.first_text(["headline", "title", "name", "slugline"]);
         let updated = match item.date("versioncreated")? {
             Some(updated) => updated,
             None => item.date_needed("firstcreated")?,
@@ -64,7 +64,7 @@ impl Entry {
             language: context.site.language_of(item).replace('_', "-"),
             summary: summary(item)?,
             content: content(item)?,
-            link: link(item, context),
+            link: link(item, context.site),
             categories: categories(item, context),
             enclosure: enclosure(item),
         })
@@ -90,12 +90,11 @@ fn iri(guid: &str) -> String {
             c => legal.push(c),
         }
     }
-    let guid = legal;
-    let scheme = guid.split(':').next().unwrap_or_default();
-    let has_scheme = scheme.len() < guid.len()
-        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    if has_scheme { guid } else { format!("urn:newsml:{guid}") }
+    let has_scheme = legal.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    });
+    if has_scheme { legal } else { format!("urn:newsml:{legal}") }
 }
 
 fn summary(item: Item<'_>) -> Result<String, Fault> {
@@ -116,22 +115,22 @@ fn content(item: Item<'_>) -> Result<String, Fault> {
     clean("body_html", &html)
 }
 
-fn link(item: Item<'_>, context: &Context<'_>) -> String {
-    let site = context.site.public_url.trim_end_matches('/');
+/// RFC 3986 section 3.3: all but what may stand in a segment of a path and needs no thought there.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b',');
+
+fn link(item: Item<'_>, site: &Site) -> String {
     let guid = item.text("guid");
-    if site.is_empty() || guid.is_empty() {
+    if site.public_url.is_empty() || guid.is_empty() {
         return String::new();
     }
-    let mut link = format!("{site}/items/");
-    for byte in guid.bytes() {
-        // RFC 3986 section 3.3: what may stand in a segment of a path, without what needs thought.
-        if byte.is_ascii_alphanumeric() || b"-._~:@,".contains(&byte) {
-            link.push(char::from(byte));
-        } else {
-            link.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    link
+    format!("{}/items/{}", site.public_url.trim_end_matches('/'), utf8_percent_encode(guid, SEGMENT))
 }
 
 /// Subjects, services, genres, keywords; and the status where the item must not be used.
@@ -173,9 +172,7 @@ fn enclosure(item: Item<'_>) -> Option<Enclosure> {
     if href.is_empty() {
         return None;
     }
-    // The file's metadata are those of the original.
-    let metadata = medium.object("filemeta").filter(|_| name == "original");
-    let length = positive(metadata, "length").unwrap_or(0);
+    let length = file_bytes(medium, name).unwrap_or(0);
     let media_type = match rendition.text("mimetype") {
         "" => "application/octet-stream",
         media_type => media_type,

@@ -1,46 +1,59 @@
-//! Feeds: one item as a document of its own, or many in one.
+//! Feeds: one item as an Atom entry (RFC 4287), or as an RSS 2.0 channel of its own.
 
 mod atom;
 mod entry;
 mod rss;
 
-pub use atom::Atom;
-pub use rss::Rss;
-
 use crate::context::Context;
 use crate::error::Fault;
-use crate::item::Item;
+use crate::formatter::{Document, Formatter, Varies};
+use crate::item::{Item, ItemType};
+use crate::xml::{Layout, Prolog, document};
 use entry::Entry;
-use jiff::Timestamp;
-use serde_json::Value;
 
-/// What a feed says about itself.
-#[derive(Debug, Clone)]
-pub struct FeedHead {
-    /// The name people see.
-    pub title: String,
-    /// The address of the feed; it is the feed's identity too.
-    pub address: String,
-    /// When it last changed.
-    pub updated: Timestamp,
+/// The two formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// The format `atom`.
+    Atom,
+    /// The format `rss`.
+    Rss,
 }
 
-/// Many items as one Atom feed (RFC 4287), in their order.
-///
-/// # Errors
-/// When an item has a date or markup that cannot be read.
-pub fn atom_feed(head: &FeedHead, items: &[Value], context: &Context<'_>) -> Result<Vec<u8>, Fault> {
-    atom::feed(head, entries(items, context)?)
-}
+impl Formatter for Feed {
+    fn id(&self) -> &'static str {
+        match self {
+            Feed::Atom => "atom",
+            Feed::Rss => "rss",
+        }
+    }
 
-/// Many items as one RSS 2.0 channel, in their order.
-///
-/// # Errors
-/// When an item has a date or markup that cannot be read.
-pub fn rss_feed(head: &FeedHead, items: &[Value], context: &Context<'_>) -> Result<Vec<u8>, Fault> {
-    rss::feed(head, entries(items, context)?)
-}
+    fn name(&self) -> &'static str {
+        match self {
+            Feed::Atom => "Atom",
+            Feed::Rss => "RSS",
+        }
+    }
 
-fn entries(items: &[Value], context: &Context<'_>) -> Result<Vec<Entry>, Fault> {
-    items.iter().filter_map(Item::of).map(|item| Entry::of(item, context)).collect()
+    fn code(&self) -> u16 {
+        7013
+    }
+
+    fn accepts(&self, _: ItemType) -> bool {
+        true
+    }
+
+    fn varies(&self) -> Varies {
+        Varies::default()
+    }
+
+    fn write(&self, item: Item<'_>, context: &Context<'_>) -> Result<Vec<Document>, Fault> {
+        let entry = Entry::of(item, context)?;
+        let (root, content_type) = match self {
+            Feed::Atom => (atom::document(entry), "application/atom+xml;type=entry"),
+            Feed::Rss => (rss::document(entry, context.site), "application/rss+xml"),
+        };
+        let bytes = document(&root, Prolog::UTF8, Layout::Indented)?;
+        Ok(vec![Document { bytes, content_type, extension: "xml", sequence: None }])
+    }
 }

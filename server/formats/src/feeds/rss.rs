@@ -1,65 +1,23 @@
-//! RSS 2.0: a channel with one item or many.
+//! RSS 2.0: a channel with one item.
 
-use super::FeedHead;
 use super::entry::{Category, Enclosure, Entry};
-use crate::context::Context;
-use crate::error::Fault;
-use crate::formatter::{Document, Formatter, Varies};
+use crate::context::Site;
 use crate::html::escape;
-use crate::item::{Item, ItemType};
 use crate::time;
-use crate::xml::{Element, Layout, Prolog, document};
+use crate::xml::Element;
 
-/// The format `rss`.
-#[derive(Debug, Clone, Copy)]
-pub struct Rss;
-
-impl Formatter for Rss {
-    fn id(&self) -> &'static str {
-        "rss"
-    }
-
-    fn name(&self) -> &'static str {
-        "RSS"
-    }
-
-    fn code(&self) -> u16 {
-        7013
-    }
-
-    fn accepts(&self, _: ItemType) -> bool {
-        true
-    }
-
-    fn varies(&self) -> Varies {
-        Varies::default()
-    }
-
-    fn write(&self, item: Item<'_>, context: &Context<'_>) -> Result<Vec<Document>, Fault> {
-        let entry = Entry::of(item, context)?;
-        let head = FeedHead {
-            title: context.site.provider.clone(),
-            address: context.site.public_url.clone(),
-            updated: entry.updated,
-        };
-        let bytes = feed(&head, vec![entry])?;
-        Ok(vec![Document { bytes, content_type: "application/rss+xml", extension: "xml", sequence: None }])
-    }
-}
-
-pub(super) fn feed(head: &FeedHead, entries: Vec<Entry>) -> Result<Vec<u8>, Fault> {
+pub(super) fn document(entry: Entry, site: &Site) -> Element {
     let channel = Element::new("channel")
-        .child(Element::leaf("title", &head.title))
-        .child(Element::leaf("link", &head.address))
-        .child(Element::leaf("description", &head.title))
-        .child(Element::leaf("lastBuildDate", time::mail(head.updated)))
-        .extend(entries.into_iter().map(item));
-    let root = Element::new("rss")
+        .child(Element::leaf("title", &site.provider))
+        .child(Element::leaf("link", &site.public_url))
+        .child(Element::leaf("description", &site.provider))
+        .child(Element::leaf("lastBuildDate", time::mail(entry.updated)))
+        .child(item(entry));
+    Element::new("rss")
         .attr("version", "2.0")
         .attr("xmlns:content", "http://purl.org/rss/1.0/modules/content/")
         .attr("xmlns:dc", "http://purl.org/dc/elements/1.1/")
-        .child(channel);
-    document(&root, Prolog::UTF8, Layout::Indented)
+        .child(channel)
 }
 
 fn item(from: Entry) -> Element {

@@ -18,6 +18,14 @@ pub(crate) fn clean(field: &str, text: &str) -> Result<String, Fault> {
     Ok(CLEANER.clean(text).to_string())
 }
 
+/// The address of a link, empty for schemes that act.
+pub(crate) fn safe_address(href: &str) -> &str {
+    let compact: String = href.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(16).collect();
+    let lower = compact.to_ascii_lowercase();
+    let acts = ["javascript:", "data:", "vbscript:"].iter().any(|scheme| lower.starts_with(scheme));
+    if acts { "" } else { href }
+}
+
 #[cfg(test)]
 mod tests {
     use super::clean;

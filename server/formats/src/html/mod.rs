@@ -7,8 +7,8 @@ mod guard;
 mod nitf;
 mod paragraphs;
 
-pub(crate) use clean::clean;
-pub(crate) use nitf::{enriched, nearest_table, safe_address};
+pub(crate) use clean::{clean, safe_address};
+pub(crate) use nitf::enriched;
 pub(crate) use paragraphs::{Run, paragraphs};
 
 use crate::error::Fault;
@@ -41,37 +41,55 @@ impl Markup {
 
     /// The text without tags; blocks do not part words: the count of characters is of this.
     pub(crate) fn text(&self) -> String {
-        self.read(false)
+        read(self.html.tree.root(), false)
     }
 
     /// The text with a line feed between blocks and for each `br`.
     pub(crate) fn lines(&self) -> String {
-        self.read(true).trim_matches('\n').to_owned()
+        lines(self.html.tree.root())
     }
+}
 
-    fn read(&self, lines: bool) -> String {
-        let mut out = String::new();
-        let mut hidden = 0_usize;
-        for edge in self.html.tree.root().traverse() {
-            let (node, opens) = match edge {
-                Edge::Open(node) => (node, true),
-                Edge::Close(node) => (node, false),
-            };
-            match node.value() {
-                Node::Text(text) if opens && hidden == 0 => out.push_str(text),
-                Node::Element(element) if is_hidden(element.name()) => {
-                    hidden = if opens { hidden + 1 } else { hidden - 1 };
-                }
-                Node::Element(element) if lines && hidden == 0 => match element.name() {
-                    "br" if opens => out.push('\n'),
-                    name if is_block(name) && !out.is_empty() && !out.ends_with('\n') => out.push('\n'),
-                    _ => {}
-                },
-                _ => {}
+/// The text of one node, as [`Markup::lines`] gives it of all.
+fn lines(node: MarkupNode<'_>) -> String {
+    read(node, true).trim_matches('\n').to_owned()
+}
+
+fn read(node: MarkupNode<'_>, lines: bool) -> String {
+    let mut out = String::new();
+    let mut hidden = 0_usize;
+    for edge in node.traverse() {
+        let (node, opens) = match edge {
+            Edge::Open(node) => (node, true),
+            Edge::Close(node) => (node, false),
+        };
+        match node.value() {
+            Node::Text(text) if opens && hidden == 0 => out.push_str(text),
+            Node::Element(element) if is_hidden(element.name()) => {
+                hidden = if opens { hidden + 1 } else { hidden - 1 };
             }
+            Node::Element(element) if lines && hidden == 0 => match element.name() {
+                "br" if opens => out.push('\n'),
+                name if is_block(name) && !out.is_empty() && !out.ends_with('\n') => out.push('\n'),
+                _ => {}
+            },
+            _ => {}
         }
-        out
     }
+    out
+}
+
+/// The name of an element, empty for any other node.
+pub(crate) fn name_of<'a>(node: MarkupNode<'a>) -> &'a str {
+    node.value().as_element().map(|element| element.name()).unwrap_or_default()
+}
+
+/// The rows of a table, not those of tables inside.
+pub(crate) fn rows<'a>(table: MarkupNode<'a>) -> impl Iterator<Item = MarkupNode<'a>> {
+    table.descendants().filter(move |inner| {
+        let nearest = || inner.ancestors().find(|above| name_of(*above) == "table");
+        name_of(*inner) == "tr" && nearest().is_some_and(|nearest| nearest.id() == table.id())
+    })
 }
 
 /// The text of one field that may have markup in it.

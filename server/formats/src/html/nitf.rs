@@ -4,7 +4,7 @@
 //! `num`. Elements that NITF does not know are unwrapped, their text stays; attributes it does not know are left out,
 //! `id` and `style` too (an id could be there twice, a style is the publisher's).
 
-use super::{Markup, MarkupNode, is_hidden};
+use super::{Markup, MarkupNode, is_block, is_hidden, lines, name_of, rows, safe_address};
 use crate::xml::{Element, Node as Xml};
 use scraper::Node;
 
@@ -31,16 +31,16 @@ impl Blocks {
             name if is_hidden(name) => {}
             "p" => self.push(Element::new("p").nodes(inline(node))),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.push(Element::new("hl2").nodes(inline(node))),
-            "pre" => self.push(Element::leaf("pre", text_of(node))),
+            "pre" => self.push(Element::leaf("pre", lines(node))),
             "hr" => self.push(Element::new("hr")),
             "blockquote" => {
                 let block = Element::new("block").extend(blocks_of(node));
                 self.push(Element::new("bq").child(block));
             }
-            "ol" => self.push_some(list("ol", node)),
-            "ul" | "menu" | "dl" => self.push_some(list("ul", node)),
-            "table" => self.push_some(table(node)),
-            name if super::is_block(name) => {
+            "ol" => self.push(list("ol", node)),
+            "ul" | "menu" | "dl" => self.push(list("ul", node)),
+            "table" => self.push(table(node)),
+            name if is_block(name) => {
                 self.end_loose();
                 node.children().for_each(|child| self.visit(child));
                 self.end_loose();
@@ -50,14 +50,9 @@ impl Blocks {
         }
     }
 
-    fn push(&mut self, block: Element) {
+    fn push(&mut self, block: impl Into<Option<Element>>) {
         self.end_loose();
-        self.done.push(block);
-    }
-
-    fn push_some(&mut self, block: Option<Element>) {
-        self.end_loose();
-        self.done.extend(block);
+        self.done.extend(block.into());
     }
 
     fn end_loose(&mut self) {
@@ -114,7 +109,7 @@ fn inline_into(out: &mut Vec<Xml>, node: MarkupNode<'_>) {
     match element_of(element.name()) {
         Some(("br", _)) => out.push(Xml::Element(Element::new("br"))),
         Some((name @ ("sup" | "sub"), _)) => {
-            out.push(Xml::Element(Element::new("num").child(Element::leaf(name, text_of(node)))));
+            out.push(Xml::Element(Element::new("num").child(Element::leaf(name, lines(node)))));
         }
         Some((name, class)) => {
             let mut inner = Vec::new();
@@ -128,14 +123,6 @@ fn inline_into(out: &mut Vec<Xml>, node: MarkupNode<'_>) {
         }
         None => node.children().for_each(|child| inline_into(out, child)),
     }
-}
-
-/// The address of a link, empty for schemes that act.
-pub(crate) fn safe_address(href: &str) -> &str {
-    let compact: String = href.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(16).collect();
-    let lower = compact.to_ascii_lowercase();
-    let acts = ["javascript:", "data:", "vbscript:"].iter().any(|scheme| lower.starts_with(scheme));
-    if acts { "" } else { href }
 }
 
 /// Without breaks at the end, which would be an empty line.
@@ -152,16 +139,10 @@ fn trimmed(mut nodes: Vec<Xml>) -> Vec<Xml> {
     nodes
 }
 
-fn text_of(node: MarkupNode<'_>) -> String {
-    node.descendants().filter_map(|node| node.value().as_text().map(|text| &**text)).collect()
-}
-
 fn list(name: &'static str, node: MarkupNode<'_>) -> Option<Element> {
     let items: Vec<Element> = node
         .children()
-        .filter(|child| {
-            child.value().as_element().is_some_and(|element| matches!(element.name(), "li" | "dt" | "dd"))
-        })
+        .filter(|child| matches!(name_of(*child), "li" | "dt" | "dd"))
         .map(|child| Element::new("li").nodes(cell(child)))
         .collect();
     (!items.is_empty()).then(|| Element::new(name).extend(items))
@@ -169,14 +150,9 @@ fn list(name: &'static str, node: MarkupNode<'_>) -> Option<Element> {
 
 /// What may have text or blocks: only text if there are no blocks.
 fn cell(node: MarkupNode<'_>) -> Vec<Xml> {
-    let has_block = node.descendants().skip(1).any(|inner| {
-        inner
-            .value()
-            .as_element()
-            .is_some_and(|element| super::is_block(element.name()) && element.name() != "p")
-    });
-    let paragraphs =
-        node.children().filter(|child| child.value().as_element().is_some_and(|e| e.name() == "p"));
+    let mut inside = node.descendants().skip(1).map(name_of);
+    let has_block = inside.any(|name| is_block(name) && name != "p");
+    let paragraphs = node.children().filter(|child| name_of(*child) == "p");
     if has_block || paragraphs.count() > 1 {
         blocks_of(node).into_iter().map(Xml::Element).collect()
     } else {
@@ -185,18 +161,8 @@ fn cell(node: MarkupNode<'_>) -> Vec<Xml> {
 }
 
 fn table(node: MarkupNode<'_>) -> Option<Element> {
-    let rows: Vec<Element> = node
-        .descendants()
-        .filter(|inner| inner.value().as_element().is_some_and(|element| element.name() == "tr"))
-        .filter(|row| nearest_table(*row).is_some_and(|table| table.id() == node.id()))
-        .filter_map(row)
-        .collect();
+    let rows: Vec<Element> = rows(node).filter_map(row).collect();
     (!rows.is_empty()).then(|| Element::new("table").child(Element::new("tbody").extend(rows)))
-}
-
-/// The table that a row or cell stands in.
-pub(crate) fn nearest_table(node: MarkupNode<'_>) -> Option<MarkupNode<'_>> {
-    node.ancestors().find(|above| above.value().as_element().is_some_and(|element| element.name() == "table"))
 }
 
 fn row(node: MarkupNode<'_>) -> Option<Element> {
@@ -262,5 +228,6 @@ mod tests {
             "<table><tbody><tr><th colspan=\"2\">h</th></tr><tr><td>1</td><td>2</td></tr></tbody></table>",
         );
         check("<div>a<div>b</div>c</div>", "<p>a</p><p>b</p><p>c</p>");
+        check("<pre>a<br>b<script>c</script></pre>", "<pre>a\nb</pre>");
     }
 }

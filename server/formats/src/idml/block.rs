@@ -1,7 +1,8 @@
 //! The blocks of a story: what gets a text frame of its own.
 
+use super::style::{self, Style};
 use crate::error::Fault;
-use crate::html::{Markup, MarkupNode, is_block, is_hidden, nearest_table, safe_address};
+use crate::html::{Markup, MarkupNode, is_block, is_hidden, name_of, rows, safe_address};
 use crate::limits::LIST_MAX;
 use scraper::Node;
 
@@ -9,9 +10,9 @@ use scraper::Node;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Block {
     /// One paragraph.
-    Text { style: &'static str, spans: Vec<Span> },
+    Text { style: &'static Style, spans: Vec<Span> },
     /// One paragraph for each item.
-    List { style: &'static str, items: Vec<Vec<Span>> },
+    List { style: &'static Style, items: Vec<Vec<Span>> },
     /// Rows of cells, all of the same number.
     Table { rows: Vec<Vec<Vec<Span>>>, columns: usize },
 }
@@ -33,12 +34,10 @@ pub(super) struct Look {
     pub(super) link: String,
 }
 
-pub(super) const NORMAL: &str = "Paragraphs%3aNormalParagraph";
-
 /// Headline and byline if there are any, then the body.
 pub(super) fn blocks(headline: &str, byline: &str, markup: &Markup) -> Result<Vec<Block>, Fault> {
     let mut out = Collector::default();
-    for (style, text) in [("Custom%3aHeadline", headline), ("Custom%3aByline", byline)] {
+    for (style, text) in [(&style::HEADLINE, headline), (&style::BYLINE, byline)] {
         if !text.is_empty() {
             let spans = vec![Span { text: text.to_owned(), look: Look::default() }];
             out.done.push(Block::Text { style, spans });
@@ -69,17 +68,17 @@ impl Collector {
         };
         let style = match element.name() {
             name if is_hidden(name) => return,
-            "p" => NORMAL,
-            "h1" => "Headings%3aHeading1",
-            "h2" => "Headings%3aHeading2",
-            "h3" => "Headings%3aHeading3",
-            "h4" => "Headings%3aHeading4",
-            "h5" => "Headings%3aHeading5",
-            "h6" => "Headings%3aHeading6",
-            "blockquote" => "Paragraphs%3aBlockquote",
-            "pre" => "Paragraphs%3aPreformatted",
-            "ul" => return self.push_list("Lists%3aUnorderedList", node),
-            "ol" => return self.push_list("Lists%3aOrderedList", node),
+            "p" => &style::NORMAL,
+            "h1" => &style::HEADING_1,
+            "h2" => &style::HEADING_2,
+            "h3" => &style::HEADING_3,
+            "h4" => &style::HEADING_4,
+            "h5" => &style::HEADING_5,
+            "h6" => &style::HEADING_6,
+            "blockquote" => &style::BLOCKQUOTE,
+            "pre" => &style::PREFORMATTED,
+            "ul" => return self.push_list(&style::UNORDERED_LIST, node),
+            "ol" => return self.push_list(&style::ORDERED_LIST, node),
             "table" => return self.push_table(node),
             name if is_block(name) => {
                 self.end_loose();
@@ -95,9 +94,10 @@ impl Collector {
         }
     }
 
-    fn push_list(&mut self, style: &'static str, node: MarkupNode<'_>) {
+    fn push_list(&mut self, style: &'static Style, node: MarkupNode<'_>) {
         self.end_loose();
-        let items: Vec<_> = elements(node, "li").map(spans).filter(|spans| !is_blank(spans)).collect();
+        let items = node.children().filter(|child| name_of(*child) == "li").map(spans);
+        let items: Vec<_> = items.filter(|spans| !is_blank(spans)).collect();
         if !items.is_empty() {
             self.done.push(Block::List { style, items });
         }
@@ -106,10 +106,8 @@ impl Collector {
     fn push_table(&mut self, node: MarkupNode<'_>) {
         self.end_loose();
         // Rows of a table inside are text of its cell.
-        let is_own = |row: &MarkupNode<'_>| nearest_table(*row).is_some_and(|table| table.id() == node.id());
-        let rows = node.descendants().filter(|inner| is_named(*inner, "tr")).filter(is_own);
-        let cell = |child: &MarkupNode<'_>| is_named(*child, "td") || is_named(*child, "th");
-        let mut rows: Vec<Vec<_>> = rows
+        let cell = |child: &MarkupNode<'_>| matches!(name_of(*child), "td" | "th");
+        let mut rows: Vec<Vec<_>> = rows(node)
             .map(|row| row.children().filter(cell).map(spans).collect())
             .filter(|row: &Vec<_>| !row.is_empty())
             .collect();
@@ -126,17 +124,9 @@ impl Collector {
     fn end_loose(&mut self) {
         let spans = std::mem::take(&mut self.loose);
         if !is_blank(&spans) {
-            self.done.push(Block::Text { style: NORMAL, spans });
+            self.done.push(Block::Text { style: &style::NORMAL, spans });
         }
     }
-}
-
-fn is_named(node: MarkupNode<'_>, name: &str) -> bool {
-    node.value().as_element().is_some_and(|element| element.name() == name)
-}
-
-fn elements<'a>(node: MarkupNode<'a>, name: &'static str) -> impl Iterator<Item = MarkupNode<'a>> {
-    node.children().filter(move |child| is_named(*child, name))
 }
 
 fn is_blank(spans: &[Span]) -> bool {
@@ -151,7 +141,7 @@ fn spans(node: MarkupNode<'_>) -> Vec<Span> {
 
 fn spans_into(out: &mut Vec<Span>, node: MarkupNode<'_>, look: &Look) {
     let element = match node.value() {
-        Node::Text(text) if node.ancestors().any(|above| is_named(above, "pre")) => {
+        Node::Text(text) if node.ancestors().any(|above| name_of(above) == "pre") => {
             return push(out, text, look);
         }
         // A line end of the markup is a space to its readers.

@@ -56,11 +56,7 @@ fn lines(block: &Block) -> usize {
         text.split('\n').map(|line| line.chars().count() / width.max(1) + 1).sum::<usize>()
     };
     match block {
-        Block::Text { style, spans }
-            if style.starts_with("Headings") || style.starts_with("Custom%3aHeadline") =>
-        {
-            2 * of(spans, LINE_CHARACTERS / 2)
-        }
+        Block::Text { style, spans } if style.is_heading() => 2 * of(spans, LINE_CHARACTERS / 2),
         Block::Text { spans, .. } => of(spans, LINE_CHARACTERS),
         Block::List { items, .. } => items.iter().map(|spans| of(spans, LINE_CHARACTERS)).sum(),
         Block::Table { rows, columns } => {
@@ -73,11 +69,12 @@ fn lines(block: &Block) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::idml::style;
 
     #[test]
     fn frames_stay_on_their_page() {
         let block = |characters: usize| Block::Text {
-            style: "",
+            style: &style::NORMAL,
             spans: vec![Span { text: "x".repeat(characters), ..Span::default() }],
         };
         let blocks: Vec<Block> = [10, 100_000, 500, 3000, 2000, 10, 5000].map(block).into();

@@ -9,6 +9,7 @@ mod layout;
 mod resources;
 mod spread;
 mod story;
+mod style;
 
 use crate::body::is_preserved;
 use crate::chars::one_line;

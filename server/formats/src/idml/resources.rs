@@ -2,65 +2,37 @@
 
 use super::layout::{MARGIN, PAGE_HEIGHT, PAGE_WIDTH};
 use super::part;
+use super::style::{self, Style};
 use crate::xml::Element;
 
-/// Paragraph styles: name, size in points, font style, space after, indent.
-const PARAGRAPHS: [(&str, &str, &str, &str, &str); 13] = [
-    ("Paragraphs%3aNormalParagraph", "12", "Regular", "6", "0"),
-    ("Paragraphs%3aBlockquote", "12", "Italic", "6", "20"),
-    ("Paragraphs%3aPreformatted", "11", "Regular", "6", "0"),
-    ("Headings%3aHeading1", "24", "Bold", "10", "0"),
-    ("Headings%3aHeading2", "20", "Bold", "8", "0"),
-    ("Headings%3aHeading3", "18", "Bold", "8", "0"),
-    ("Headings%3aHeading4", "16", "Bold", "6", "0"),
-    ("Headings%3aHeading5", "14", "Bold", "6", "0"),
-    ("Headings%3aHeading6", "12", "Bold", "6", "0"),
-    ("Lists%3aUnorderedList", "12", "Regular", "3", "10"),
-    ("Lists%3aOrderedList", "12", "Regular", "3", "10"),
-    ("Custom%3aHeadline", "28", "Bold", "12", "0"),
-    ("Custom%3aByline", "12", "Italic", "12", "0"),
-];
+const NO_PARAGRAPH_STYLE: &str = "$ID/[No paragraph style]";
 
 pub(super) fn styles() -> Element {
-    let none =
-        |name: &'static str, id: &str, label: &str| Element::new(name).attr("Self", id).attr("Name", label);
-    let characters = Element::new("RootCharacterStyleGroup").attr("Self", "characters").child(none(
-        "CharacterStyle",
-        "CharacterStyle/$ID/[No character style]",
-        "$ID/[No character style]",
-    ));
-    let paragraphs = Element::new("RootParagraphStyleGroup")
-        .attr("Self", "paragraphs")
-        .child(none("ParagraphStyle", "ParagraphStyle/$ID/[No paragraph style]", "$ID/[No paragraph style]"))
-        .extend(PARAGRAPHS.into_iter().map(paragraph));
-    let cells = Element::new("RootCellStyleGroup").attr("Self", "cells").child(none(
-        "CellStyle",
-        "CellStyle/$ID/[None]",
-        "$ID/[None]",
-    ));
-    let tables = Element::new("RootTableStyleGroup").attr("Self", "tables").child(none(
-        "TableStyle",
-        "TableStyle/$ID/NormalTable",
-        "$ID/NormalTable",
-    ));
-    part("idPkg:Styles").child(characters).child(paragraphs).child(cells).child(tables)
+    let group = |name: &'static str, id: &str, member: &'static str, label: &str| {
+        let usual = Element::new(member).attr("Self", format!("{member}/{label}")).attr("Name", label);
+        Element::new(name).attr("Self", id).child(usual)
+    };
+    part("idPkg:Styles")
+        .child(group("RootCharacterStyleGroup", "characters", "CharacterStyle", "$ID/[No character style]"))
+        .child(
+            group("RootParagraphStyleGroup", "paragraphs", "ParagraphStyle", NO_PARAGRAPH_STYLE)
+                .extend(style::ALL.into_iter().map(paragraph)),
+        )
+        .child(group("RootCellStyleGroup", "cells", "CellStyle", "$ID/[None]"))
+        .child(group("RootTableStyleGroup", "tables", "TableStyle", "$ID/NormalTable"))
 }
 
-fn paragraph((name, size, font_style, after, indent): (&str, &str, &str, &str, &str)) -> Element {
-    let mut style = Element::new("ParagraphStyle")
-        .attr("Self", format!("ParagraphStyle/{name}"))
-        .attr("Name", name.replace("%3a", ":"))
-        .attr("PointSize", size)
-        .attr("FontStyle", font_style)
-        .attr("SpaceAfter", after)
-        .attr("LeftIndent", indent);
-    style = match name {
-        "Lists%3aUnorderedList" => style.attr("BulletsAndNumberingListType", "BulletList"),
-        "Lists%3aOrderedList" => style.attr("BulletsAndNumberingListType", "NumberedList"),
-        _ => style,
-    };
-    let based = Element::leaf("BasedOn", "$ID/[No paragraph style]").attr("type", "string");
-    style.child(Element::new("Properties").child(based))
+fn paragraph(style: &Style) -> Element {
+    let based = Element::leaf("BasedOn", NO_PARAGRAPH_STYLE).attr("type", "string");
+    Element::new("ParagraphStyle")
+        .attr("Self", style.reference())
+        .attr("Name", style.id.replace("%3a", ":"))
+        .attr("PointSize", style.size)
+        .attr("FontStyle", style.font)
+        .attr("SpaceAfter", style.space_after)
+        .attr("LeftIndent", style.left_indent)
+        .attr_some("BulletsAndNumberingListType", style.list)
+        .child(Element::new("Properties").child(based))
 }
 
 pub(super) fn graphic() -> Element {
@@ -81,14 +53,18 @@ pub(super) fn preferences() -> Element {
         .attr("PagesPerDocument", "1")
         .attr("FacingPages", "false")
         .attr("PageOrientation", "Portrait");
+    part("idPkg:Preferences").child(page).child(margins())
+}
+
+/// The margins, for the document and each page.
+pub(super) fn margins() -> Element {
     let margin = MARGIN.to_string();
-    let margins = Element::new("MarginPreference")
+    Element::new("MarginPreference")
         .attr("ColumnCount", "1")
         .attr("Top", &margin)
         .attr("Bottom", &margin)
         .attr("Left", &margin)
-        .attr("Right", &margin);
-    part("idPkg:Preferences").child(page).child(margins)
+        .attr("Right", &margin)
 }
 
 pub(super) fn tags() -> Element {

@@ -1,6 +1,7 @@
 //! Spreads: a page each, with text frames. The origin is the middle of the page.
 
 use super::layout::{Frame, INNER_WIDTH, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, Spread};
+use super::resources::margins;
 use super::{part, spread_id, story_id};
 use crate::xml::Element;
 
@@ -12,14 +13,7 @@ pub(super) fn spread(at: usize, spread: &Spread) -> Element {
         .attr("AppliedMaster", "n")
         .attr("GeometricBounds", format!("0 0 {PAGE_HEIGHT} {PAGE_WIDTH}"))
         .attr("ItemTransform", format!("1 0 0 1 {} {}", -PAGE_WIDTH / 2.0, -PAGE_HEIGHT / 2.0))
-        .child(
-            Element::new("MarginPreference")
-                .attr("ColumnCount", "1")
-                .attr("Top", MARGIN.to_string())
-                .attr("Bottom", MARGIN.to_string())
-                .attr("Left", MARGIN.to_string())
-                .attr("Right", MARGIN.to_string()),
-        );
+        .child(margins());
     let element = Element::new("Spread")
         .attr("Self", &id)
         .attr("PageCount", "1")

@@ -1,7 +1,8 @@
 //! Stories: the text of one frame with its styles.
 
-use super::block::{Block, NORMAL, Span};
+use super::block::{Block, Span};
 use super::part;
+use super::style::{NORMAL, Style};
 use crate::xml::Element;
 
 /// A link that stands in a story; the design map says where it leads.
@@ -33,7 +34,7 @@ pub(super) fn story(id: &str, block: &Block, links: &mut Vec<Link>) -> Element {
         Block::Table { rows, columns } => {
             let table = table(id, rows, *columns, links);
             let range = Element::new("CharacterStyleRange").attr("AppliedCharacterStyle", PLAIN).child(table);
-            story.child(styled(NORMAL).child(range))
+            story.child(styled(&NORMAL).child(range))
         }
     };
     part("idPkg:Story").child(story)
@@ -41,12 +42,12 @@ pub(super) fn story(id: &str, block: &Block, links: &mut Vec<Link>) -> Element {
 
 const PLAIN: &str = "CharacterStyle/$ID/[No character style]";
 
-fn styled(style: &str) -> Element {
-    Element::new("ParagraphStyleRange").attr("AppliedParagraphStyle", format!("ParagraphStyle/{style}"))
+fn styled(style: &Style) -> Element {
+    Element::new("ParagraphStyleRange").attr("AppliedParagraphStyle", style.reference())
 }
 
 /// One paragraph; `ends` puts the mark that begins the next one behind it.
-fn paragraph(style: &str, spans: &[Span], links: &mut Vec<Link>, ends: bool) -> Element {
+fn paragraph(style: &Style, spans: &[Span], links: &mut Vec<Link>, ends: bool) -> Element {
     let mut range = styled(style);
     for span in spans {
         let characters = characters(span);
@@ -129,7 +130,7 @@ fn table(story: &str, rows: &[Vec<Vec<Span>>], columns: usize, links: &mut Vec<L
                     .attr("RowSpan", "1")
                     .attr("ColumnSpan", "1")
                     .attr("AppliedCellStyle", "CellStyle/$ID/[None]")
-                    .child(paragraph(NORMAL, spans, links, false)),
+                    .child(paragraph(&NORMAL, spans, links, false)),
             );
         }
     }

@@ -2,12 +2,12 @@
 
 use super::{formal, property};
 use crate::context::Context;
-use crate::duration;
 use crate::error::Fault;
 use crate::html::plain;
 use crate::item::{Item, ItemType};
+use crate::renditions::Measures;
 use crate::xml::Element;
-use crate::{nitf, package, renditions};
+use crate::{nitf, package};
 
 pub(super) fn summary(item: Item<'_>) -> Result<Element, Fault> {
     let content = Element::new("ContentItem")
@@ -37,24 +37,19 @@ pub(super) fn media(item: Item<'_>, kind: ItemType) -> Element {
             .attr("Href", rendition.text("href"))
             .child(formal("MediaType", media_type))
             .child(formal("Format", rendition.text("mimetype")))
-            .child(characteristics(item, kind, name, rendition));
+            .child(characteristics(Measures::of(item, name, rendition)));
         Element::new("NewsComponent").child(formal("Role", name)).child(content)
     });
     Element::new("NewsComponent").child(formal("Role", media_type)).extend(parts)
 }
 
-fn characteristics(item: Item<'_>, kind: ItemType, name: &str, rendition: Item<'_>) -> Element {
-    let metadata = item.object("filemeta");
-    let size = renditions::positive(metadata, "length").filter(|_| name == "original");
-    let shape = if kind == ItemType::Picture { Some(rendition) } else { metadata };
-    let width = renditions::positive(shape, "width").map(|width| property("Width", width.to_string()));
-    let height = renditions::positive(shape, "height").map(|height| property("Height", height.to_string()));
-    let seconds = metadata.filter(|_| kind != ItemType::Picture).and_then(duration::seconds);
+fn characteristics(measures: Measures) -> Element {
+    let number = |name: &str, number: Option<u64>| number.map(|number| property(name, number.to_string()));
     Element::new("Characteristics")
-        .extend(size.map(|size| Element::leaf("SizeInBytes", size.to_string())))
-        .extend(width)
-        .extend(height)
-        .extend(seconds.map(|seconds| property("TotalDuration", seconds.to_string())))
+        .extend(measures.bytes.map(|bytes| Element::leaf("SizeInBytes", bytes.to_string())))
+        .extend(number("Width", measures.width))
+        .extend(number("Height", measures.height))
+        .extend(number("TotalDuration", measures.seconds))
 }
 
 pub(super) fn package(item: Item<'_>) -> Element {

@@ -8,11 +8,10 @@ use crate::time;
 use crate::xml::Element;
 
 pub(super) fn envelope(item: Item<'_>, context: &Context<'_>) -> Element {
-    let priority = if item.has("priority") { item.scalar("priority") } else { "5".to_owned() };
     Element::new("NewsEnvelope")
         .child(Element::leaf("TransmissionId", context.sequence.to_string()))
         .child(Element::leaf("DateAndTime", time::compact(context.now)))
-        .child(formal("Priority", priority))
+        .child(formal("Priority", item.scalar_or("priority", "5")))
 }
 
 pub(super) fn identification(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
@@ -22,7 +21,7 @@ pub(super) fn identification(item: Item<'_>, context: &Context<'_>) -> Result<El
         Ok(number) if is_revised => number.saturating_sub(1),
         _ => 0,
     };
-    let id = if item.has("_id") { item.scalar("_id") } else { item.text("guid").to_owned() };
+    let id = item.first_scalar(["_id", "guid"]);
     let identifier = Element::new("NewsIdentifier")
         .child(Element::leaf("ProviderId", &context.site.provider))
         .child(Element::leaf("DateId", time::date_compact(item.date_needed("firstcreated")?)))

@@ -1,6 +1,7 @@
 //! Lines for reading, rights, subjects, places and companies.
 
 use super::{formal, property};
+use crate::body::legal_slugline;
 use crate::context::{Context, Rights};
 use crate::error::Fault;
 use crate::html::plain;
@@ -19,7 +20,7 @@ pub(super) fn lines(item: Item<'_>) -> Result<Element, Fault> {
     }
     lines.push(Element::leaf("CreditLine", item.credit()));
     if item.has("slugline") {
-        lines.push(Element::leaf("KeywordLine", crate::body::legal_slugline(item, false)));
+        lines.push(Element::leaf("KeywordLine", legal_slugline(item)));
     }
     if item.has("ednote") {
         lines.push(

@@ -1,20 +1,22 @@
 //! The content: a story inside, media by reference, a package as groups of references.
 
+use super::item_meta;
 use crate::body;
 use crate::context::Context;
-use crate::duration;
 use crate::error::Fault;
-use crate::html::Markup;
+use crate::html::{Markup, plain};
 use crate::item::{Item, ItemType};
+use crate::renditions::Measures;
 use crate::xml::Element;
-use crate::{nitf, package, renditions};
+use crate::{nitf, package};
 
 pub(super) fn content_set(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
     let set = Element::new("contentSet");
-    let Some(kind) = item.kind().filter(|kind| kind.is_captioned()) else {
-        return Ok(set.child(story(item, context)?));
-    };
-    Ok(set.extend(item.entries("renditions").map(|(name, rendition)| remote(item, kind, name, rendition))))
+    if item.kind().is_some_and(ItemType::is_captioned) {
+        let renditions = item.entries("renditions");
+        return Ok(set.extend(renditions.map(|(name, rendition)| remote(item, name, rendition))));
+    }
+    Ok(set.child(story(item, context)?))
 }
 
 fn story(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
@@ -27,53 +29,48 @@ fn story(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
     Ok(Element::new("inlineXML").attr("contenttype", "application/nitf+xml").child(nitf))
 }
 
-fn remote(item: Item<'_>, kind: ItemType, name: &str, rendition: Item<'_>) -> Element {
-    let metadata = item.object("filemeta");
+fn remote(item: Item<'_>, name: &str, rendition: Item<'_>) -> Element {
+    let measures = Measures::of(item, name, rendition);
     let number = |found: Option<u64>| found.map(|number| number.to_string()).unwrap_or_default();
-    let size = renditions::positive(metadata, "length").filter(|_| name == "original");
-    let shape = match kind {
-        ItemType::Picture => Some(rendition),
-        ItemType::Video => metadata,
-        _ => None,
-    };
-    let seconds = metadata.filter(|_| kind != ItemType::Picture).and_then(duration::seconds);
-    let mut remote = Element::new("remoteContent")
+    let remote = Element::new("remoteContent")
         .attr("href", rendition.text("href"))
         .attr_some("contenttype", rendition.text("mimetype"))
         .attr("rendition", format!("rendition:{name}"))
-        .attr_some("size", number(size))
-        .attr_some("width", number(renditions::positive(shape, "width")))
-        .attr_some("height", number(renditions::positive(shape, "height")));
-    if let Some(seconds) = seconds {
-        remote = remote.attr("duration", seconds.to_string()).attr("durationunit", "timeunit:normalPlayTime");
+        .attr_some("size", number(measures.bytes))
+        .attr_some("width", number(measures.width))
+        .attr_some("height", number(measures.height));
+    match measures.seconds {
+        Some(seconds) => {
+            remote.attr("duration", seconds.to_string()).attr("durationunit", "timeunit:normalPlayTime")
+        }
+        None => remote,
     }
-    remote
 }
 
-pub(super) fn group_set(item: Item<'_>, context: &Context<'_>) -> Element {
-    let groups = package::groups(item).filter(|group| !group.id().is_empty()).map(|group| {
-        let groups = group.group_ids().map(|id| Element::new("groupRef").attr("idref", id));
-        let members = group.references().filter_map(|reference| member(reference, context));
-        Element::new("group").attr("id", group.id()).attr("role", group.role()).extend(groups).extend(members)
-    });
-    Element::new("groupSet").attr("root", "root").extend(groups)
+pub(super) fn group_set(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
+    let mut set = Element::new("groupSet").attr("root", "root");
+    for group in package::groups(item).filter(|group| !group.id().is_empty()) {
+        let mut element = Element::new("group")
+            .attr("id", group.id())
+            .attr("role", group.role())
+            .extend(group.group_ids().map(|id| Element::new("groupRef").attr("idref", id)));
+        for reference in group.references() {
+            // A member that is not there any more is left out.
+            if let Some(found) = context.related.items.get(reference.id).and_then(Item::of) {
+                element.push(member(reference.id, found)?);
+            }
+        }
+        set.push(element);
+    }
+    Ok(set)
 }
 
-/// A reference to a member; none when the member is not there any more.
-fn member(reference: package::Reference<'_>, context: &Context<'_>) -> Option<Element> {
-    let found = context.related.items.get(reference.id).and_then(Item::of)?;
-    let class = match found.kind() {
-        Some(ItemType::Preformatted) | None => "text",
-        Some(kind) => kind.as_str(),
-    };
-    let status = if found.has("pubstatus") { found.text("pubstatus") } else { "usable" };
-    Some(
-        Element::new("itemRef")
-            .attr("residref", reference.id)
-            .attr("contenttype", "application/vnd.iptc.g2.newsitem+xml")
-            .child(Element::new("itemClass").attr("qcode", format!("ninat:{class}")))
-            .child(Element::new("pubStatus").attr("qcode", format!("stat:{status}")))
-            .child(Element::leaf("headline", found.text("headline")))
-            .child(Element::leaf("slugline", found.scalar("slugline"))),
-    )
+fn member(id: &str, found: Item<'_>) -> Result<Element, Fault> {
+    Ok(Element::new("itemRef")
+        .attr("residref", id)
+        .attr("contenttype", "application/vnd.iptc.g2.newsitem+xml")
+        .child(item_meta::class(found))
+        .child(item_meta::status(found))
+        .child(Element::leaf("headline", plain("headline", found.text("headline"))?))
+        .child(Element::leaf("slugline", found.scalar("slugline"))))
 }

@@ -9,9 +9,8 @@ use crate::time;
 use crate::xml::Element;
 
 pub(super) fn content_meta(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
-    let urgency = if item.has("urgency") { item.scalar("urgency") } else { "5".to_owned() };
     let mut meta = Element::new("contentMeta")
-        .child(Element::leaf("urgency", urgency))
+        .child(Element::leaf("urgency", item.scalar_or("urgency", "5")))
         .child(Element::leaf("contentCreated", time::seconds(item.date_needed("firstcreated")?)))
         .child(Element::leaf("contentModified", time::seconds(item.date_needed("versioncreated")?)));
     if item.get("byline").is_some() {
@@ -19,7 +18,7 @@ pub(super) fn content_meta(item: Item<'_>, context: &Context<'_>) -> Result<Elem
             Element::new("creator").child(Element::leaf("name", plain("byline", item.text("byline"))?)),
         );
     }
-    meta = meta.extend(item.located().map(located));
+    meta = meta.extend(item.located().map(place::located));
     if !item.dateline().is_empty() {
         meta.push(Element::leaf("dateline", item.dateline()));
     }
@@ -58,16 +57,6 @@ pub(super) fn content_meta(item: Item<'_>, context: &Context<'_>) -> Result<Elem
 
 pub(super) fn concept(element: &'static str, nature: &str, code: impl AsRef<str>) -> Element {
     Element::new(element).attr("type", nature).attr("qcode", code)
-}
-
-fn located(located: Item<'_>) -> Element {
-    let broader = [("loctyp:CountryArea", "state"), ("loctyp:Country", "country")];
-    let broader = broader.into_iter().filter(|(_, field)| located.has(field)).map(|(code, field)| {
-        Element::new("broader").attr("qcode", code).child(Element::leaf("name", located.text(field)))
-    });
-    concept("located", "cpnat:abstract", "loctyp:City")
-        .child(Element::leaf("name", located.text("city")))
-        .extend(broader)
 }
 
 /// The genre's code, else its scheme and code, else its name.

@@ -16,21 +16,31 @@ pub(super) fn rights(item: Item<'_>, context: &Context<'_>) -> Result<Element, F
 }
 
 pub(super) fn item_meta(item: Item<'_>) -> Result<Element, Fault> {
-    let class = match item.kind() {
-        Some(ItemType::Preformatted) | None => "text",
-        Some(kind) => kind.as_str(),
-    };
-    let status = if item.has("pubstatus") { item.text("pubstatus") } else { "usable" };
     let mut meta = Element::new("itemMeta")
-        .child(Element::new("itemClass").attr("qcode", format!("ninat:{class}")))
+        .child(class(item))
         .child(Element::new("provider").child(Element::leaf("name", item.credit())))
         .child(Element::leaf("versionCreated", time::seconds(item.date_needed("versioncreated")?)))
         .child(Element::leaf("firstCreated", time::seconds(item.date_needed("firstcreated")?)))
         .extend(item.embargo()?.map(|embargo| Element::leaf("embargoed", time::iso(embargo))))
-        .child(Element::new("pubStatus").attr("qcode", format!("stat:{status}")));
+        .child(status(item));
     if item.has("ednote") {
         meta.push(Element::leaf("edNote", plain("ednote", item.text("ednote"))?));
     }
     let signal = if item.text("state") == "corrected" { "sig:correction" } else { "sig:update" };
     Ok(meta.child(Element::new("signal").attr("qcode", signal)))
+}
+
+/// What kind of item it is. Preformatted stories are text to others.
+pub(super) fn class(item: Item<'_>) -> Element {
+    let class = match item.kind() {
+        Some(ItemType::Preformatted) | None => "text",
+        Some(kind) => kind.as_str(),
+    };
+    Element::new("itemClass").attr("qcode", format!("ninat:{class}"))
+}
+
+/// Whether it may be used.
+pub(super) fn status(item: Item<'_>) -> Element {
+    let status = if item.has("pubstatus") { item.text("pubstatus") } else { "usable" };
+    Element::new("pubStatus").attr("qcode", format!("stat:{status}"))
 }

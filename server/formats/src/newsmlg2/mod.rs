@@ -58,12 +58,11 @@ impl Formatter for NewsMlG2 {
 }
 
 fn header(item: Item<'_>, context: &Context<'_>) -> Element {
-    let priority = if item.has("priority") { item.scalar("priority") } else { "5".to_owned() };
     Element::new("header")
         .child(Element::leaf("sent", time::seconds(context.now)))
         .child(Element::leaf("sender", &context.site.provider))
         .child(Element::leaf("transmitId", context.sequence.to_string()))
-        .child(Element::leaf("priority", priority))
+        .child(Element::leaf("priority", item.scalar_or("priority", "5")))
         .child(Element::leaf("origin", item.credit()))
 }
 
@@ -82,7 +81,7 @@ fn news_item(item: Item<'_>, context: &Context<'_>) -> Result<Element, Fault> {
         .child(content_meta::content_meta(item, context)?)
         .extend(content_meta::assertions(item));
     Ok(root.child(if is_package {
-        content::group_set(item, context)
+        content::group_set(item, context)?
     } else {
         content::content_set(item, context)?
     }))

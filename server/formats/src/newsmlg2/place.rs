@@ -1,9 +1,23 @@
-//! Places the content is about: from GeoNames with codes and coordinates, or by the names of a vocabulary.
+//! Where the content is from, and places it is about: from GeoNames with codes and coordinates, or by the names of a
+//! vocabulary.
 
 use super::content_meta::concept;
 use crate::item::Item;
 use crate::xml::Element;
 use serde_json::Value;
+
+/// The place of the dateline.
+pub(super) fn located(located: Item<'_>) -> Element {
+    let levels = [("state", "loctyp:CountryArea"), ("country", "loctyp:Country")];
+    let known = levels.into_iter().filter(|(field, _)| located.has(field));
+    concept("located", "cpnat:abstract", "loctyp:City")
+        .child(Element::leaf("name", located.text("city")))
+        .extend(known.map(|(field, code)| broader(code, located.text(field))))
+}
+
+fn broader(code: &str, name: &str) -> Element {
+    Element::new("broader").attr("qcode", code).child(Element::leaf("name", name))
+}
 
 /// None when nothing is known of the place but its code.
 pub(super) fn subject(place: Item<'_>) -> Option<Element> {
@@ -17,13 +31,10 @@ pub(super) fn subject(place: Item<'_>) -> Option<Element> {
     ];
     let mut known = levels.into_iter().filter(|(field, _)| place.has(field));
     let (field, code) = known.next()?;
-    let broader = known.map(|(field, code)| {
-        Element::new("broader").attr("qcode", code).child(Element::leaf("name", place.text(field)))
-    });
     Some(
         concept("subject", "cpnat:abstract", code)
             .child(Element::leaf("name", place.text(field)))
-            .extend(broader),
+            .extend(known.map(|(field, code)| broader(code, place.text(field)))),
     )
 }
 
@@ -33,10 +44,7 @@ fn geonames(place: Item<'_>) -> Element {
     let class = place.text("feature_class");
     let is_country = class == "A" && state.is_empty() && !country.is_empty();
     let is_state = class == "A" && !state.is_empty() && !country.is_empty();
-    let code = match place.scalar("code") {
-        code if code.is_empty() => place.scalar("qcode"),
-        code => code,
-    };
+    let code = place.first_scalar(["code", "qcode"]);
     let own = if is_country {
         format!("iso3166-1a2:{country}")
     } else if is_state {

@@ -20,10 +20,9 @@ pub(super) fn add(
     if item.kind() == Some(ItemType::Composite) {
         members(variant, item, context, &mut found)?;
     }
-    let entries = ordered(item);
     let is_named = item.has("associations") || !found.is_empty();
     let mut extra_items = Fields::new();
-    for (key, association) in entries {
+    for (key, association) in ordered(item) {
         let (name, formatted) = associated(variant, key, association, context)?;
         let field = key.split("--").next().unwrap_or(key);
         let kind = field_type(item, field, context);
@@ -86,7 +85,7 @@ fn associated(
 ) -> Result<(String, Fields), Fault> {
     let (field, number) = key.split_once("--").unwrap_or((key, ""));
     let is_related = !number.is_empty() && context.site.is_field_of(field, "related_content");
-    let id = if association.has("_id") { association.text("_id") } else { association.text("guid") };
+    let id = association.first_text(["_id", "guid"]);
     // Related content stands in the item as a reference only; its own current version is what is sent.
     let current = (is_related && !association.has("_type")).then(|| context.related.items.get(id)).flatten();
     let source = current.and_then(Item::of).unwrap_or(association);

@@ -10,7 +10,7 @@ pub(super) fn of(item: Item<'_>, site: &Site) -> Vec<Value> {
 }
 
 fn one(author: Item<'_>, site: &Site, language: &str) -> Fields {
-    let shown = if author.has("sub_label") { author.text("sub_label") } else { author.text("name") };
+    let shown = author.first_text(["sub_label", "name"]);
     let mut out = Fields::new();
     let Some((id, user)) = site.user(author.text("parent"), shown) else {
         out.insert("code".to_owned(), shown.into());

@@ -9,8 +9,7 @@ pub(super) fn of(item: Item<'_>, field: &str, site: &Site) -> Vec<Value> {
     let language = site.language_of(item);
     let concepts = item.objects(field).map(|concept| {
         let mut out = Fields::new();
-        let code = if concept.has("qcode") { concept.scalar("qcode") } else { concept.scalar("code") };
-        put(&mut out, "code", &code);
+        put(&mut out, "code", &concept.first_scalar(["qcode", "code"]));
         put(&mut out, "name", translated(concept, "name", language));
         put(&mut out, "scheme", concept.text("scheme"));
         Value::Object(out)

@@ -6,7 +6,7 @@ use crate::chars::{count_words, reading_minutes};
 use crate::context::Context;
 use crate::error::Fault;
 use crate::html::{Markup, escape, plain};
-use crate::item::{Fields, Item, ItemType, scalar};
+use crate::item::{Fields, Item, ItemType, is_truthy};
 use crate::time;
 use serde_json::{Value, json};
 
@@ -83,13 +83,11 @@ pub(super) fn of(
 }
 
 fn identity(variant: Ninjs, item: Item<'_>, out: &mut Fields) {
-    let guid = if item.has("guid") { item.scalar("guid") } else { item.scalar("uri") };
     let version = match variant {
-        Ninjs::Second if item.has("correction_sequence") => item.scalar("correction_sequence"),
-        Ninjs::Second => "1".to_owned(),
+        Ninjs::Second => item.scalar_or("correction_sequence", "1"),
         _ => item.version(),
     };
-    out.insert("guid".to_owned(), guid.into());
+    out.insert("guid".to_owned(), item.first_scalar(["guid", "uri"]).into());
     out.insert("version".to_owned(), version.into());
     let kind = match item.kind() {
         Some(ItemType::Preformatted) => "text",
@@ -145,9 +143,8 @@ fn extra(value: &Value) -> Value {
 }
 
 fn texts(item: Item<'_>, out: &mut Fields) -> Result<(), Fault> {
-    let html = body::with_footer(item)?;
-    if item.get("body_html").is_some() && item.kind().is_none_or(ItemType::is_story) {
-        out.insert("body_html".to_owned(), html.into());
+    if item.get("body_html").is_some() && item.kind().is_some_and(ItemType::is_story) {
+        out.insert("body_html".to_owned(), body::with_footer(item)?.into());
     }
     let mut describe = |html: String, text: String| {
         out.insert("description_html".to_owned(), html.into());
@@ -178,7 +175,7 @@ fn management(item: Item<'_>, out: &mut Fields) -> Result<(), Fault> {
     if let Some(embargoed) = embargoed {
         out.insert("embargoed".to_owned(), time::iso(embargoed).into());
     }
-    let priority = item.get("priority").filter(|priority| crate::item::is_truthy(priority));
+    let priority = item.get("priority").filter(|priority| is_truthy(priority));
     out.insert("priority".to_owned(), priority.cloned().unwrap_or_else(|| 5.into()));
     let schedule = item.object("schedule_settings");
     if let Some(at) = schedule.map(|settings| settings.date("utc_publish_schedule")).transpose()?.flatten() {
@@ -209,9 +206,11 @@ fn counts(item: Item<'_>, context: &Context<'_>, out: &mut Fields) -> Result<(),
     if item.kind() != Some(ItemType::Text) {
         return Ok(());
     }
-    let text = |field: &str| out.get(field).map(scalar).filter(|text| !text.is_empty());
-    let Some(html) = text("body_html").or_else(|| text("body_text")) else { return Ok(()) };
-    let markup = Markup::parse("body_html", &html)?;
+    let html = Item::from(&*out).first_text(["body_html", "body_text"]);
+    if html.is_empty() {
+        return Ok(());
+    }
+    let markup = Markup::parse("body_html", html)?;
     let lines = markup.lines();
     let site = context.site;
     let minutes = reading_minutes(&lines, site.language_of(item), site.japanese_characters_per_minute);

@@ -1,5 +1,6 @@
 //! Media inside a body: blocks between comments `EMBED START Image {id: "editor_0"}` and `EMBED END ...`.
 
+use crate::error::Fault;
 use crate::html::{escape, escape_attribute as attribute};
 use crate::item::{Fields, Item};
 use crate::limits::EMBEDS_MAX;
@@ -9,28 +10,21 @@ use std::collections::BTreeSet;
 const START: &str = "<!-- EMBED START ";
 const COMMENT_END: &str = "-->";
 
-/// Removes the embeds that the subscriber may not have from associations, references and body.
-pub(super) fn drop_others(out: &mut Fields, allowed: &BTreeSet<String>) {
-    let Some(Value::Object(associations)) = out.get_mut("associations") else { return };
+/// Removes the embeds that the subscriber may not have from associations and body.
+pub(super) fn drop_others(out: &mut Fields, allowed: &BTreeSet<String>) -> Result<(), Fault> {
     let is_dropped = |key: &str| key.starts_with("editor_") && !allowed.contains(key);
-    let dropped: BTreeSet<String> = associations.keys().filter(|key| is_dropped(key)).cloned().collect();
-    associations.retain(|key, _| !dropped.contains(key));
-    if let Some(Value::Array(references)) = out.get_mut("refs") {
-        references.retain(|reference| {
-            let key = Item::of(reference).map(|reference| reference.text("key")).unwrap_or_default();
-            !dropped.contains(key)
-        });
+    if let Some(Value::Object(associations)) = out.get_mut("associations") {
+        associations.retain(|key, _| !is_dropped(key));
     }
-    replace(out, |id, _| dropped.contains(id).then(String::new));
+    replace(out, |_, id, _| is_dropped(id).then(String::new))
 }
 
 /// Writes each embed anew from its association.
-pub(super) fn render(out: &mut Fields) {
-    let Some(Value::Object(associations)) = out.get("associations").cloned() else { return };
-    replace(out, |id, block| {
-        let association = associations.get(id).and_then(Item::of)?;
+pub(super) fn render(out: &mut Fields) -> Result<(), Fault> {
+    replace(out, |document, id, block| {
+        let association = document.object("associations")?.object(id)?;
         Some(format!("{}{}{}", block.start, figure(id, association)?, block.end))
-    });
+    })
 }
 
 /// An embed as it stands in the body: its opening and closing comment.
@@ -39,14 +33,26 @@ struct Block<'a> {
     end: &'a str,
 }
 
-/// Replaces whole blocks, comments included; a block for which there is nothing new stays as it is.
-fn replace(out: &mut Fields, new: impl Fn(&str, &Block<'_>) -> Option<String>) {
-    let Some(Value::String(body)) = out.get_mut("body_html") else { return };
+/// Replaces whole blocks of the body, comments included, by what is made of the document, an id and its block. A block for
+/// which there is nothing new stays as it is.
+fn replace(
+    out: &mut Fields,
+    new: impl Fn(Item<'_>, &str, &Block<'_>) -> Option<String>,
+) -> Result<(), Fault> {
+    let Some(Value::String(body)) = out.get("body_html") else { return Ok(()) };
+    let document = Item::from(&*out);
     let mut made = String::with_capacity(body.len());
     let mut rest = body.as_str();
-    // Each search for an end may read the whole rest, so their number is bounded.
-    for _ in 0..EMBEDS_MAX {
-        let Some(at) = rest.find(START) else { break };
+    let mut count = 0;
+    while let Some(at) = rest.find(START) {
+        // Each search for an end may read the whole rest, so their number is bounded.
+        count += 1;
+        if count > EMBEDS_MAX {
+            return Err(Fault::too_large(
+                "body_html",
+                format!("must not have more than {EMBEDS_MAX} embeds"),
+            ));
+        }
         let (before, found) = rest.split_at(at);
         made.push_str(before);
         let Some((whole, block, id)) = block(found) else {
@@ -54,14 +60,15 @@ fn replace(out: &mut Fields, new: impl Fn(&str, &Block<'_>) -> Option<String>) {
             rest = found.get(START.len()..).unwrap_or_default();
             continue;
         };
-        match new(id, &block) {
+        match new(document, id, &block) {
             Some(text) => made.push_str(&text),
             None => made.push_str(whole),
         }
         rest = found.get(whole.len()..).unwrap_or_default();
     }
     made.push_str(rest);
-    *body = made;
+    out.insert("body_html".to_owned(), made.into());
+    Ok(())
 }
 
 /// The block at the beginning of a text: all of it, its comments and its id.
@@ -109,6 +116,7 @@ fn figure(id: &str, association: Item<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::FaultKind;
     use serde_json::json;
 
     fn story(body: &str) -> Fields {
@@ -129,7 +137,7 @@ mod tests {
     #[test]
     fn embeds_are_written_anew() {
         let mut out = story(&format!("<p>x</p>{IMAGE}<p>y</p>"));
-        render(&mut out);
+        render(&mut out).unwrap();
         assert_eq!(
             out["body_html"],
             "<p>x</p><!-- EMBED START Image {id: \"editor_0\"} --><figure><img src=\"b.jpg\" srcset=\"a.jpg 640w,b.jpg \
@@ -141,9 +149,26 @@ mod tests {
     #[test]
     fn embeds_of_others_are_dropped() {
         let mut out = story(&format!("<p>x</p>{IMAGE}<p>y</p>"));
-        drop_others(&mut out, &["editor_1".to_owned()].into());
+        drop_others(&mut out, &["editor_1".to_owned()].into()).unwrap();
         assert_eq!(out["body_html"], "<p>x</p><p>y</p>");
         assert_eq!(out["associations"].as_object().unwrap().keys().collect::<Vec<_>>(), ["editor_1"]);
+    }
+
+    #[test]
+    fn embeds_without_an_association_are_dropped_too() {
+        let mut out = json!({ "body_html": format!("<p>x</p>{IMAGE}<p>y</p>") }).as_object().unwrap().clone();
+        drop_others(&mut out, &BTreeSet::new()).unwrap();
+        assert_eq!(out["body_html"], "<p>x</p><p>y</p>");
+    }
+
+    #[test]
+    fn embeds_beyond_the_bound_are_refused() {
+        let mut out = story(&IMAGE.repeat(EMBEDS_MAX));
+        drop_others(&mut out, &BTreeSet::new()).unwrap();
+        assert_eq!(out["body_html"], "");
+        let mut out = story(&IMAGE.repeat(EMBEDS_MAX + 1));
+        let fault = drop_others(&mut out, &BTreeSet::new()).unwrap_err();
+        assert_eq!((fault.field.as_str(), fault.kind), ("body_html", FaultKind::TooLarge));
     }
 
     #[test]
@@ -154,7 +179,7 @@ mod tests {
             "<!-- EMBED START -->",
         ] {
             let mut out = story(body);
-            render(&mut out);
+            render(&mut out).unwrap();
             assert_eq!(out["body_html"], body);
         }
     }

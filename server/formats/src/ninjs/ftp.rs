@@ -1,17 +1,19 @@
 //! Media by the names of the files that lie beside the document.
 
 use super::embeds;
+use crate::chars::breaks_line;
 use crate::context::Context;
+use crate::error::Fault;
 use crate::item::{Fields, Item};
 use crate::renditions::crop_names;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn adapt(out: &mut Fields, item: Item<'_>, context: &Context<'_>) {
+pub(super) fn adapt(out: &mut Fields, item: Item<'_>, context: &Context<'_>) -> Result<(), Fault> {
     let files = Files::of(context);
     files.rename(out);
     if let Some(embedded) = &context.recipient.embeds {
-        embeds::drop_others(out, embedded);
+        embeds::drop_others(out, embedded)?;
     }
     if let Some(Value::Object(associations)) = out.get_mut("associations") {
         associations
@@ -20,8 +22,9 @@ pub(super) fn adapt(out: &mut Fields, item: Item<'_>, context: &Context<'_>) {
             .for_each(|association| files.rename(association));
     }
     if item.kind().is_some_and(|kind| kind.is_story()) {
-        embeds::render(out);
+        embeds::render(out)?;
     }
+    Ok(())
 }
 
 /// Where files are, and which are there.
@@ -62,7 +65,7 @@ pub fn media_file_name(rendition: Item<'_>) -> String {
     let media = rendition.scalar("media");
     let name: String = media
         .chars()
-        .map(|c| if matches!(c, '/' | '\\' | ':') || c.is_control() { '-' } else { c })
+        .map(|c| if matches!(c, '/' | '\\' | ':') || breaks_line(c) { '-' } else { c })
         .collect();
     let name = name.trim_start_matches('.');
     if name.is_empty() {
@@ -113,6 +116,7 @@ mod tests {
             ("..", "image/jpeg", ""),
             ("c:\\d\r\n", "text/plain; charset=utf-8", "c--d--"),
             ("", "image/jpeg", ""),
+            ("a\u{202e}gpj\u{2028}b", "audio/ogg", "a-gpj-b.ogg"),
         ] {
             let rendition = json!({"media": media, "mimetype": media_type});
             assert_eq!(media_file_name(Item::of(&rendition).unwrap()), name);

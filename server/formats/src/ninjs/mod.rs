@@ -75,9 +75,7 @@ impl Formatter for Ninjs {
     }
 
     fn write(&self, item: Item<'_>, context: &Context<'_>) -> Result<Vec<Document>, Fault> {
-        let fields = self.document(item, context)?;
-        let bytes = serde_json::to_vec(&fields).map_err(|error| Fault::internal(&error))?;
-        Ok(vec![Document { bytes, content_type: "application/json", extension: "json", sequence: None }])
+        Ok(vec![Document::json(&self.document(item, context)?)?])
     }
 }
 
@@ -89,7 +87,7 @@ impl Ninjs {
     pub fn document(&self, item: Item<'_>, context: &Context<'_>) -> Result<Fields, Fault> {
         let mut out = document::of(*self, item, context, document::Depth::Whole)?;
         match self {
-            Ninjs::Ftp => ftp::adapt(&mut out, item, context),
+            Ninjs::Ftp => ftp::adapt(&mut out, item, context)?,
             Ninjs::Newsroom => newsroom::adapt(&mut out, item, context),
             Ninjs::Plain | Ninjs::Second => {}
         }

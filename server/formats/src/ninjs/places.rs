@@ -15,9 +15,8 @@ pub(super) fn of(item: Item<'_>, site: &Site) -> Vec<Value> {
 /// A place from GeoNames. Its point is `[latitude, longitude]`: so it has always been sent, unlike GeoJSON.
 fn geonames(place: Item<'_>, site: &Site) -> Fields {
     let mut out = Fields::new();
-    let code = if place.has("code") { place.scalar("code") } else { place.scalar("qcode") };
     out.insert("scheme".to_owned(), "geonames".into());
-    out.insert("code".to_owned(), code.into());
+    out.insert("code".to_owned(), place.first_scalar(["code", "qcode"]).into());
     out.insert("name".to_owned(), place.text("name").into());
     if !site.extends_places {
         return out;
@@ -40,7 +39,7 @@ fn geonames(place: Item<'_>, site: &Site) -> Fields {
 
 /// A place of the vocabulary `locators`, named by the smallest area its row has.
 fn listed(place: Item<'_>, site: &Site) -> Fields {
-    let code = if place.has("qcode") { place.scalar("qcode") } else { place.scalar("code") };
+    let code = place.first_scalar(["qcode", "code"]);
     let row = site.unique_row("locators", &code);
     let area = row
         .and_then(|row| ["state", "country", "world_region", "group"].into_iter().find(|area| row.has(area)));

@@ -42,7 +42,7 @@ fn external(item: Item<'_>) -> Option<Fields> {
             original.insert(field.to_owned(), number.into());
         }
     }
-    let media_type = if item.has("mimeType") { item.text("mimeType") } else { item.text("mimetype") };
+    let media_type = item.first_text(["mimeType", "mimetype"]);
     if !media_type.is_empty() {
         original.insert("mimetype".to_owned(), media_type.into());
     }

@@ -77,6 +77,21 @@ fn markup_for_others_pages_is_clean() {
 }
 
 #[test]
+fn datelines_stand_in_a_paragraph() {
+    let mut item = crate::world::item("text");
+    item["dateline"] = json!({"text": "\" onclick=\"x() -"});
+    for before in
+        ["<script>'<p>'</script>", "<!-- <p> -->", "<a title=\"<p>\">a</a>", "<a title='<p >'>a</a>"]
+    {
+        item["body_html"] = json!(format!("{before}<p>It rains.</p>"));
+        let written = World::new().format(Registry::standard().find("email").unwrap(), &item).unwrap();
+        let message = check::json(&written[0], "email");
+        let html = message["message_html"].as_str().unwrap();
+        assert!(html.contains("<p>\" onclick=\"x() - It rains.</p>"), "{html}");
+    }
+}
+
+#[test]
 fn subjects_are_one_line() {
     let world = World::new();
     for payload in PAYLOADS {

@@ -37,6 +37,8 @@ fn every_format_with_every_type() {
     for (id, code, accepted) in ACCEPTED {
         let formatter = registry.find(id).unwrap();
         assert_eq!(formatter.code(), code, "{id}");
+        assert_eq!(formatter.can_preview(), !matches!(id, "newsroom ninjs" | "idml"), "{id}");
+        assert_eq!(formatter.can_export(), id != "newsroom ninjs", "{id}");
         for kind in ItemType::ALL {
             let what = format!("{id} {}", kind.as_str());
             assert_eq!(formatter.accepts(kind), accepted.contains(&kind), "{what}");
@@ -121,6 +123,26 @@ fn dates_that_are_none_are_named() {
     broken["associations"]["featuremedia"]["firstcreated"] = json!(12);
     let error = world.format(Registry::standard().find("ninjs").unwrap(), &broken).unwrap_err();
     assert_eq!(error.fault.field, "associations.featuremedia.firstcreated");
+}
+
+#[test]
+fn headlines_of_members_are_text() {
+    let mut world = World::new();
+    for member in world.related.items.values_mut() {
+        member["headline"] = json!("One <em>storm</em> &amp; two");
+    }
+    let written = world.format(Registry::standard().find("newsmlg2").unwrap(), &item("composite")).unwrap();
+    let text = String::from_utf8(written[0].bytes.clone()).unwrap();
+    assert!(text.contains("<headline>One storm &amp; two</headline>"), "{text}");
+}
+
+#[test]
+fn items_inside_keep_their_body_without_a_type() {
+    let mut story = item("text-plain");
+    story["associations"] = json!({"editor_0": {"guid": "g", "body_html": "<p>x</p>"}});
+    let written = World::new().format(Registry::standard().find("ninjs").unwrap(), &story).unwrap();
+    let document = check::json(&written[0], "ninjs");
+    assert_eq!(document["associations"]["editor_0"]["body_html"], "<p>x</p>");
 }
 
 /// An output that is said not to vary is the same whoever gets it, and whenever.

@@ -6,6 +6,7 @@ use crate::check;
 use crate::world::{World, config, items};
 use dateline_formats::Registry;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,8 +18,14 @@ fn folder() -> Option<PathBuf> {
     if schemas.join("g2/G2.xsd").exists() {
         return Some(schemas);
     }
-    println!("skipped: no public schemas beside the repository and none in DATELINE_SHARED");
+    skipped("no public schemas beside the repository and none in DATELINE_SHARED");
     None
+}
+
+/// Says why something is not tested.
+#[expect(clippy::explicit_write, reason = "what the macros print is not shown of a test that passes")]
+fn skipped(reason: &str) {
+    writeln!(std::io::stderr(), "skipped: {reason}").unwrap();
 }
 
 pub(crate) struct Xmllint;
@@ -29,7 +36,7 @@ pub(crate) fn xmllint() -> Option<Xmllint> {
         return Some(Xmllint);
     }
     assert!(std::env::var_os("REQUIRE_PARTS").is_none_or(|value| value != "1"), "xmllint is missing");
-    println!("skipped: no xmllint (Debian: libxml2-utils)");
+    skipped("no xmllint (Debian: libxml2-utils)");
     None
 }
 
