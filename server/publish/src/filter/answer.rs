@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::catalog::Catalog;
 use super::slots::Slot;
 use super::subscriber::{Subscriber, TargetMedia};
+use super::truth::Truth;
 
 /// An item, and the circumstances in which it is published.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +38,13 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taken {
     /// Its id.
-    pub subscriber: String,
+    pub subscriber: Arc<str>,
     /// Its own codes and those of the products, each once.
     pub codes: Vec<Arc<str>>,
     /// The products by which it gets the item.
-    pub products: Vec<String>,
+    pub products: Vec<Arc<str>>,
     /// The products by which it gets the item through the content API.
-    pub api_products: Vec<String>,
+    pub api_products: Vec<Arc<str>>,
     /// Whether it is named in the item, and would get it without a product.
     pub is_named: bool,
 }
@@ -60,9 +61,9 @@ impl Taken {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Undecided {
     /// Its id.
-    pub subscriber: String,
+    pub subscriber: Arc<str>,
     /// The ids of the broken filters, in their order.
-    pub filters: Vec<String>,
+    pub filters: Vec<Arc<str>>,
 }
 
 /// What was found out about one subscriber.
@@ -100,19 +101,44 @@ impl Answer {
 }
 
 impl Catalog {
-    pub(crate) fn taken(&self, slot: Slot, subscriber: &Subscriber, finding: &Finding) -> Taken {
+    /// The products that are true, in their order; notes the filters of those that are unknown.
+    pub(crate) fn accepting(
+        &self,
+        products: &[Slot],
+        truth_of: impl Fn(Slot) -> Truth,
+        broken: &mut BTreeSet<Slot>,
+    ) -> Vec<Slot> {
+        let mut accepting = Vec::new();
+        for &product in products {
+            match truth_of(product) {
+                Truth::True => accepting.push(product),
+                Truth::Unknown => broken.extend(self.products.get(product).and_then(|own| own.filter)),
+                Truth::False => {}
+            }
+        }
+        accepting
+    }
+
+    /// The codes of a subscriber and of these products, each once.
+    pub(crate) fn codes<'p>(
+        &self,
+        subscriber: &Subscriber,
+        products: impl Iterator<Item = &'p Slot>,
+    ) -> Vec<Arc<str>> {
         let mut codes = subscriber.codes.clone();
-        let both = finding.products.iter().chain(&finding.api_products);
-        for code in both.filter_map(|product| self.products.get(*product)).flat_map(|product| &product.codes)
-        {
+        for code in products.filter_map(|product| self.products.get(*product)).flat_map(|own| &own.codes) {
             if !codes.contains(code) {
                 codes.push(Arc::clone(code));
             }
         }
-        let ids = |slots: &[Slot]| slots.iter().map(|slot| self.products.id(*slot).to_owned()).collect();
+        codes
+    }
+
+    pub(crate) fn taken(&self, slot: Slot, subscriber: &Subscriber, finding: &Finding) -> Taken {
+        let ids = |slots: &[Slot]| slots.iter().map(|slot| self.products.shared_id(*slot)).collect();
         Taken {
-            subscriber: self.subscribers.id(slot).to_owned(),
-            codes,
+            subscriber: self.subscribers.shared_id(slot),
+            codes: self.codes(subscriber, finding.products.iter().chain(&finding.api_products)),
             products: ids(&finding.products),
             api_products: ids(&finding.api_products),
             is_named: finding.is_named,
@@ -121,8 +147,8 @@ impl Catalog {
 
     pub(crate) fn undecided(&self, slot: Slot, finding: &Finding) -> Undecided {
         let broken = finding.broken_global.union(&finding.broken);
-        let mut filters: Vec<String> = broken.map(|slot| self.filters.id(*slot).to_owned()).collect();
+        let mut filters: Vec<Arc<str>> = broken.map(|slot| self.filters.shared_id(*slot)).collect();
         filters.sort_unstable();
-        Undecided { subscriber: self.subscribers.id(slot).to_owned(), filters }
+        Undecided { subscriber: self.subscribers.shared_id(slot), filters }
     }
 }

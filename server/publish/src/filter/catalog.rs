@@ -54,7 +54,7 @@ pub struct Catalog {
     pub(crate) fields: Fields,
     pub(crate) vocabularies: Vec<Vocabulary>,
     pub(crate) lender: Arc<dyn Lender>,
-    nesting: Nesting,
+    pub(crate) nesting: Nesting,
 }
 
 impl Catalog {
@@ -117,9 +117,9 @@ impl Catalog {
         Condition::parse(document, &mut self.fields, &self.vocabularies, self.lender.as_ref())
     }
 
-    /// Finds out anew which filters cannot be judged; returns those of which that has changed.
-    pub(crate) fn settle(&mut self) -> Vec<Slot> {
-        self.nesting.settle(&self.filters)
+    /// Finds out anew which filters cannot be judged. That changes only for those that have changed or nest such.
+    pub(crate) fn settle(&mut self) {
+        self.nesting.settle(&self.filters);
     }
 
     /// Whether the filter leads into a circle, or is nested beyond bounds.

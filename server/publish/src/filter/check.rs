@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::condition::{Condition, is_tolerated};
-use super::content::{expressions, ids, name_of};
+use super::content::{ContentFilter, expressions, ids, name_of};
 use super::field::Field;
 use super::nesting::{DEPTH_MAX, WEIGHT_MAX};
 use super::operator::Operator;
@@ -98,39 +98,54 @@ impl Catalog {
     /// Checks a content filter before it is saved under `id`.
     ///
     /// # Errors
-    /// When a statement has no conditions, when the filter would lead back to itself, or when it nests too much.
+    /// When a statement has no conditions, when the filter would lead back to itself, or when it, or one that nests it,
+    /// would nest too much.
     pub fn check_filter(&self, id: &str, document: &Value) -> Result<(), Refusal> {
         let refuse = |message: String| Err(Refusal::of("content_filter", message));
-        let mut nested: Vec<(String, u32)> = Vec::new();
-        let mut weight = 0_u64;
+        let mut nested: Vec<String> = Vec::new();
+        let mut conditions = 0;
         for (number, expression) in (1..).zip(expressions(document)) {
-            let inner = ids(expression, "pf").count();
-            let conditions = ids(expression, "fc").count();
-            if inner + conditions == 0 {
+            let (inner, own) = (nested.len(), ids(expression, "fc").count());
+            nested.extend(ids(expression, "pf"));
+            if nested.len() == inner && own == 0 {
                 return refuse(format!("Filter statement {number} does not have a filter condition"));
             }
-            weight += conditions as u64;
-            nested.extend(ids(expression, "pf").map(|id| (id, 1)));
+            conditions += own as u64;
         }
-        // Every path is walked, as a circle has no end otherwise; the bounds keep that short.
-        while let Some((inner, depth)) = nested.pop() {
-            if inner == id {
-                let name = name_of(document);
-                return refuse(format!("Circular dependency error in content filters:{name}"));
-            }
-            weight += 1;
-            let Some(filter) = self.filters.find(&inner).and_then(|slot| self.filters.get(slot)) else {
-                continue;
-            };
-            weight += filter.conditions().count() as u64;
-            if depth > DEPTH_MAX || weight > WEIGHT_MAX {
-                return refuse(format!(
-                    "Content filter nests more than {DEPTH_MAX} levels or {WEIGHT_MAX} conditions"
-                ));
-            }
-            nested.extend(filter.nested().map(|slot| (self.filters.id(slot).to_owned(), depth + 1)));
+        if self.leads_to(&nested, id) {
+            let name = name_of(document);
+            return refuse(format!("Circular dependency error in content filters:{name}"));
         }
-        Ok(())
+        let bounds = format!("nests more than {DEPTH_MAX} levels or {WEIGHT_MAX} conditions");
+        let slots = nested.iter().map(|inner| self.filters.find(inner));
+        let Some(size) = self.nesting.size(conditions, slots) else {
+            return refuse(format!("Content filter {bounds}"));
+        };
+        let own = self.filters.find(id);
+        match own.and_then(|slot| self.nesting.newly_tangled(&self.filters, slot, size)) {
+            Some(outer) => {
+                let name = self.filters.get(outer).map_or("", |filter| &filter.name);
+                refuse(format!("With it, content filter {name} {bounds}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether one of these filters is the one of that id or nests it, at whatever level.
+    fn leads_to(&self, filters: &[String], id: &str) -> bool {
+        let Some(target) = self.filters.find(id) else {
+            return filters.iter().any(|own| own == id);
+        };
+        let mut waiting: Vec<Slot> = filters.iter().filter_map(|own| self.filters.find(own)).collect();
+        let mut seen: BTreeSet<Slot> = waiting.iter().copied().collect();
+        while let Some(slot) = waiting.pop() {
+            if slot == target {
+                return true;
+            }
+            let nested = self.filters.get(slot).into_iter().flat_map(ContentFilter::nested);
+            waiting.extend(nested.filter(|inner| seen.insert(*inner)));
+        }
+        false
     }
 
     /// Checks a content filter before it is removed; `routing_schemes` are the names of those that use it.
@@ -159,14 +174,12 @@ impl Catalog {
     /// # Errors
     /// When its type changes although subscribers hold it.
     pub fn check_product(&self, id: &str, document: &Value) -> Result<(), Refusal> {
-        let slot = self.products.find(id);
-        let is_changed = slot
-            .and_then(|slot| self.products.get(slot))
-            .is_some_and(|product| product.kind != ProductKind::parse(document));
-        if !is_changed {
-            return Ok(());
+        match self.products.entry(id) {
+            Some((slot, product)) if product.kind != ProductKind::parse(document) => self
+                .unless_held(Some(slot))
+                .map_err(|refusal| Refusal { fields: vec!["product_type"], ..refusal }),
+            _ => Ok(()),
         }
-        self.unless_held(slot).map_err(|refusal| Refusal { fields: vec!["product_type"], ..refusal })
     }
 
     /// Checks a product before it is removed.

@@ -35,23 +35,12 @@ pub(crate) enum Test {
     Member { wanted: Vec<Box<str>>, negated: bool },
     /// Whether the pattern is found, or not.
     Pattern { pattern: Pattern, negated: bool },
-    /// How it compares.
-    Compare { by: Comparison, wanted: Wanted },
+    /// How it compares, by one of `eq`, `ne`, `lt`, `lte`, `gt`, `gte`.
+    Compare { by: Operator, wanted: Wanted },
     /// Whether it is anything but empty, zero or no.
     Exists { wanted: bool },
     /// What the server lends.
     Lent(Lent),
-}
-
-/// The comparing operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Eq,
-    Ne,
-    Lt,
-    Lte,
-    Gt,
-    Gte,
 }
 
 /// A value after conversion to the type of its field; texts in lower case without blanks at the ends.
@@ -95,7 +84,7 @@ impl Rule {
             Test::Pattern { pattern, negated } => {
                 found.scalar().is_some_and(|text| pattern.is_found(text.raw())) != *negated
             }
-            Test::Compare { by, wanted } => by.holds(found, wanted),
+            Test::Compare { by, wanted } => compares(found, *by, wanted),
             Test::Lent(lent) => (lent.test)(&view.asked()),
         }
     }
@@ -105,39 +94,25 @@ fn is_member(found: &Found<'_>, wanted: &[Box<str>]) -> bool {
     found.texts().iter().any(|text| wanted.iter().any(|wanted| **wanted == *text.lower()))
 }
 
-impl Comparison {
-    fn of(operator: Operator) -> Option<Self> {
-        Some(match operator {
-            Operator::Eq => Self::Eq,
-            Operator::Ne => Self::Ne,
-            Operator::Lt => Self::Lt,
-            Operator::Lte => Self::Lte,
-            Operator::Gt => Self::Gt,
-            Operator::Gte => Self::Gte,
-            _ => return None,
-        })
-    }
-
-    /// False where the field's value cannot be converted, also for `ne`. A list is unequal to every text.
-    fn holds(self, found: &Found<'_>, wanted: &Wanted) -> bool {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        let ordering = match wanted {
-            Wanted::Text(wanted) => match found.scalar() {
-                Some(text) => Some(text.normal().cmp(wanted)),
-                None => return self == Self::Ne,
-            },
-            Wanted::Whole(wanted) => found.whole().map(|whole| whole.cmp(wanted)),
-            Wanted::Flag(wanted) => found.scalar().map(|text| says_yes(text.lower()).cmp(wanted)),
-        };
-        ordering.is_some_and(|ordering| match self {
-            Self::Eq => ordering == Equal,
-            Self::Ne => ordering != Equal,
-            Self::Lt => ordering == Less,
-            Self::Lte => ordering != Greater,
-            Self::Gt => ordering == Greater,
-            Self::Gte => ordering != Less,
-        })
-    }
+/// False where the field's value cannot be converted, also for `ne`. A list is unequal to every text.
+fn compares(found: &Found<'_>, by: Operator, wanted: &Wanted) -> bool {
+    let ordering = match wanted {
+        Wanted::Text(wanted) => match found.scalar() {
+            Some(text) => Some(text.normal().cmp(wanted)),
+            None => return by == Operator::Ne,
+        },
+        Wanted::Whole(wanted) => found.whole().map(|whole| whole.cmp(wanted)),
+        Wanted::Flag(wanted) => found.scalar().map(|text| says_yes(text.lower()).cmp(wanted)),
+    };
+    ordering.is_some_and(|ordering| match by {
+        Operator::Eq => ordering.is_eq(),
+        Operator::Ne => ordering.is_ne(),
+        Operator::Lt => ordering.is_lt(),
+        Operator::Lte => ordering.is_le(),
+        Operator::Gt => ordering.is_gt(),
+        Operator::Gte => ordering.is_ge(),
+        _ => false,
+    })
 }
 
 fn says_yes(lower: &str) -> bool {
@@ -158,41 +133,41 @@ fn compile(
 ) -> Result<Rule, String> {
     let operator =
         Operator::named(operator).ok_or_else(|| format!("Invalid filter conditions operator {operator}"))?;
-    let field = Field::resolve(field, vocabularies)
+    let resolved = Field::resolve(field, vocabularies)
         .ok_or_else(|| format!("Invalid filter conditions field {field}"))?;
-    let is_lent_to = match field.source {
+    let is_lent_to = match resolved.source {
         Source::Location => matches!(operator, Operator::Within | Operator::Near),
         Source::Item => operator == Operator::Query,
         _ => false,
     };
     if operator.is_lent() && !is_lent_to {
-        return Err(format!("operator {} does not apply to field {}", operator.name(), field.name));
+        return Err(format!("operator {} does not apply to field {}", operator.name(), field));
     }
-    let test = test(&field, operator, value, lender)?;
+    let test = test(resolved.kind, operator, value, lender)?;
     let absent = match operator {
         Operator::Nin | Operator::Notlike | Operator::Ne => true,
         Operator::Eq => says_no(&value.to_lowercase()),
         _ => false,
     };
-    Ok(Rule { field: fields.slot(field), test, absent })
+    Ok(Rule { field: fields.slot(resolved), test, absent })
 }
 
-fn test(field: &Field, operator: Operator, value: &str, lender: &dyn Lender) -> Result<Test, String> {
-    if operator.is_lent() {
-        return lender.lend(operator, value).map(Test::Lent);
-    }
-    if operator.takes_list() {
-        let wanted = parts(value).map(|part| member(field.kind, part)).collect::<Result<_, _>>()?;
-        return Ok(Test::Member { wanted, negated: operator == Operator::Nin });
-    }
-    if let Some(by) = Comparison::of(operator) {
-        return Ok(Test::Compare { by, wanted: convert(field.kind, value)? });
-    }
-    if operator == Operator::Exists {
-        return Ok(Test::Exists { wanted: says_yes(&value.to_lowercase()) });
-    }
-    let negated = operator == Operator::Notlike;
-    Ok(Test::Pattern { pattern: Pattern::new(operator, value)?, negated })
+fn test(kind: ValueKind, operator: Operator, value: &str, lender: &dyn Lender) -> Result<Test, String> {
+    Ok(match operator {
+        Operator::In | Operator::Match | Operator::Nin => {
+            let wanted = parts(value).map(|part| member(kind, part)).collect::<Result<_, _>>()?;
+            Test::Member { wanted, negated: operator == Operator::Nin }
+        }
+        Operator::Like | Operator::Notlike | Operator::Startswith | Operator::Endswith => {
+            let negated = operator == Operator::Notlike;
+            Test::Pattern { pattern: Pattern::new(operator, value)?, negated }
+        }
+        Operator::Eq | Operator::Ne | Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte => {
+            Test::Compare { by: operator, wanted: convert(kind, value)? }
+        }
+        Operator::Exists => Test::Exists { wanted: says_yes(&value.to_lowercase()) },
+        Operator::Within | Operator::Near | Operator::Query => Test::Lent(lender.lend(operator, value)?),
+    })
 }
 
 /// A value with a comma, but not at its beginning, is a list. Its parts keep their blanks.

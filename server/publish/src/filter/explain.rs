@@ -89,10 +89,8 @@ impl Catalog {
         subscriber: &str,
     ) -> Result<Option<Explanation>, ItemFault> {
         let plain = Plain::new(self, question)?;
-        let Some(slot) = self.subscribers.find(subscriber) else {
-            return Ok(None);
-        };
-        Ok(self.subscribers.get(slot).map(|subscriber| plain.explain(slot, subscriber)))
+        let found = self.subscribers.entry(subscriber);
+        Ok(found.map(|(slot, subscriber)| plain.explain(slot, subscriber)))
     }
 
     /// Explains what becomes of the item at every subscriber, in the order of their ids.

@@ -8,10 +8,9 @@ use super::place;
 use super::value::Found;
 use super::vocabulary::{Kind, Vocabulary};
 
-/// A field with its name in conditions.
+/// What a condition asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Field {
-    pub(crate) name: Box<str>,
     pub(crate) source: Source,
     pub(crate) kind: ValueKind,
 }
@@ -126,9 +125,8 @@ pub(crate) fn vocabulary_operators(kind: Kind) -> &'static [Operator] {
 impl Field {
     /// The field of that name; `None` when neither the list nor a vocabulary has it.
     pub(crate) fn resolve(name: &str, vocabularies: &[Vocabulary]) -> Option<Self> {
-        let own = |source: Source, kind| Self { name: name.into(), source, kind };
         if let Some(built) = BUILT.iter().find(|built| built.name == name && name != TAKE_KEY) {
-            return Some(own(built.source.clone(), built.kind));
+            return Some(Self { source: built.source.clone(), kind: built.kind });
         }
         let vocabulary = vocabularies.iter().find(|vocabulary| &*vocabulary.id == name)?;
         let source = match vocabulary.kind {
@@ -136,7 +134,7 @@ impl Field {
             Kind::Text => Source::Extra(name.into()),
             Kind::Codes => Source::Scheme(name.into()),
         };
-        Some(own(source, ValueKind::Text))
+        Some(Self { source, kind: ValueKind::Text })
     }
 
     /// What the item holds in it.

@@ -7,7 +7,7 @@ use super::subscriber::Subscriber;
 
 impl Catalog {
     fn subscriber(&self, id: &str) -> Option<&Subscriber> {
-        self.subscribers.get(self.subscribers.find(id)?)
+        self.subscribers.entry(id).map(|(_, subscriber)| subscriber)
     }
 
     pub(crate) fn is_active(&self, subscriber: &str) -> bool {
@@ -25,13 +25,6 @@ impl Catalog {
     /// The codes of an active subscriber and of all its products, each once; also of one without products.
     pub(crate) fn all_codes(&self, subscriber: &str) -> Option<Vec<Arc<str>>> {
         let subscriber = self.subscriber(subscriber).filter(|subscriber| subscriber.is_active)?;
-        let mut codes = subscriber.codes.clone();
-        let products = subscriber.products.iter().chain(&subscriber.api_products);
-        for code in products.filter_map(|product| self.products.get(*product)).flat_map(|own| &own.codes) {
-            if !codes.contains(code) {
-                codes.push(Arc::clone(code));
-            }
-        }
-        Some(codes)
+        Some(self.codes(subscriber, subscriber.products.iter().chain(&subscriber.api_products)))
     }
 }

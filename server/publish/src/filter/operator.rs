@@ -73,11 +73,6 @@ impl Operator {
         Self::ALL.iter().find(|(own, _)| *own == self).map_or("", |(_, name)| name)
     }
 
-    /// Whether its value may be a list.
-    pub(crate) fn takes_list(self) -> bool {
-        matches!(self, Self::In | Self::Nin | Self::Match)
-    }
-
     /// Whether the server lends what judges it.
     pub(crate) fn is_lent(self) -> bool {
         matches!(self, Self::Within | Self::Near | Self::Query)

@@ -65,7 +65,7 @@ impl Pattern {
             Operator::Endswith => (format!(".*{value}$"), Anchor::End),
             _ => (format!(".*{value}.*"), Anchor::Anywhere),
         };
-        let is_plain = !value.is_empty() && !value.contains(regex_syntax::is_meta_character);
+        let is_plain = !value.is_empty() && !value.contains(is_special);
         if is_plain {
             return Ok(Self { expression, regex: OnceLock::new(), clue: Clue::Exact(fold(value), anchor) });
         }
@@ -85,7 +85,14 @@ impl Pattern {
     }
 }
 
-fn compile(expression: &str) -> Result<Regex, regex::Error> {
+/// Whether the character may stand for something else. Of those that are escaped to be safe, `-`, `&` and `~` are special
+/// within brackets alone and `#` after `(?x)` alone; words have them often (`Covid-19`).
+fn is_special(c: char) -> bool {
+    regex_syntax::is_meta_character(c) && !matches!(c, '-' | '&' | '~' | '#')
+}
+
+/// Compiles an expression that ignores case, within bounds.
+pub(crate) fn compile(expression: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(expression).case_insensitive(true).size_limit(COMPILED_BYTES_MAX).build()
 }
 
@@ -128,6 +135,7 @@ mod tests {
         check(like, "a|b", "xbx", true);
         check(like, "", "", true);
         check(like, "c++", "c", true);
+        check(like, "covid-19 & ~#1", "COVID-19 & ~#1", true);
         check(start, "big", "Big storm", true);
         check(start, "storm", "Big storm", false);
         check(start, "x|storm", "Big storm", true);
@@ -149,7 +157,9 @@ mod tests {
         };
         let needs = |texts: &[&str]| Clue::Needs(texts.iter().map(|text| (*text).into()).collect());
         check("Storm", Clue::Exact("storm".into(), Anchor::Anywhere));
+        check("Covid-19 & ~#1", Clue::Exact("covid-19 & ~#1".into(), Anchor::Anywhere));
         check("U.S. Navy", needs(&[" navy"]));
+        check("[a-b]", Clue::Nothing);
         check("Fire|Flood", needs(&["fire", "flood"]));
         check("(?:fire|flood) alert", needs(&[" alert"]));
         check("(longer|words) x", needs(&["longer", "words"]));

@@ -1,7 +1,9 @@
 //! The plain evaluator: asks every subscriber about everything, as the rules are told.
 //!
 //! It is what explanations come from and what the percolator is held against; so it keeps nothing between two
-//! questions about the same item but the fields that were read.
+//! questions about the same item but the fields that were read, and finds out by itself what is true of filters,
+//! products and subscribers. Both lean on the meaning of one condition, region or target and on what a [`Finding`] comes
+//! to: the tests of the rules hold those.
 
 use std::collections::BTreeSet;
 
@@ -66,25 +68,14 @@ impl<'a> Plain<'a> {
                 }
             }
         }
-        finding.products = self.accepting(&subscriber.products, &mut finding.broken);
+        let accepting = |products: &[Slot], broken: &mut BTreeSet<Slot>| {
+            self.catalog.accepting(products, |product| self.product(product), broken)
+        };
+        finding.products = accepting(&subscriber.products, &mut finding.broken);
         if self.question.content_api {
-            finding.api_products = self.accepting(&subscriber.api_products, &mut finding.broken);
+            finding.api_products = accepting(&subscriber.api_products, &mut finding.broken);
         }
         finding.settle()
-    }
-
-    fn accepting(&self, products: &[Slot], broken: &mut BTreeSet<Slot>) -> Vec<Slot> {
-        let mut accepting = Vec::new();
-        for &product in products {
-            match self.product(product) {
-                Truth::True => accepting.push(product),
-                Truth::Unknown => {
-                    broken.extend(self.catalog.products.get(product).and_then(|own| own.filter))
-                }
-                Truth::False => {}
-            }
-        }
-        accepting
     }
 
     /// A product that is not there is no product.

@@ -74,8 +74,13 @@ impl ProductKind {
     }
 }
 
-/// Codes as they are written: `a, b`.
+/// Codes as they are written, each once: `a, b`.
 pub(crate) fn codes(text: Option<&str>) -> Vec<Arc<str>> {
-    let parts = text.unwrap_or_default().split(',').map(str::trim);
-    parts.filter(|code| !code.is_empty()).map(Into::into).collect()
+    let mut codes: Vec<Arc<str>> = Vec::new();
+    for code in text.unwrap_or_default().split(',').map(str::trim).filter(|code| !code.is_empty()) {
+        if codes.iter().all(|own| **own != *code) {
+            codes.push(code.into());
+        }
+    }
+    codes
 }

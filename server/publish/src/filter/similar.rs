@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use regex::RegexBuilder;
 use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::condition::Condition;
 use super::operator::Operator;
+use super::pattern;
 use super::slots::{Slot, Slots};
 
 /// Ids of what a condition concerns, each list in order.
@@ -34,10 +34,10 @@ impl Catalog {
         let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
         let (field, operator, value) = (text("field"), text("operator"), text("value"));
         let operators = self.operators_of(field);
-        let holds = |own: &Condition| {
-            let regex = RegexBuilder::new(value).case_insensitive(true).size_limit(1 << 20).build();
-            let literally = || own.value.to_lowercase().contains(&value.to_lowercase());
-            regex.map_or_else(|_| literally(), |regex| regex.is_match(&own.value))
+        let (regex, lower) = (pattern::compile(value), value.to_lowercase());
+        let holds = |own: &Condition| match &regex {
+            Ok(regex) => regex.is_match(&own.value),
+            Err(_) => own.value.to_lowercase().contains(&lower),
         };
         let is_list = operators.iter().any(|own| matches!(own, Operator::In | Operator::Nin));
         let other = operators.iter().map(|own| own.name()).find(|own| *own != operator);

@@ -89,10 +89,8 @@ impl Plain<'_> {
     fn targets_step(&self, id: &str, subscriber: &Subscriber) -> Step {
         let standing = self.targets.standing(id, &subscriber.kind);
         let list = |targets: &[Target]| {
-            let each = targets.iter();
-            let each =
-                each.map(|target| format!("{}{}", if target.allow { "" } else { "not " }, target.code));
-            each.collect::<Vec<_>>().join(", ")
+            let told = |target: &Target| format!("{}{}", if target.allow { "" } else { "not " }, target.code);
+            targets.iter().map(told).collect::<Vec<_>>().join(", ")
         };
         let text = format!(
             "target_subscribers [{}], target_types [{}], target_regions [{}]: {}",

@@ -9,15 +9,16 @@ use crate::filter::{ItemFault, Percolator, Question, TargetMedia};
 pub(super) fn add(
     percolator: &Percolator,
     request: Request<'_>,
+    before: &Before<'_>,
     recipients: &mut [Recipient],
 ) -> Result<(), ItemFault> {
     let associated = request.item.get("associations").and_then(Value::as_object);
     let Some(associated) = associated.filter(|_| !recipients.is_empty()) else {
         return Ok(());
     };
-    let before = Before::of(percolator.catalog(), request.deliveries);
     for recipient in recipients.iter_mut() {
-        recipient.associations.extend(before.associations(&recipient.subscriber));
+        let earlier = before.associations(&recipient.subscriber);
+        recipient.associations.extend(earlier.into_iter().flatten().cloned());
     }
     for association in associated.values() {
         let Some(id) = association.get("_id").and_then(Value::as_str) else {

@@ -50,6 +50,12 @@ pub struct Delivery {
     pub associated_items: Vec<String>,
 }
 
+impl Delivery {
+    fn shared_codes(&self) -> Vec<Arc<str>> {
+        self.codes.iter().map(|code| code.as_str().into()).collect()
+    }
+}
+
 /// An action with all that decides who is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -84,7 +90,7 @@ pub struct Recipients {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipient {
     /// Its id.
-    pub subscriber: String,
+    pub subscriber: Arc<str>,
     /// The codes for its rows.
     pub codes: Vec<Arc<str>>,
     /// Whether it also gets the item through the content API.
@@ -101,9 +107,9 @@ pub enum Cause {
     /// The filters say so; with the products that accept the item (of destinations, of the content API).
     Matched {
         /// Products of its destinations.
-        products: Vec<String>,
+        products: Vec<Arc<str>>,
         /// Products of the content API.
-        api_products: Vec<String>,
+        api_products: Vec<Arc<str>>,
     },
     /// It got the item before.
     Before,
@@ -118,14 +124,15 @@ pub enum Cause {
 /// # Errors
 /// When the item cannot be given to anybody.
 pub fn recipients(percolator: &Percolator, request: Request<'_>) -> Result<Recipients, ItemFault> {
+    let before = Before::of(percolator.catalog(), request.deliveries);
     let mut found = match request.action {
         Action::Publish => published(percolator, request)?,
-        Action::Correct => corrected(percolator, request)?,
-        Action::Kill | Action::Takedown | Action::Unpublish => taken_back(percolator, request)?,
-        Action::Resend => resent(percolator.catalog(), request),
+        Action::Correct => corrected(percolator, request, &before)?,
+        Action::Kill | Action::Takedown | Action::Unpublish => taken_back(percolator, request, &before)?,
+        Action::Resend => resent(percolator.catalog(), request, &before),
     };
     found.list.sort_unstable_by(|a, b| a.subscriber.cmp(&b.subscriber));
-    associations::add(percolator, request, &mut found.list)?;
+    associations::add(percolator, request, &before, &mut found.list)?;
     Ok(found)
 }
 
@@ -141,28 +148,32 @@ fn published(percolator: &Percolator, request: Request<'_>) -> Result<Recipients
 }
 
 /// Who matches only now is told of a correction if somebody has the story at all (clients know it so).
-fn corrected(percolator: &Percolator, request: Request<'_>) -> Result<Recipients, ItemFault> {
-    let catalog = percolator.catalog();
-    let before = Before::of(catalog, request.deliveries);
+fn corrected(
+    percolator: &Percolator,
+    request: Request<'_>,
+    before: &Before<'_>,
+) -> Result<Recipients, ItemFault> {
     let mut found = Recipients { list: before.recipients(Cause::Before), undecided: Vec::new() };
     if found.list.is_empty() {
         return Ok(found);
     }
     let regions = request.item.get("target_regions").and_then(Value::as_array);
     let is_regional = regions.is_some_and(|regions| !regions.is_empty());
+    let catalog = percolator.catalog();
     let is_meant = |id: &str| !(is_regional && catalog.subscriber_type(id) == Some("digital"));
     let mut others = matching(percolator, request)?;
     others.list.retain(|recipient| is_meant(&recipient.subscriber));
     others.undecided.retain(|undecided| is_meant(&undecided.subscriber));
-    found.add_missing(others.list);
-    let known = |id: &str| found.list.iter().any(|recipient| recipient.subscriber == id);
-    others.undecided.retain(|undecided| !known(&undecided.subscriber));
     found.undecided = others.undecided;
+    found.add_missing(others.list);
     Ok(found)
 }
 
-fn taken_back(percolator: &Percolator, request: Request<'_>) -> Result<Recipients, ItemFault> {
-    let before = Before::of(percolator.catalog(), request.deliveries);
+fn taken_back(
+    percolator: &Percolator,
+    request: Request<'_>,
+    before: &Before<'_>,
+) -> Result<Recipients, ItemFault> {
     let list = before.recipients(Cause::Before);
     if list.is_empty() && request.unpublish_to_matching {
         return matching(percolator, request);
@@ -170,15 +181,14 @@ fn taken_back(percolator: &Percolator, request: Request<'_>) -> Result<Recipient
     Ok(Recipients { list, undecided: Vec::new() })
 }
 
-fn resent(catalog: &Catalog, request: Request<'_>) -> Recipients {
-    let chosen: BTreeSet<&String> = request.chosen.iter().collect();
-    let before = Before::of(catalog, request.deliveries);
+fn resent(catalog: &Catalog, request: Request<'_>, before: &Before<'_>) -> Recipients {
+    let chosen: BTreeSet<&str> = request.chosen.iter().map(String::as_str).collect();
     let list = chosen.into_iter().filter_map(|id| {
         Some(Recipient {
-            subscriber: id.clone(),
+            subscriber: id.into(),
             codes: catalog.all_codes(id)?,
             is_api_enabled: request.content_api && catalog.has_api_products(id),
-            associations: before.associations(id),
+            associations: before.associations(id).cloned().unwrap_or_default(),
             cause: Cause::Chosen,
         })
     });
@@ -206,12 +216,11 @@ impl From<Taken> for Recipient {
 }
 
 impl Recipients {
-    /// Adds those that are not there yet.
+    /// Adds those that are not there yet; of nobody in the list it is open.
     fn add_missing(&mut self, others: Vec<Recipient>) {
-        let known: BTreeSet<String> = self.list.iter().map(|own| own.subscriber.clone()).collect();
-        let missing = others.into_iter().filter(|other| !known.contains(&other.subscriber));
-        self.list.extend(missing);
-        self.undecided.retain(|own| self.list.iter().all(|taken| taken.subscriber != own.subscriber));
+        let mut known: BTreeSet<Arc<str>> = self.list.iter().map(|own| Arc::clone(&own.subscriber)).collect();
+        self.list.extend(others.into_iter().filter(|other| known.insert(Arc::clone(&other.subscriber))));
+        self.undecided.retain(|own| !known.contains(&own.subscriber));
     }
 }
 

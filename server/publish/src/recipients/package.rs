@@ -48,7 +48,7 @@ pub fn shares(catalog: &Catalog, members: &[Member<'_>]) -> Vec<Share> {
                 codes: Vec::new(),
                 is_api_enabled: false,
             });
-            share.codes = row.codes.iter().map(|code| code.as_str().into()).collect();
+            share.codes = row.shared_codes();
             share.is_api_enabled |= row.is_content_api;
             if !member.is_removed {
                 share.members.insert(member.id.to_owned());

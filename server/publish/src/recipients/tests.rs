@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::filter::{NoLender, Part};
+use crate::filter::{Change, NoLender, Part};
 
 /// Wire `w` and digital `d` take storms, `all` takes everything, `off` is not active, `bare` has no products.
 fn percolator() -> Percolator {
@@ -64,7 +64,7 @@ fn codes(codes: &[Arc<str>]) -> Vec<&str> {
 fn names(request: Request<'_>) -> Vec<String> {
     let found = recipients(&percolator(), request).unwrap();
     assert!(found.undecided.is_empty());
-    found.list.into_iter().map(|recipient| recipient.subscriber).collect()
+    found.list.into_iter().map(|recipient| recipient.subscriber.to_string()).collect()
 }
 
 #[test]
@@ -95,13 +95,13 @@ fn an_update_also_goes_to_those_that_got_the_original() {
         recipients(&percolator(), request).unwrap().list
     };
     let list = of("text", json!("original"));
-    let names: Vec<&str> = list.iter().map(|own| own.subscriber.as_str()).collect();
+    let names: Vec<&str> = list.iter().map(|own| &*own.subscriber).collect();
     assert_eq!(names, ["all", "bare", "d", "w"]);
     assert_eq!(codes(&list[1].codes), ["new", "newer"]);
     assert_eq!(list[1].cause, Cause::OriginalBefore);
     // What matches now has the codes of now.
     assert_eq!(codes(&list[3].codes), ["own", "st"]);
-    assert!(matches!(&list[3].cause, Cause::Matched { products, .. } if products == &["storms"]));
+    assert!(matches!(&list[3].cause, Cause::Matched { products, .. } if codes(products) == ["storms"]));
     assert_eq!(of("text", Value::Null).len(), 3);
     assert_eq!(of("preformatted", json!("original")).len(), 3);
 }
@@ -130,6 +130,33 @@ fn a_correction_goes_to_those_that_have_it_and_those_that_match() {
 }
 
 #[test]
+fn it_is_open_only_for_those_that_nothing_else_decides() {
+    let mut percolator = percolator();
+    let broken = json!({"field": "slugline", "operator": "like", "value": "("});
+    let regional = json!({"geo_restrictions": "NSW", "content_filter": {"filter_id": "f"}});
+    percolator.apply(&[
+        Change { part: Part::Condition, id: "storm".to_owned(), document: Some(broken) },
+        Change { part: Part::Product, id: "nsw".to_owned(), document: Some(regional) },
+    ]);
+    let check = |request: Request<'_>, expected: &[&str], undecided: &[&str]| {
+        let found = recipients(&percolator, request).unwrap();
+        let names: Vec<&str> = found.list.iter().map(|own| &*own.subscriber).collect();
+        let open: Vec<&str> = found.undecided.iter().map(|own| &*own.subscriber).collect();
+        assert_eq!((names.as_slice(), open.as_slice()), (expected, undecided), "{:?}", request.action);
+    };
+    let item = json!({"type": "text", "slugline": "storm", "rewrite_of": "original"});
+    check(request(Action::Publish, &item), &["all"], &["d", "w"]);
+    let rows = [row("d", "published", &[])];
+    check(Request { original_deliveries: &rows, ..request(Action::Publish, &item) }, &["all", "d"], &["w"]);
+    check(Request { deliveries: &rows, ..request(Action::Correct, &item) }, &["all", "d"], &["w"]);
+    check(Request { deliveries: &rows, ..request(Action::Kill, &item) }, &["d"], &[]);
+    let regional = json!({"type": "text", "target_regions": [{"qcode": "NSW", "allow": true}]});
+    check(request(Action::Publish, &regional), &[], &["d", "w"]);
+    let rows = [row("bare", "published", &[])];
+    check(Request { deliveries: &rows, ..request(Action::Correct, &regional) }, &["bare"], &["w"]);
+}
+
+#[test]
 fn what_is_taken_back_is_taken_back_where_it_went() {
     let storm = json!({"type": "text", "slugline": "storm"});
     for action in [Action::Kill, Action::Takedown, Action::Unpublish] {
@@ -152,7 +179,7 @@ fn a_resend_goes_to_the_chosen() {
     let found =
         recipients(&percolator(), Request { chosen: &chosen, ..request(Action::Resend, &picture) }).unwrap();
     let list: Vec<(&str, Vec<&str>)> =
-        found.list.iter().map(|own| (own.subscriber.as_str(), codes(&own.codes))).collect();
+        found.list.iter().map(|own| (&*own.subscriber, codes(&own.codes))).collect();
     assert_eq!(list, [("bare", vec!["own"]), ("w", vec!["own", "st"])]);
 }
 
@@ -168,7 +195,7 @@ fn rows_tell_the_codes_the_content_api_and_associations() {
     ];
     let request = Request { deliveries: &deliveries, ..request(Action::Correct, &item) };
     let list = recipients(&percolator(), request).unwrap().list;
-    let of = |id: &str| list.iter().find(|own| own.subscriber == id).unwrap();
+    let of = |id: &str| list.iter().find(|own| *own.subscriber == *id).unwrap();
     assert_eq!(codes(&of("w").codes), ["b"]);
     assert!(of("w").is_api_enabled);
     assert_eq!(of("w").associations, BTreeSet::from(["old".to_owned(), "story".to_owned()]));

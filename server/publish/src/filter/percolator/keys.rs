@@ -14,14 +14,17 @@ use super::lead::{Entry, Lead};
 use super::{areas, at, without};
 
 /// The key of a filter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Key {
-    /// Not entered anywhere yet.
-    #[default]
-    New,
     Always,
     /// One of these conditions must hold; of none, it never does.
     On(BTreeSet<Slot>),
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self::On(BTreeSet::new())
+    }
 }
 
 #[derive(Default)]
@@ -90,8 +93,8 @@ impl Keys {
         leads: &[Lead],
         filters: impl IntoIterator<Item = Slot>,
     ) {
-        let mut waiting: Vec<Slot> = filters.into_iter().collect();
-        let mut seen: BTreeSet<Slot> = waiting.iter().copied().collect();
+        let mut seen: BTreeSet<Slot> = filters.into_iter().collect();
+        let mut waiting: Vec<Slot> = seen.iter().copied().collect();
         while let Some(slot) = waiting.pop() {
             let outer = self.filter_users.get(slot as usize).into_iter().flatten().copied();
             waiting.extend(outer.filter(|outer| seen.insert(*outer)));
@@ -107,8 +110,7 @@ impl Keys {
         if *place == key {
             return;
         }
-        match std::mem::replace(place, key.clone()) {
-            Key::New => {}
+        match std::mem::take(place) {
             Key::Always => without(&mut self.always, slot),
             Key::On(conditions) => {
                 for condition in conditions {
@@ -116,15 +118,15 @@ impl Keys {
                 }
             }
         }
-        match key {
-            Key::New => {}
+        match &key {
             Key::Always => self.always.push(slot),
             Key::On(conditions) => {
                 for condition in conditions {
-                    at(&mut self.keyed, condition).into_iter().for_each(|keyed| keyed.push(slot));
+                    at(&mut self.keyed, *condition).into_iter().for_each(|keyed| keyed.push(slot));
                 }
             }
         }
+        *place = key;
     }
 }
 
@@ -168,7 +170,8 @@ fn cost(catalog: &Catalog, condition: &Condition) -> u32 {
     let Ok(rule) = &condition.rule else {
         return ALWAYS;
     };
-    let of_value = match catalog.fields.get(rule.field).map(|field| &field.source) {
+    let source = catalog.fields.get(rule.field).map(|field| &field.source);
+    let of_value = match source {
         Some(Source::Key("slugline" | "headline" | "ednote" | "body_html") | Source::Extra(_)) => 1,
         Some(Source::Key("keywords") | Source::FeatureMedia) => 3,
         Some(Source::Codes("subject" | "place") | Source::Scheme(_)) => 10,
@@ -176,10 +179,7 @@ fn cost(catalog: &Catalog, condition: &Condition) -> u32 {
         Some(Source::Codes(_)) => 100,
         _ => 300,
     };
-    let is_long = matches!(
-        catalog.fields.get(rule.field).map(|field| &field.source),
-        Some(Source::Key("body_html") | Source::Extra(_))
-    );
+    let is_long = matches!(source, Some(Source::Key("body_html") | Source::Extra(_)));
     // A text is rarer the longer it is, and is found more often in a longer one.
     let of_text = |text: &str| {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX).max(1);

@@ -1,7 +1,8 @@
 //! What the index knows of a condition before it is judged.
 
-use super::super::condition::{Comparison, Rule, Test, Wanted};
+use super::super::condition::{Rule, Test, Wanted};
 use super::super::lender::Bounds;
+use super::super::operator::Operator;
 use super::super::pattern::{Anchor, Clue};
 use super::areas;
 
@@ -36,10 +37,10 @@ impl<'r> Entry<'r> {
     pub(super) fn of(rule: &'r Rule) -> Option<(Self, Lead)> {
         Some(match &rule.test {
             Test::Member { wanted, negated } => (Self::Members(wanted), Lead::Certain { negated: *negated }),
-            Test::Compare { by: Comparison::Eq, wanted: Wanted::Text(text) } if !rule.absent => {
+            Test::Compare { by: Operator::Eq, wanted: Wanted::Text(text) } if !rule.absent => {
                 (Self::Equal(text), Lead::Certain { negated: false })
             }
-            Test::Compare { by: Comparison::Ne, wanted: Wanted::Text(text) } => {
+            Test::Compare { by: Operator::Ne, wanted: Wanted::Text(text) } => {
                 (Self::Equal(text), Lead::Certain { negated: true })
             }
             Test::Pattern { pattern, negated } => match pattern.clue() {

@@ -10,7 +10,8 @@
 //! oracle: both give equal answers for every catalog and item.
 //!
 //! **Changes** touch what they must: the entries of one condition, the keys of the filters that use it, the
-//! places of one product or subscriber, the automaton of one field.
+//! places of one product or subscriber. More than that is made anew where a part cannot be: the automaton of a field in
+//! which other texts are looked for, and, when a filter changes, the sizes of all that are nested.
 
 mod areas;
 mod keys;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, Question};
 use super::catalog::{Catalog, Part};
+use super::condition::Condition;
 use super::slots::Slot;
 use super::targets::ItemFault;
 use areas::Areas;
@@ -98,7 +100,7 @@ impl Percolator {
         }
         // Before the keys: they are looked for in what is not tangled only.
         if is_nesting_changed {
-            stale.extend(self.catalog.settle());
+            self.catalog.settle();
         }
         // Also what is only referred to has a key: it matches always.
         stale.extend(self.filter_slots(known));
@@ -150,9 +152,7 @@ impl Percolator {
 
     /// Returns the filters that use it.
     fn set_condition(&mut self, id: &str, document: Option<&Value>) -> Vec<Slot> {
-        if let Some(slot) = self.catalog.conditions.find(id)
-            && let Some(Ok(rule)) = self.catalog.conditions.get(slot).map(|condition| condition.rule.as_ref())
-        {
+        if let Some((slot, Condition { rule: Ok(rule), .. })) = self.catalog.conditions.entry(id) {
             self.words.leave(slot, rule);
             self.texts.leave(slot, rule);
             self.areas.leave(slot, rule);
@@ -172,9 +172,7 @@ impl Percolator {
     }
 
     fn set_product(&mut self, id: &str, document: Option<&Value>) {
-        let products = &self.catalog.products;
-        let old = products.find(id).and_then(|slot| Some((slot, products.get(slot)?)));
-        if let Some((slot, product)) = old {
+        if let Some((slot, product)) = self.catalog.products.entry(id) {
             self.offers.leave_product(slot, product);
         }
         let slot = self.catalog.set_one(Part::Product, id, document);
@@ -184,9 +182,7 @@ impl Percolator {
     }
 
     fn set_subscriber(&mut self, id: &str, document: Option<&Value>) {
-        let subscribers = &self.catalog.subscribers;
-        let old = subscribers.find(id).and_then(|slot| Some((slot, subscribers.get(slot)?)));
-        if let Some((slot, subscriber)) = old {
+        if let Some((slot, subscriber)) = self.catalog.subscribers.entry(id) {
             self.offers.leave_subscriber(slot, subscriber);
         }
         let slot = self.catalog.set_one(Part::Subscriber, id, document);

@@ -50,29 +50,30 @@ impl Offers {
     }
 
     pub(super) fn enter_subscriber(&mut self, slot: Slot, subscriber: &Subscriber) {
-        if !subscriber.is_active {
-            return;
-        }
-        for product in &subscriber.products {
-            at(&mut self.holders, *product).into_iter().for_each(|holders| holders.push(slot));
-        }
-        for product in &subscriber.api_products {
-            at(&mut self.api_holders, *product).into_iter().for_each(|holders| holders.push(slot));
+        for (products, holders) in self.lists(subscriber) {
+            for product in products {
+                at(holders, *product).into_iter().for_each(|holders| holders.push(slot));
+            }
         }
     }
 
     pub(super) fn leave_subscriber(&mut self, slot: Slot, subscriber: &Subscriber) {
-        if !subscriber.is_active {
-            return;
+        for (products, holders) in self.lists(subscriber) {
+            for product in products {
+                holders.get_mut(*product as usize).into_iter().for_each(|holders| without(holders, slot));
+            }
         }
-        for product in &subscriber.products {
-            self.holders.get_mut(*product as usize).into_iter().for_each(|holders| without(holders, slot));
-        }
-        for product in &subscriber.api_products {
-            self.api_holders
-                .get_mut(*product as usize)
-                .into_iter()
-                .for_each(|holders| without(holders, slot));
-        }
+    }
+
+    /// What a subscriber holds, with the holders of each; nothing of one that is not active.
+    fn lists<'a>(
+        &'a mut self,
+        subscriber: &'a Subscriber,
+    ) -> impl Iterator<Item = (&'a [Slot], &'a mut Vec<Vec<Slot>>)> {
+        let both = [
+            (subscriber.products.as_slice(), &mut self.holders),
+            (subscriber.api_products.as_slice(), &mut self.api_holders),
+        ];
+        both.into_iter().filter(|_| subscriber.is_active)
     }
 }

@@ -18,12 +18,22 @@ struct Run<'a> {
     question: Question<'a>,
     view: View<'a>,
     targets: Targets,
-    is_found: Vec<bool>,
-    conditions: Vec<Option<Truth>>,
+    conditions: Vec<Mark>,
     filters: Vec<Option<Truth>>,
     /// Filters that are not false, whether they came up themselves or in another one; each once.
     matching: Vec<Slot>,
+    /// Global filters that are not false, with what they said.
+    blocking: Vec<(Slot, Truth)>,
     products: Vec<Truth>,
+}
+
+/// What is known of a condition.
+#[derive(Clone, Copy)]
+enum Mark {
+    Nothing,
+    /// The index has found it.
+    Found,
+    Judged(Truth),
 }
 
 pub(super) fn recipients(percolator: &Percolator, question: Question<'_>) -> Result<Answer, ItemFault> {
@@ -33,10 +43,10 @@ pub(super) fn recipients(percolator: &Percolator, question: Question<'_>) -> Res
         question,
         view: View::new(&catalog.fields, question.item, question.now),
         targets: Targets::parse(question.item)?,
-        is_found: vec![false; catalog.conditions.len()],
-        conditions: vec![None; catalog.conditions.len()],
+        conditions: vec![Mark::Nothing; catalog.conditions.len()],
         filters: vec![None; catalog.filters.len()],
         matching: Vec::new(),
+        blocking: Vec::new(),
         products: vec![Truth::False; catalog.products.len()],
     };
     run.judge_filters();
@@ -54,9 +64,8 @@ impl Run<'_> {
         let percolator = self.percolator;
         let mut found: Vec<Slot> = Vec::new();
         let mut note = |condition: Slot| {
-            if let Some(is_found) = self.is_found.get_mut(condition as usize)
-                && !std::mem::replace(is_found, true)
-            {
+            if let Some(mark @ Mark::Nothing) = self.conditions.get_mut(condition as usize) {
+                *mark = Mark::Found;
                 found.push(condition);
             }
         };
@@ -67,6 +76,8 @@ impl Run<'_> {
         for slot in percolator.keys.always().iter().chain(keyed) {
             self.filter(*slot);
         }
+        let global = percolator.keys.global().iter().map(|filter| (*filter, self.said(*filter)));
+        self.blocking = global.filter(|(_, truth)| *truth != Truth::False).collect();
     }
 
     fn filter(&mut self, slot: Slot) -> Truth {
@@ -104,21 +115,20 @@ impl Run<'_> {
     }
 
     fn condition(&mut self, slot: Slot) -> Truth {
-        let is_found = self.is_found.get(slot as usize).copied().unwrap_or(false);
-        match self.percolator.leads.get(slot as usize).copied().unwrap_or_default() {
-            Lead::Certain { negated } => (is_found != negated).into(),
-            Lead::Perhaps { negated } if !is_found => negated.into(),
-            Lead::Perhaps { .. } | Lead::None => self.judge_condition(slot),
-        }
-    }
-
-    fn judge_condition(&mut self, slot: Slot) -> Truth {
-        let Some(condition) = self.percolator.catalog.conditions.get(slot) else {
-            return Truth::False;
-        };
-        match self.conditions.get_mut(slot as usize) {
-            Some(known) => *known.get_or_insert_with(|| condition.judge(&self.view)),
-            None => condition.judge(&self.view),
+        let mark = self.conditions.get(slot as usize).copied().unwrap_or(Mark::Nothing);
+        let lead = self.percolator.leads.get(slot as usize).copied().unwrap_or_default();
+        match (lead, mark) {
+            (_, Mark::Judged(truth)) => truth,
+            (Lead::Certain { negated }, _) => (matches!(mark, Mark::Found) != negated).into(),
+            (Lead::Perhaps { negated }, Mark::Nothing) => negated.into(),
+            (Lead::Perhaps { .. } | Lead::None, _) => {
+                let condition = self.percolator.catalog.conditions.get(slot);
+                let truth = condition.map_or(Truth::False, |condition| condition.judge(&self.view));
+                if let Some(mark) = self.conditions.get_mut(slot as usize) {
+                    *mark = Mark::Judged(truth);
+                }
+                truth
+            }
         }
     }
 
@@ -183,32 +193,22 @@ impl Run<'_> {
             return Decision::NotTargeted;
         }
         let mut finding = Finding { is_named: standing == Standing::Named, ..Finding::default() };
-        for &filter in self.percolator.keys.global() {
-            match self.said(filter) {
-                Truth::False => {}
+        for &(filter, truth) in &self.blocking {
+            match truth {
                 _ if subscriber.unblocked.contains(&filter) => {}
                 Truth::True => return Decision::Blocked { by: filter },
                 Truth::Unknown => _ = finding.broken_global.insert(filter),
+                Truth::False => {}
             }
         }
-        finding.products = self.accepting(&subscriber.products, &mut finding.broken);
+        let accepting = |products: &[Slot], broken: &mut BTreeSet<Slot>| {
+            let truth_of = |product| self.products.get(product as usize).copied().unwrap_or(Truth::False);
+            catalog.accepting(products, truth_of, broken)
+        };
+        finding.products = accepting(&subscriber.products, &mut finding.broken);
         if self.question.content_api {
-            finding.api_products = self.accepting(&subscriber.api_products, &mut finding.broken);
+            finding.api_products = accepting(&subscriber.api_products, &mut finding.broken);
         }
         finding.settle()
-    }
-
-    fn accepting(&self, products: &[Slot], broken: &mut BTreeSet<Slot>) -> Vec<Slot> {
-        let mut accepting = Vec::new();
-        for &product in products {
-            match self.products.get(product as usize) {
-                Some(Truth::True) => accepting.push(product),
-                Some(Truth::Unknown) => {
-                    broken.extend(self.percolator.catalog.products.get(product).and_then(|own| own.filter));
-                }
-                _ => {}
-            }
-        }
-        accepting
     }
 }

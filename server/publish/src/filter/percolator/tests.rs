@@ -1,11 +1,12 @@
 //! The percolator beside the plain evaluator, over random catalogs, changes and items.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::super::tests::{catalog, now};
+use super::super::tests::{catalog, condition, fields, filter, now, permitting};
 use super::super::{Operator, Part, Question, TargetMedia};
 use super::{Change, Percolator};
 
@@ -20,10 +21,11 @@ fn seed() -> u64 {
     seed
 }
 
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 15] = [
     "storm",
     "Storm Ada",
     "rain",
+    "Rain-A",
     "no",
     "a",
     "b",
@@ -36,7 +38,7 @@ const WORDS: [&str; 14] = [
     "Größe",
     "",
 ];
-const VALUES: [&str; 30] = [
+const VALUES: [&str; 31] = [
     "storm",
     "STORM",
     "rain|sun",
@@ -61,6 +63,7 @@ const VALUES: [&str; 30] = [
     "a+",
     "glad",
     "15000000",
+    "rain-a",
     "storm ada",
     "^a",
     "ada$",
@@ -68,39 +71,11 @@ const VALUES: [&str; 30] = [
     "d1",
     "NSW,VIC",
 ];
-const FIELDS: [&str; 31] = [
-    "anpa_category",
-    "urgency",
-    "priority",
-    "genre",
-    "subject",
-    "keywords",
-    "slugline",
-    "slugline",
-    "source",
-    "headline",
-    "headline",
-    "ednote",
-    "type",
-    "body_html",
-    "body_html",
-    "desk",
-    "stage",
-    "sms",
-    "place",
-    "ingest_provider",
-    "embargo",
-    "featuremedia",
-    "agendas",
-    "profile",
-    "location",
-    "fulltext",
-    "anpa_take_key",
-    "city",
-    "languages",
-    "mood",
-    "nonsense",
-];
+/// Fields of text and places are asked for more often.
+static FIELDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let more = ["slugline", "headline", "body_html", "nonsense", "location", "location"].map(str::to_owned);
+    fields().into_iter().chain(more).collect()
+});
 
 fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
@@ -114,8 +89,8 @@ fn ids(rng: &mut Rng, kind: &str, count: usize, most: usize) -> Vec<String> {
     (0..rng.usize(..=most)).map(|_| id(rng, kind, count)).collect()
 }
 
-fn condition(rng: &mut Rng) -> Value {
-    let field = pick(rng, &FIELDS);
+fn random_condition(rng: &mut Rng) -> Value {
+    let field = FIELDS[rng.usize(..FIELDS.len())].as_str();
     let operator = match field {
         "location" => pick(rng, &["within", "near", "exists"]),
         "fulltext" => "query",
@@ -126,10 +101,10 @@ fn condition(rng: &mut Rng) -> Value {
         "near" => pick(rng, &["5,5,3", "15,15,5"]),
         _ => pick(rng, &VALUES),
     };
-    json!({"name": "c", "field": field, "operator": operator, "value": value})
+    condition(field, operator, value)
 }
 
-fn content_filter(rng: &mut Rng) -> Value {
+fn random_filter(rng: &mut Rng) -> Value {
     let mut document = Map::new();
     document.insert("name".into(), "f".into());
     let statements: Vec<Value> = (0..rng.usize(..=3))
@@ -146,7 +121,7 @@ fn content_filter(rng: &mut Rng) -> Value {
     document.into()
 }
 
-fn product(rng: &mut Rng) -> Value {
+fn random_product(rng: &mut Rng) -> Value {
     let filter = match rng.u8(..6) {
         0 => Value::Null,
         1 => json!({"filter_id": null}),
@@ -158,7 +133,7 @@ fn product(rng: &mut Rng) -> Value {
     json!({"name": "p", "content_filter": filter, "geo_restrictions": region, "codes": codes})
 }
 
-fn subscriber(rng: &mut Rng) -> Value {
+fn random_subscriber(rng: &mut Rng) -> Value {
     let off: Map<String, Value> =
         ids(rng, "f", 14, 2).into_iter().map(|filter| (filter, rng.bool().into())).collect();
     json!({
@@ -180,10 +155,10 @@ fn change(rng: &mut Rng) -> Change {
         _ => (Part::Subscriber, "s", 16),
     };
     let document = (rng.u8(..6) > 0).then(|| match part {
-        Part::Condition => condition(rng),
-        Part::Filter => content_filter(rng),
-        Part::Product => product(rng),
-        Part::Subscriber => subscriber(rng),
+        Part::Condition => random_condition(rng),
+        Part::Filter => random_filter(rng),
+        Part::Product => random_product(rng),
+        Part::Subscriber => random_subscriber(rng),
     });
     Change { part, id: id(rng, kind, count), document }
 }
@@ -248,6 +223,8 @@ fn item(rng: &mut Rng) -> Value {
     put(rng, "flags", value);
     let value = json!({"city": text(rng)});
     put(rng, "extra", value);
+    let value = json!({"located": {"location": {"lat": rng.u8(..20), "lon": rng.u8(..20)}}});
+    put(rng, "dateline", value);
     put(rng, "embargo", "2026-11-28T11:00:00+0000".into());
     let value = json!({"utc_embargo": pick(rng, &["2026-11-28T11:00:00+0000", "2026-11-28T13:00:00+0000"])});
     put(rng, "schedule_settings", value);
@@ -276,7 +253,7 @@ fn compare(percolator: &Percolator, fresh: Option<&Percolator>, rng: &mut Rng) -
         assert_eq!(fresh.recipients(question).unwrap(), plain, "read anew: {item:#}");
     }
     for explanation in percolator.catalog().explain_all(question).unwrap() {
-        let is_taken = plain.taken.iter().any(|taken| taken.subscriber == explanation.subscriber);
+        let is_taken = plain.taken.iter().any(|taken| *taken.subscriber == *explanation.subscriber);
         assert_eq!(explanation.accepted, is_taken, "{explanation:#?}");
     }
     (plain.taken.len(), plain.undecided.len())
@@ -337,7 +314,6 @@ fn gets(percolator: &Percolator, item: &Value) -> bool {
 
 #[test]
 fn a_change_reaches_through_nested_filters() {
-    let permitting = |id: &str| json!({"content_filter": {"filter_id": id, "filter_type": "permitting"}});
     let mut percolator = Percolator::new(catalog());
     // What refers comes before what it refers to.
     percolator.apply(&[
@@ -346,47 +322,23 @@ fn a_change_reaches_through_nested_filters() {
     ]);
     let (storm, calm) = (json!({"slugline": "storm"}), json!({"slugline": "calm"}));
     assert!(gets(&percolator, &calm), "a filter that is not there matches");
-    percolator.apply(&[put(
-        Part::Filter,
-        "outer",
-        json!({"is_global": false, "content_filter": [{"expression": {"pf": ["inner"]}}]}),
-    )]);
+    percolator.apply(&[put(Part::Filter, "outer", filter(&[(&[], &["inner"])]))]);
     assert!(gets(&percolator, &calm));
-    percolator.apply(&[put(
-        Part::Filter,
-        "inner",
-        json!({"is_global": false, "content_filter": [{"expression": {"fc": ["c"]}}]}),
-    )]);
+    percolator.apply(&[put(Part::Filter, "inner", filter(&[(&["c"], &[])]))]);
     assert!(!gets(&percolator, &storm));
-    percolator.apply(&[put(
-        Part::Condition,
-        "c",
-        json!({"field": "slugline", "operator": "like", "value": "storm"}),
-    )]);
+    percolator.apply(&[put(Part::Condition, "c", condition("slugline", "like", "storm"))]);
     assert!(gets(&percolator, &storm) && !gets(&percolator, &calm));
-    percolator.apply(&[put(
-        Part::Condition,
-        "c",
-        json!({"field": "slugline", "operator": "eq", "value": "calm"}),
-    )]);
+    percolator.apply(&[put(Part::Condition, "c", condition("slugline", "eq", "calm"))]);
     assert!(!gets(&percolator, &storm) && gets(&percolator, &calm));
-    percolator.apply(&[put(
-        Part::Condition,
-        "c",
-        json!({"field": "slugline", "operator": "notlike", "value": "calm"}),
-    )]);
+    percolator.apply(&[put(Part::Condition, "c", condition("slugline", "notlike", "calm"))]);
     assert!(gets(&percolator, &storm) && !gets(&percolator, &calm));
     percolator.apply(&[remove(Part::Condition, "c")]);
     assert!(!gets(&percolator, &storm));
     percolator.apply(&[remove(Part::Filter, "inner")]);
     assert!(gets(&percolator, &storm));
-    percolator.apply(&[put(
-        Part::Filter,
-        "inner",
-        json!({"is_global": false, "content_filter": [{"expression": {"pf": ["outer"]}}]}),
-    )]);
+    percolator.apply(&[put(Part::Filter, "inner", filter(&[(&[], &["outer"])]))]);
     assert!(!gets(&percolator, &storm), "a circle is not judged");
-    percolator.apply(&[put(Part::Filter, "inner", json!({"is_global": false, "content_filter": []}))]);
+    percolator.apply(&[put(Part::Filter, "inner", filter(&[]))]);
     assert!(!gets(&percolator, &storm));
     percolator.apply(&[remove(Part::Filter, "inner"), remove(Part::Subscriber, "s")]);
     assert!(!gets(&percolator, &storm));
@@ -396,32 +348,17 @@ fn a_change_reaches_through_nested_filters() {
 fn only_what_may_match_comes_up() {
     let mut changes = Vec::new();
     for number in 0..200 {
-        let slugline = json!({"field": "slugline", "operator": "eq", "value": format!("story {number}")});
-        let headline = json!({"field": "headline", "operator": "like", "value": format!("word{number}")});
-        changes.push(put(Part::Condition, &format!("s{number}"), slugline));
-        changes.push(put(Part::Condition, &format!("h{number}"), headline));
-        let statements = json!([
-            {"expression": {"fc": [format!("s{number}"), "urgent"]}},
-            {"expression": {"fc": [format!("h{number}"), "not sport"]}},
-        ]);
-        changes.push(put(
-            Part::Filter,
-            &format!("f{number}"),
-            json!({"is_global": false, "content_filter": statements}),
-        ));
-        let nested = json!([{"expression": {"fc": ["urgent"], "pf": [format!("f{number}")]}}]);
-        changes.push(put(
-            Part::Filter,
-            &format!("n{number}"),
-            json!({"is_global": false, "content_filter": nested}),
-        ));
+        let (s, h, f) = (format!("s{number}"), format!("h{number}"), format!("f{number}"));
+        let slugline = condition("slugline", "eq", &format!("story {number}"));
+        let headline = condition("headline", "like", &format!("word{number}"));
+        changes.push(put(Part::Condition, &s, slugline));
+        changes.push(put(Part::Condition, &h, headline));
+        let own = filter(&[(&[&s, "urgent"], &[]), (&[&h, "not sport"], &[])]);
+        changes.push(put(Part::Filter, &f, own));
+        changes.push(put(Part::Filter, &format!("n{number}"), filter(&[(&["urgent"], &[&f])])));
     }
-    changes.push(put(Part::Condition, "urgent", json!({"field": "urgency", "operator": "lt", "value": "3"})));
-    changes.push(put(
-        Part::Condition,
-        "not sport",
-        json!({"field": "anpa_category", "operator": "nin", "value": "s"}),
-    ));
+    changes.push(put(Part::Condition, "urgent", condition("urgency", "lt", "3")));
+    changes.push(put(Part::Condition, "not sport", condition("anpa_category", "nin", "s")));
     let mut percolator = Percolator::new(catalog());
     percolator.apply(&changes);
     assert!(percolator.keys.always().is_empty());
@@ -433,19 +370,44 @@ fn only_what_may_match_comes_up() {
 
 #[test]
 fn a_filter_that_was_judged_within_another_brings_its_own_products() {
-    let of = |statements: Value| json!({"is_global": false, "content_filter": statements});
-    let permitting = |id: &str| json!({"content_filter": {"filter_id": id, "filter_type": "permitting"}});
     let mut percolator = Percolator::new(catalog());
     percolator.apply(&[
-        put(Part::Condition, "c", json!({"field": "slugline", "operator": "eq", "value": "storm"})),
-        put(Part::Filter, "outer", of(json!([{"expression": {"fc": ["c"], "pf": ["inner"]}}]))),
+        put(Part::Condition, "c", condition("slugline", "eq", "storm")),
+        put(Part::Filter, "outer", filter(&[(&["c"], &["inner"])])),
     ]);
     // The condition is the key of both; the outer one, keyed before, comes up first.
     percolator.apply(&[
-        put(Part::Filter, "inner", of(json!([{"expression": {"fc": ["c"]}}]))),
+        put(Part::Filter, "inner", filter(&[(&["c"], &[])])),
         put(Part::Product, "p", permitting("inner")),
         put(Part::Subscriber, "s", json!({"is_active": true, "products": ["p"]})),
     ]);
     assert!(gets(&percolator, &json!({"slugline": "storm"})));
     assert!(!gets(&percolator, &json!({"slugline": "calm"})));
+}
+
+#[test]
+fn what_is_removed_leaves_no_offer_behind() {
+    let changes = [
+        put(Part::Filter, "f", json!({"content_filter": []})),
+        put(Part::Product, "p", permitting("f")),
+        put(Part::Product, "q", json!({})),
+        put(Part::Subscriber, "s", json!({"is_active": true, "products": ["p", "q"], "api_products": ["p"]})),
+    ];
+    let mut percolator = Percolator::new(catalog());
+    let counts = |percolator: &Percolator| {
+        let (catalog, offers) = (&percolator.catalog, &percolator.offers);
+        let (filter, product) = (catalog.filters.find("f").unwrap(), catalog.products.find("p").unwrap());
+        let (holders, api_holders) = (offers.holders(product), offers.api_holders(product));
+        [percolator.keys.global(), offers.permitting(filter), offers.open(), holders, api_holders]
+            .map(<[_]>::len)
+    };
+    for _ in 0..2 {
+        percolator.apply(&changes);
+        // Put once more, it still stands there once.
+        percolator.apply(&changes);
+        assert_eq!(counts(&percolator), [1; 5]);
+        let removals: Vec<Change> = changes.iter().map(|change| remove(change.part, &change.id)).collect();
+        percolator.apply(&removals);
+        assert_eq!(counts(&percolator), [0; 5]);
+    }
 }

@@ -95,12 +95,10 @@ impl FieldTexts {
             return;
         }
         for (wanted, seekers) in &self.wanted {
-            let mut from = 0;
-            while let Some(at) = text.get(from..).and_then(|rest| rest.find(&**wanted)) {
-                let start = from + at;
-                tell(seekers, start, start + wanted.len());
-                from =
-                    start + text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+            for (start, _) in text.char_indices() {
+                if text.get(start..).is_some_and(|rest| rest.starts_with(&**wanted)) {
+                    tell(seekers, start, start + wanted.len());
+                }
             }
         }
     }
@@ -113,5 +111,41 @@ fn each_text(rule: &Rule, mut tell: impl FnMut(&str, Anchor)) {
             texts.iter().for_each(|text| tell(text, Anchor::Anywhere));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::field::{Field, Source, ValueKind};
+    use super::super::super::view::Fields;
+    use super::*;
+
+    #[test]
+    fn texts_are_found_with_and_without_an_automaton() {
+        let wanted =
+            [("aa", Anchor::Anywhere), ("aa", Anchor::End), ("a", Anchor::Start), ("ß", Anchor::End)];
+        let mut texts = Texts::default();
+        let slot = Fields::default().slot(Field { source: Source::Item, kind: ValueKind::Text });
+        let field = texts.fields.entry(slot).or_default();
+        for (condition, (text, anchor)) in (0..).zip(wanted) {
+            field.wanted.entry(text.into()).or_default().push(Seeker { condition, anchor });
+        }
+        let check = |field: &FieldTexts, text: &str, expected: &[Slot]| {
+            let mut found = Vec::new();
+            field.search(text, &mut |condition| found.push(condition));
+            found.sort_unstable();
+            assert_eq!(found, expected, "{text:?}");
+        };
+        let all = |field: &FieldTexts| {
+            check(field, "aaab", &[0, 0, 2]);
+            check(field, "ßaaa", &[0, 0, 1]);
+            check(field, "aß", &[2, 3]);
+            check(field, "", &[]);
+        };
+        all(field);
+        texts.refresh();
+        let field = &texts.fields[&slot];
+        assert!(field.compiled.is_some());
+        all(field);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Part, catalog_of, condition, filter, question};
+use super::{Part, catalog_of, condition, filter, permitting, question};
 
 fn catalog() -> super::Catalog {
     let mut global = filter(&[(&["sport"], &[])]);
@@ -20,7 +20,7 @@ fn catalog() -> super::Catalog {
         (
             Part::Product,
             "p",
-            json!({"name": "News", "content_filter": {"filter_id": "weather", "filter_type": "permitting"}}),
+            json!({"name": "News", "content_filter": permitting("weather")["content_filter"]}),
         ),
         (Part::Product, "q", json!({"name": "Rest", "content_filter": {"filter_id": "weather"}})),
         (

@@ -63,6 +63,11 @@ pub(super) fn question(item: &Value) -> Question<'_> {
     Question { item, now: now(), media: TargetMedia::of_item(item), content_api: true }
 }
 
+/// As they are compared with literals.
+fn texts(texts: &[Arc<str>]) -> Vec<&str> {
+    texts.iter().map(|text| &**text).collect()
+}
+
 /// A catalog of these documents: (collection, id, document).
 pub(super) fn catalog_of(documents: &[(Part, &str, Value)]) -> Catalog {
     let mut catalog = catalog();
@@ -74,16 +79,26 @@ pub(super) fn catalog_of(documents: &[(Part, &str, Value)]) -> Catalog {
 
 /// Ids of those that get the item.
 fn taken(answer: &Answer) -> Vec<&str> {
-    answer.taken.iter().map(|taken| taken.subscriber.as_str()).collect()
+    answer.taken.iter().map(|taken| &*taken.subscriber).collect()
 }
 
-fn condition(field: &str, operator: &str, value: &str) -> Value {
+/// Names of all fields that are offered.
+pub(super) fn fields() -> Vec<String> {
+    catalog().offered().into_iter().map(|offered| offered.field).collect()
+}
+
+pub(super) fn condition(field: &str, operator: &str, value: &str) -> Value {
     json!({"name": format!("{field} {operator}"), "field": field, "operator": operator, "value": value})
 }
 
 /// A filter of statements, each (conditions, filters).
-fn filter(statements: &[(&[&str], &[&str])]) -> Value {
+pub(super) fn filter(statements: &[(&[&str], &[&str])]) -> Value {
     let statements: Vec<Value> =
         statements.iter().map(|(fc, pf)| json!({"expression": {"fc": fc, "pf": pf}})).collect();
     json!({"name": "filter", "is_global": false, "content_filter": statements})
+}
+
+/// A product that needs the yes of a filter.
+pub(super) fn permitting(filter: &str) -> Value {
+    json!({"content_filter": {"filter_id": filter, "filter_type": "permitting"}})
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{Catalog, Refusal};
-use super::{Part, catalog_of, condition, filter};
+use super::{Part, catalog_of, condition, filter, permitting};
 
 fn message(result: Result<(), Refusal>) -> Option<String> {
     result.err().map(|refusal| refusal.message)
@@ -68,13 +68,12 @@ fn conditions() {
 
 #[test]
 fn content_filters() {
-    let permitting = json!({"content_filter": {"filter_id": "used", "filter_type": "permitting"}});
     let catalog = catalog_of(&[
         (Part::Filter, "a", named("A", filter(&[(&["c"], &["b"])]))),
         (Part::Filter, "b", named("B", filter(&[(&["c"], &[])]))),
         (Part::Filter, "used", named("U", filter(&[(&["c"], &[])]))),
-        (Part::Product, "p", permitting.clone()),
-        (Part::Product, "q", permitting),
+        (Part::Product, "p", permitting("used")),
+        (Part::Product, "q", permitting("used")),
         (Part::Subscriber, "1", json!({"name": "One", "products": ["p"]})),
         (Part::Subscriber, "2", json!({"name": "Two", "api_products": ["q"]})),
         (Part::Subscriber, "3", json!({"name": "Three", "products": []})),
@@ -120,6 +119,33 @@ fn nesting_has_bounds() {
     let refused = message(catalog.check_filter("n", &filter(&[(&[], &["0"])])));
     assert_eq!(refused.unwrap(), "Content filter nests more than 32 levels or 10000 conditions");
     assert_eq!(message(catalog.check_filter("n", &filter(&[(&[], &["40"])]))), None);
+    // What is refused is what would not be judged.
+    for level in [27, 28, 29] {
+        let document = filter(&[(&[], &[&level.to_string()])]);
+        let is_refused = catalog.check_filter("n", &document).is_err();
+        catalog.set(Part::Filter, "n", Some(&document));
+        assert_eq!(catalog.is_tangled(catalog.filters.find("n").unwrap()), is_refused, "{level}");
+        catalog.set(Part::Filter, "n", None);
+    }
+    let many: Vec<String> = (0..10_001).map(|number| format!("c{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(message(catalog.check_filter("n", &filter(&[(&many[1..], &[])]))), None);
+    let refused = message(catalog.check_filter("n", &filter(&[(&many, &[])])));
+    assert_eq!(refused.unwrap(), "Content filter nests more than 32 levels or 10000 conditions");
+}
+
+#[test]
+fn a_filter_does_not_take_those_that_nest_it_beyond_bounds() {
+    let mut catalog = super::catalog();
+    for level in 0..32 {
+        let inner = format!("{}", level + 1);
+        let document = named(&format!("F{level}"), filter(&[(&["c"], &[&inner])]));
+        assert_eq!(message(catalog.check_filter(&level.to_string(), &document)), None);
+        catalog.set(Part::Filter, &level.to_string(), Some(&document));
+    }
+    assert_eq!(message(catalog.check_filter("32", &filter(&[(&["c"], &[])]))), None);
+    let refused = message(catalog.check_filter("32", &filter(&[(&["c"], &["gone"])])));
+    assert_eq!(refused.unwrap(), "With it, content filter F0 nests more than 32 levels or 10000 conditions");
 }
 
 fn products() -> Catalog {
@@ -194,8 +220,6 @@ fn subscribers() {
 
 #[test]
 fn similar_conditions_lead_to_subscribers() {
-    let permitting =
-        |filter: &str| json!({"content_filter": {"filter_id": filter, "filter_type": "permitting"}});
     let catalog = catalog_of(&[
         (Part::Condition, "in", condition("slugline", "in", "Storm,rain")),
         (Part::Condition, "nin", condition("slugline", "nin", "sun")),

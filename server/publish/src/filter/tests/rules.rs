@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{Catalog, Percolator, Truth};
-use super::{Part, catalog_of, condition, filter, now, question, taken};
+use super::{Part, catalog_of, condition, filter, now, permitting, question, taken, texts};
 
 /// What both evaluators say.
 fn recipients(documents: &[(Part, &str, Value)], item: &Value) -> Vec<String> {
@@ -209,7 +209,7 @@ fn codes_and_products_are_told() {
         (
             Part::Subscriber,
             "s",
-            subscriber(json!({"codes": " x ,a", "products": ["p", "r"], "api_products": ["q"]})),
+            subscriber(json!({"codes": " x ,a,x", "products": ["p", "r"], "api_products": ["q"]})),
         ),
     ];
     let item = json!({});
@@ -218,9 +218,9 @@ fn codes_and_products_are_told() {
         let plain = catalog_of(&documents).recipients(question).unwrap();
         assert_eq!(plain, Percolator::new(catalog_of(&documents)).recipients(question).unwrap());
         let taken = &plain.taken[0];
-        let codes: Vec<&str> = taken.codes.iter().map(|code| &**code).collect();
-        assert_eq!(codes, if content_api { vec!["x", "a", "b", "c"] } else { vec!["x", "a", "b"] });
-        assert_eq!(taken.products, ["p"]);
+        let expected: &[&str] = if content_api { &["x", "a", "b", "c"] } else { &["x", "a", "b"] };
+        assert_eq!(texts(&taken.codes), expected);
+        assert_eq!(texts(&taken.products), ["p"]);
         assert_eq!(taken.is_api_enabled(), content_api);
     }
 }
@@ -228,8 +228,6 @@ fn codes_and_products_are_told() {
 #[test]
 fn what_a_broken_filter_leaves_open_is_told() {
     let check = |who: Value, expected: &[&str], undecided: &[&str]| {
-        let permitting =
-            |filter: &str| json!({"content_filter": {"filter_id": filter, "filter_type": "permitting"}});
         let mut broken_global = filter(&[(&["bad", "storm"], &[])]);
         broken_global["is_global"] = true.into();
         let documents = [
@@ -249,8 +247,7 @@ fn what_a_broken_filter_leaves_open_is_told() {
             let plain = catalog_of(&documents).recipients(question(&item)).unwrap();
             assert_eq!(plain, Percolator::new(catalog_of(&documents)).recipients(question(&item)).unwrap());
             assert_eq!(taken(&plain), expected, "{who}");
-            let broken: Vec<&str> =
-                plain.undecided.iter().flat_map(|own| &own.filters).map(String::as_str).collect();
+            let broken: Vec<&str> = plain.undecided.iter().flat_map(|own| texts(&own.filters)).collect();
             assert_eq!(broken, undecided, "{who}");
         }
         // Now the global filter cannot be judged either.
