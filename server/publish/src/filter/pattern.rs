@@ -15,6 +15,8 @@ use super::operator::Operator;
 
 /// Memory that one expression may take once it is compiled.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Plain words up to here always compile; of longer ones it must be tried.
+const PLAIN_BYTES_MAX: usize = 1_024;
 
 /// A compiled text.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Pattern {
             _ => (format!(".*{value}.*"), Anchor::Anywhere),
         };
         let is_plain = !value.is_empty() && !value.contains(is_special);
-        if is_plain {
+        if is_plain && value.len() <= PLAIN_BYTES_MAX {
             return Ok(Self { expression, regex: OnceLock::new(), clue: Clue::Exact(fold(value), anchor) });
         }
         let regex = compile(&expression).map_err(|error| error.to_string())?;
@@ -148,6 +150,19 @@ mod tests {
         assert!(Pattern::new(like, "(").unwrap_err().contains("unclosed group"));
         assert!(Pattern::new(like, "(?=x)").is_err());
         assert!(Pattern::new(like, "\\w{1000}{1000}").is_err());
+    }
+
+    #[test]
+    fn plain_words_are_found_or_refused_however_long() {
+        // Letters with two to four forms, of one to four bytes.
+        for word in ["a", "k", "\u{3b8}", "\u{3b9}", "\u{1e9e}", "\u{10400}"] {
+            let value = word.repeat(PLAIN_BYTES_MAX / word.len());
+            let pattern = Pattern::new(Operator::Like, &value).unwrap();
+            assert!(matches!(pattern.clue, Clue::Exact(..)) && pattern.is_found(&value), "{word}");
+            let longer = value.repeat(2);
+            assert!(Pattern::new(Operator::Endswith, &longer).unwrap().is_found(&longer), "{word}");
+        }
+        assert!(Pattern::new(Operator::Startswith, &"a".repeat(100_000)).is_err());
     }
 
     #[test]
