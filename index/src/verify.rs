@@ -16,7 +16,11 @@ use crate::shared::View;
 /// Names the first differences; none means equal.
 pub(crate) fn verify(store: &Store, searched: &Searched, view: &View) -> Result<Vec<String>> {
     let mut differences = damaged_files(view);
-    let mut indexed = indexed(view, &mut differences)?;
+    let mut indexed = match indexed(view, &mut differences) {
+        // What lies in a damaged file may not be readable at all.
+        Err(_) if !differences.is_empty() => return Ok(differences),
+        indexed => indexed?,
+    };
     let snapshot = store.snapshot()?;
     for (collection, _) in searched.all() {
         snapshot.scan_as_of(collection, None, view.seq, |document| {
