@@ -42,8 +42,7 @@ impl Ad {
         let (Some(location), Some(active), true) = (location, active, issues.is_empty()) else {
             return Err(issues);
         };
-        let mut words = Words::default();
-        [title, text, category].into_iter().flatten().chain(tags).for_each(|field| words.add_field(field));
+        let words = Words::of([title, text, category].into_iter().flatten().chain(tags));
         let ended_reason = member(object, "ended_reason").and_then(Value::as_str).map(Box::from);
         Ok(Self { location, category: category.map(Arc::from), price, words, active, ended_reason })
     }

@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::ad::{bool_field, number_field, parse_expires, text_field};
 use crate::issue::{Collect, Issues, issue};
-use crate::region::{Circle, Region, member, parse_radius};
-use crate::shape::Shape;
+use crate::region::{Region, member, parse_radius};
 use crate::text::Keywords;
 
 /// The most categories one list may name.
@@ -106,19 +105,24 @@ impl AdList {
 fn parse_scope(object: &Map<String, Value>) -> Result<Scope, Issues> {
     let area = member(object, "area").ok_or_else(|| issue("area", "is required"))?;
     let area = area.as_object().ok_or_else(|| issue("area", "must be an object"))?;
-    match (member(area, "around"), member(area, "circle"), member(area, "geometry"), area.len()) {
-        (Some(around), None, None, 1) => {
+    let around = member(area, "around");
+    let shapes = ["circle", "sector", "geometry"].iter().filter(|name| member(area, name).is_some()).count();
+    let known = |name: &str| ["around", "circle", "sector", "geometry", "buffer_m"].contains(&name);
+    if let Some(unknown) = area.keys().find(|name| !known(name)) {
+        return Err(issue(&format!("area.{unknown}"), "unknown field"));
+    }
+    match (around, shapes) {
+        (Some(_), 0) if member(area, "buffer_m").is_some() => {
+            Err(issue("area.buffer_m", "does not go with around; make its radius larger"))
+        }
+        (Some(around), 0) => {
             let radius = around.as_object().and_then(|around| around.get("radius_m"));
             Ok(Scope::Around { radius_m: parse_radius("area.around.radius_m", radius)? })
         }
-        (None, Some(circle), None, 1) => {
-            Ok(Scope::Fixed(Region::Circle(Circle::parse("area.circle", circle)?)))
-        }
-        (None, None, Some(geometry), 1) => Ok(Scope::Fixed(Region::Shape {
-            shape: Box::new(Shape::parse("area.geometry", geometry)?),
-            buffer_m: 0.0,
-        })),
-        _ => Err(issue("area", "must have exactly one of around, circle, geometry")),
+        (None, 1) => Region::parse("area.", area)?
+            .map(Scope::Fixed)
+            .ok_or_else(|| issue("area", "must have one of circle, sector, geometry")),
+        _ => Err(issue("area", "must have exactly one of around, circle, sector, geometry")),
     }
 }
 

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use dateline_engine::DocId;
-use rstar::RTree;
 use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{AABB, Point as _, PointDistance, RTree, SelectionFunction};
 
 use crate::ad::Ad;
 use crate::bounds::{Cap, Extent};
+use crate::point::{Point, chord2_of};
 
 type Placed = GeomWithData<[f64; 3], DocId>;
 type Boxed = GeomWithData<Rectangle<[f64; 3]>, DocId>;
@@ -88,6 +89,30 @@ impl Ads {
         Some(ad)
     }
 
+    /// Ads that may lie between two distances of a place; of these categories, or of any when none is named.
+    pub(crate) fn between(
+        &self,
+        center: Point,
+        (inner_m, outer_m): (f64, f64),
+        categories: &[Arc<str>],
+    ) -> Vec<(&DocId, &Arc<Ad>)> {
+        let shell = || Shell {
+            center: center.unit().0,
+            inner2: chord2_of((inner_m - SHELL_SLACK_M).max(0.0)).min(4.0),
+            outer2: chord2_of(outer_m + SHELL_SLACK_M),
+        };
+        let mut ids: BTreeSet<&DocId> = BTreeSet::new();
+        if categories.is_empty() {
+            ids.extend(self.all.locate_with_selection_function(shell()).map(|place| &place.data));
+        }
+        for tree in categories.iter().filter_map(|category| self.by_category.get(category)) {
+            ids.extend(tree.locate_with_selection_function(shell()).map(|place| &place.data));
+        }
+        let space = Cap::new(center.unit(), outer_m).space_box();
+        ids.extend(self.shapes.locate_in_envelope_intersecting(space).map(|shape| &shape.data));
+        ids.into_iter().filter_map(|id| self.live.get_key_value(id)).collect()
+    }
+
     /// Ads that may lie within one of the caps; of these categories, or of any when none is named.
     pub(crate) fn candidates(&self, caps: &[Cap], categories: &[Arc<str>]) -> Vec<(&DocId, &Arc<Ad>)> {
         let mut ids: BTreeSet<&DocId> = BTreeSet::new();
@@ -102,6 +127,33 @@ impl Ads {
             ids.extend(self.shapes.locate_in_envelope_intersecting(space).map(|shape| &shape.data));
         }
         ids.into_iter().filter_map(|id| self.live.get_key_value(id)).collect()
+    }
+}
+
+/// Added to distances against rounding, in metres.
+const SHELL_SLACK_M: f64 = 0.1;
+
+/// The places between two chords of a centre.
+struct Shell {
+    center: [f64; 3],
+    inner2: f64,
+    outer2: f64,
+}
+
+impl SelectionFunction<Placed> for Shell {
+    fn should_unpack_parent(&self, envelope: &AABB<[f64; 3]>) -> bool {
+        let (lower, upper) = (envelope.lower(), envelope.upper());
+        let axis = |axis: usize| {
+            let (center, low, high) = (self.center.nth(axis), lower.nth(axis), upper.nth(axis));
+            (center - low).abs().max((center - high).abs()).powi(2)
+        };
+        let farthest2 = axis(0) + axis(1) + axis(2);
+        envelope.distance_2(&self.center) <= self.outer2 && farthest2 >= self.inner2
+    }
+
+    fn should_unpack_leaf(&self, leaf: &Placed) -> bool {
+        let distance2 = leaf.distance_2(&self.center);
+        self.inner2 <= distance2 && distance2 <= self.outer2
     }
 }
 

@@ -4,6 +4,7 @@
 //! touches a pole takes the whole row, because there longitude means nothing. The same extent also has a `Cap`,
 //! a circle on the sphere, for trees of unit vectors.
 
+use geo::Line;
 use rstar::AABB;
 
 use crate::point::{EARTH_RADIUS_M, HALF_TURN, Point, QUARTER_TURN, TURN, UNITS_PER_DEGREE, Unit, chord2_of};
@@ -14,6 +15,8 @@ const EAST: f64 = HALF_TURN as f64;
 const NORTH: f64 = QUARTER_TURN as f64;
 /// Added to computed borders against rounding (stored units; 5 cm).
 const SLACK_UNITS: f64 = 5.0;
+/// The same in metres.
+const SLACK_M: f64 = 0.05;
 /// The same for unit vectors (earth radii; 6 mm).
 const SLACK_UNIT: f64 = 1e-9;
 
@@ -30,6 +33,14 @@ impl Extent {
     pub(crate) fn of_point(point: Point) -> Self {
         let (x, y) = (f64::from(point.lon_units()), f64::from(point.lat_units()));
         Self { west: x, south: y, east: x, north: y }
+    }
+
+    /// Of an unrolled edge that goes less than once round the earth.
+    pub(crate) fn of_edge(edge: &Line<f64>) -> Self {
+        let (a, b) = (edge.start, edge.end);
+        let (west, east) = (a.x.min(b.x), a.x.max(b.x));
+        let shift = ((west - WEST) / TURN as f64).floor() * TURN as f64;
+        Self { west: west - shift, south: a.y.min(b.y), east: east - shift, north: a.y.max(b.y) }
     }
 
     /// From corners in degrees; `west > east` means across the antimeridian.
@@ -133,6 +144,14 @@ impl Cap {
 
     pub(crate) fn widened(&self, by_m: f64) -> Self {
         Self { center: self.center, radius_m: self.radius_m + by_m }
+    }
+
+    /// A place, and a distance from it that surely reaches all of the cap.
+    pub(crate) fn around(&self) -> (Point, f64) {
+        let [x, y, z] = self.center.0;
+        let (lon, lat) = (y.atan2(x).to_degrees(), z.clamp(-1.0, 1.0).asin().to_degrees());
+        let place = Point::new(lon, lat).unwrap_or_else(|_| Point::from_units(0, 0));
+        (place, self.radius_m + place.unit().distance_m(&self.center) + SLACK_M)
     }
 
     /// The box of the cap in the space of unit vectors.

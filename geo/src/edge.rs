@@ -19,20 +19,26 @@ const GOLDEN_STEPS: u32 = 44;
 
 /// The least squared chord between `place` and `edge`, or `best` if the edge is not nearer than that.
 pub(crate) fn nearest_chord2(edge: &Line<f64>, place: &Unit, best: f64) -> f64 {
+    nearest_to(edge, best, |at| at.chord2(place))
+}
+
+/// The least of `chord2` along `edge`, or `best` if it is nowhere less. `chord2` gives the squared chord from a place
+/// to something fixed that on a few kilometres has one nearest place: a point, an edge, an arc.
+pub(crate) fn nearest_to(edge: &Line<f64>, best: f64, chord2: impl Fn(&Unit) -> f64) -> f64 {
     let curve = Curve::new(edge);
-    let mut best = best.min(curve.chord2(0.0, place)).min(curve.chord2(1.0, place));
+    let mut best = best.min(chord2(&curve.at(0.0))).min(chord2(&curve.at(1.0)));
     let mut parts = vec![(0.0_f64, 1.0_f64, 0_u32)];
     while let Some((from, to, depth)) = parts.pop() {
         let middle = f64::midpoint(from, to);
         let length = curve.length_max(from, to);
-        let at_middle = curve.chord2(middle, place);
+        let at_middle = chord2(&curve.at(middle));
         best = best.min(at_middle);
         if at_middle.sqrt() - length / 2.0 >= best.sqrt() {
             continue;
         }
         let short = length <= PART_LENGTH_MAX && (to - from) * curve.lon_span.abs() <= PART_TURN_MAX;
         if short || depth == DEPTH_MAX {
-            best = best.min(curve.search(from, to, place));
+            best = best.min(curve.search(from, to, &chord2));
         } else {
             parts.push((from, middle, depth + 1));
             parts.push((middle, to, depth + 1));
@@ -60,8 +66,8 @@ impl Curve {
         }
     }
 
-    fn chord2(&self, t: f64, place: &Unit) -> f64 {
-        Unit::of_radians(self.lon + t * self.lon_span, self.lat + t * self.lat_span).chord2(place)
+    fn at(&self, t: f64) -> Unit {
+        Unit::of_radians(self.lon + t * self.lon_span, self.lat + t * self.lat_span)
     }
 
     /// An upper bound of the length of a part in radians: its longitudes are widest nearest the equator.
@@ -72,22 +78,23 @@ impl Curve {
         (share * self.lat_span).hypot(share * self.lon_span * nearest.cos())
     }
 
-    fn search(&self, from: f64, to: f64, place: &Unit) -> f64 {
+    fn search(&self, from: f64, to: f64, chord2: impl Fn(&Unit) -> f64) -> f64 {
+        let chord2 = |t: f64| chord2(&self.at(t));
         let (mut low, mut high) = (from, to);
         let mut left = high - GOLDEN * (high - low);
         let mut right = low + GOLDEN * (high - low);
-        let (mut at_left, mut at_right) = (self.chord2(left, place), self.chord2(right, place));
-        let mut best = self.chord2(from, place).min(self.chord2(to, place));
+        let (mut at_left, mut at_right) = (chord2(left), chord2(right));
+        let mut best = chord2(from).min(chord2(to));
         for _ in 0..GOLDEN_STEPS {
             best = best.min(at_left).min(at_right);
             if at_left < at_right {
                 (high, right, at_right) = (right, left, at_left);
                 left = high - GOLDEN * (high - low);
-                at_left = self.chord2(left, place);
+                at_left = chord2(left);
             } else {
                 (low, left, at_left) = (left, right, at_right);
                 right = low + GOLDEN * (high - low);
-                at_right = self.chord2(right, place);
+                at_right = chord2(right);
             }
         }
         best
@@ -107,10 +114,10 @@ mod tests {
         let steps = 200_000_u32;
         let at = |index: u32| f64::from(index) / f64::from(steps);
         let nearest = (0..=steps)
-            .min_by(|&a, &b| curve.chord2(at(a), place).total_cmp(&curve.chord2(at(b), place)))
+            .min_by(|&a, &b| curve.at(at(a)).chord2(place).total_cmp(&curve.at(at(b)).chord2(place)))
             .unwrap();
         let (low, high) = (at(nearest.saturating_sub(1)), at((nearest + 1).min(steps)));
-        let fine = (0..=2000_u32).map(|i| curve.chord2(low + (high - low) * f64::from(i) / 2000.0, place));
+        let fine = (0..=2000_u32).map(|i| curve.at(low + (high - low) * f64::from(i) / 2000.0).chord2(place));
         distance_of_chord2(fine.fold(f64::INFINITY, f64::min))
     }
 

@@ -28,18 +28,41 @@ impl Source {
     }
 }
 
+/// What happened, in the order in which the events of one cause are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Crossing {
-    // Exits come first within one cause.
+pub(crate) enum Kind {
     Exit,
+    Far,
+    Cross,
     Enter,
+    Near,
+    Dwell,
+    Outside,
+    Inside,
 }
 
-impl Crossing {
-    fn text(self) -> &'static str {
+impl Kind {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Exit,
+        Self::Far,
+        Self::Cross,
+        Self::Enter,
+        Self::Near,
+        Self::Dwell,
+        Self::Outside,
+        Self::Inside,
+    ];
+
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Exit => "exit",
+            Self::Far => "far",
+            Self::Cross => "cross",
             Self::Enter => "enter",
+            Self::Near => "near",
+            Self::Dwell => "dwell",
+            Self::Outside => "outside",
+            Self::Inside => "inside",
         }
     }
 }
@@ -55,6 +78,10 @@ pub(crate) enum Reason {
     FenceChanged,
     FenceRemoved,
     Deleted,
+    /// The hours of a fence began or ended.
+    Schedule,
+    /// Time went by while the device was silent.
+    Clock,
 }
 
 impl Reason {
@@ -69,6 +96,8 @@ impl Reason {
             Self::FenceChanged => "fence_changed",
             Self::FenceRemoved => "fence_removed",
             Self::Deleted => "deleted",
+            Self::Schedule => "schedule",
+            Self::Clock => "clock",
         }
     }
 }
@@ -77,7 +106,7 @@ impl Reason {
 pub(crate) struct Event {
     pub(crate) source: Source,
     pub(crate) at: Millis,
-    pub(crate) crossing: Crossing,
+    pub(crate) kind: Kind,
     pub(crate) reason: Reason,
     pub(crate) told: Told,
 }
@@ -104,18 +133,34 @@ pub(crate) struct FenceTold {
     pub(crate) device: DocId,
     pub(crate) place: Point,
     pub(crate) previous: Option<Point>,
+    /// To the edge of the fence, or to the other device.
     pub(crate) distance_m: f64,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) meta: Option<Value>,
+    pub(crate) group: Option<Group>,
+    /// How long the device has been inside, where that is known.
+    pub(crate) dwell_ms: Option<u64>,
+    /// Of a pair of devices.
+    pub(crate) other: Option<DocId>,
+}
+
+/// The group of a fence, and whether the group as a whole was entered or left with this event.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: Arc<str>,
+    pub(crate) crossed: bool,
 }
 
 impl Event {
     /// The name of its document.
     pub(crate) fn id(&self) -> Result<DocId> {
+        let kind = self.kind.text();
         let pair = match &self.told {
-            Told::Match(told) => hash(&["match", told.list.as_str(), told.ad.as_str(), self.crossing.text()]),
+            Told::Match(told) => hash(&["match", told.list.as_str(), told.ad.as_str(), kind]),
             Told::Fence(told) => {
-                hash(&["fence", told.fence.as_str(), told.device.as_str(), self.crossing.text()])
+                let mut parts = vec!["fence", told.fence.as_str(), told.device.as_str(), kind];
+                parts.extend(told.other.as_ref().map(DocId::as_str));
+                hash(&parts)
             }
         };
         DocId::new(format!("{}-{pair:032x}", self.source.text()))
@@ -124,30 +169,44 @@ impl Event {
 
     /// The body of its document.
     pub(crate) fn body(&self) -> Value {
-        let (event, reason, at) = (self.crossing.text(), self.reason.text(), time_text(self.at));
-        let (mut body, more) = match &self.told {
-            Told::Match(told) => (
+        let (event, reason, at) = (self.kind.text(), self.reason.text(), time_text(self.at));
+        match &self.told {
+            Told::Match(told) => with(
                 json!({
                     "adlist": told.list.as_str(), "ad": told.ad.as_str(), "device": told.device.as_deref(), "user": told.user.as_deref(),
                     "event": event, "reason": reason, "distance_m": told.distance_m.map(rounded), "at": at,
                 }),
-                [("adlist_name", told.name.as_deref().map(Value::from)), ("", None)],
+                [("adlist_name", told.name.as_deref().map(Value::from))],
             ),
-            Told::Fence(told) => (
-                json!({
-                    "fence": told.fence.as_str(), "device": told.device.as_str(), "event": event, "reason": reason, "at": at,
-                    "lon": told.place.lon(), "lat": told.place.lat(), "previous": told.previous.map(|place| [place.lon(), place.lat()]),
-                    "distance_m": rounded(told.distance_m),
-                }),
-                [("fence_name", told.name.as_deref().map(Value::from)), ("meta", told.meta.clone())],
-            ),
-        };
-        let present = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        if let Some(object) = body.as_object_mut() {
-            object.extend(present);
+            Told::Fence(told) => {
+                let crossed = told.group.as_ref().is_some_and(|group| group.crossed);
+                with(
+                    json!({
+                        "fence": told.fence.as_str(), "device": told.device.as_str(), "event": event, "reason": reason, "at": at,
+                        "lon": told.place.lon(), "lat": told.place.lat(), "previous": told.previous.map(|place| [place.lon(), place.lat()]),
+                        "distance_m": rounded(told.distance_m),
+                    }),
+                    [
+                        ("other", told.other.as_ref().map(|other| other.as_str().into())),
+                        ("dwell_s", told.dwell_ms.map(|millis| json!(millis as f64 / 1000.0))),
+                        ("group", told.group.as_ref().map(|group| (*group.name).into())),
+                        ("group_event", crossed.then(|| event.into())),
+                        ("fence_name", told.name.as_deref().map(Value::from)),
+                        ("meta", told.meta.clone()),
+                    ],
+                )
+            }
         }
-        body
     }
+}
+
+/// Adds the members that are there.
+fn with<const N: usize>(mut body: Value, members: [(&str, Option<Value>); N]) -> Value {
+    if let Some(object) = body.as_object_mut() {
+        let present = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        object.extend(present);
+    }
+    body
 }
 
 /// To the millimetre: finer than a coordinate is stored.

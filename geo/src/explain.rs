@@ -101,8 +101,12 @@ fn area(list: &AdList, ad: &Ad, here: Option<Point>) -> Value {
             "test": "area", "kind": "circle", "passed": passed, "distance_m": distance_m, "radius_m": circle.radius_m,
             "center": [circle.center.lon(), circle.center.lat()],
         }),
-        Scope::Fixed(region @ Region::Shape { .. }) => json!({
-            "test": "area", "kind": "geometry", "passed": passed, "distance_m": distance_m,
+        Scope::Fixed(Region::Sector { sector, buffer_m }) => json!({
+            "test": "area", "kind": "sector", "passed": passed, "distance_m": distance_m, "radius_m": sector.radius_m,
+            "center": [sector.center.lon(), sector.center.lat()], "bearing": sector.bearing, "buffer_m": buffer_m,
+        }),
+        Scope::Fixed(region @ Region::Shape { buffer_m, .. }) => json!({
+            "test": "area", "kind": "geometry", "buffer_m": buffer_m, "passed": passed, "distance_m": distance_m,
             "border_distance_m": ad.location.as_point().map(|point| rounded(region.border_distance_m(point))),
         }),
     }

@@ -13,6 +13,8 @@ use crate::time::{parse_time, time_text};
 pub const FUTURE_MS_MAX: u64 = 5 * 60 * 1000;
 /// The largest `fields` object, in bytes of JSON.
 pub const FIELDS_BYTES_MAX: usize = 4096;
+/// The longest life of a fix, in seconds: a year.
+const TTL_S_MAX: u32 = 366 * 86_400;
 
 /// Where a device was, and when.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +31,32 @@ pub struct Fix {
     pub heading: Option<f64>,
     /// Radius of the likely error in metres.
     pub accuracy: Option<f64>,
+    /// Metres above sea level.
+    pub altitude: Option<f64>,
+    /// Seconds after which the device is forgotten if it sends nothing more.
+    pub ttl_s: Option<u32>,
     /// A JSON object of the sender's own attributes. A fix without them keeps the earlier ones.
     pub fields: Option<Arc<str>>,
 }
 
 impl Fix {
-    /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"fields"?}`; without `at` the fix is of `now`.
+    /// A place and a time, and nothing more.
+    #[must_use]
+    pub fn bare(device: DocId, point: Point, at: Millis) -> Self {
+        Self {
+            device,
+            point,
+            at,
+            speed: None,
+            heading: None,
+            accuracy: None,
+            altitude: None,
+            ttl_s: None,
+            fields: None,
+        }
+    }
+
+    /// Reads `{"device","lon","lat","at"?,"speed"?,"heading"?,"accuracy"?,"altitude"?,"ttl_s"?,"fields"?}`; without `at` the fix is of `now`.
     ///
     /// # Errors
     /// A message for this item: a bad device name, coordinate, time (or one more than five minutes ahead of `now`)
@@ -56,10 +78,44 @@ impl Fix {
             device,
             point,
             at,
-            speed: optional_number(object, "speed", |speed| speed >= 0.0)?,
-            heading: optional_number(object, "heading", |heading| (-360.0..=360.0).contains(&heading))?,
-            accuracy: optional_number(object, "accuracy", |accuracy| accuracy >= 0.0)?,
+            speed: optional_number(object, "speed")?,
+            heading: optional_number(object, "heading")?,
+            accuracy: optional_number(object, "accuracy")?,
+            altitude: optional_number(object, "altitude")?,
+            ttl_s: parse_ttl(object)?,
             fields: parse_fields(object)?,
+        };
+        fix.check_time(now)?;
+        Ok(fix)
+    }
+
+    /// As [`Fix::parse`], from members that are read already: longitude and latitude in degrees, the text of `at`, then
+    /// speed, heading, accuracy and altitude, and whole seconds to live.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_parts(
+        device: &str,
+        (lon_deg, lat_deg): (f64, f64),
+        at: Option<&str>,
+        [speed, heading, accuracy, altitude]: [Option<f64>; 4],
+        ttl_s: Option<u32>,
+        fields: Option<&Value>,
+        now: Millis,
+    ) -> Result<Self, String> {
+        let device = DocId::new(device).map_err(|error| format!("device: {error}"))?;
+        let point = Point::new(lon_deg, lat_deg)?;
+        let at = at.map(parse_time).transpose().map_err(|message| format!("at: {message}"))?;
+        let fix = Self {
+            device,
+            point,
+            at: at.unwrap_or(now),
+            speed: checked("speed", speed)?,
+            heading: checked("heading", heading)?,
+            accuracy: checked("accuracy", accuracy)?,
+            altitude: checked("altitude", altitude)?,
+            ttl_s: ttl_s.map(checked_ttl).transpose()?,
+            fields: fields.map(fields_text).transpose()?,
         };
         fix.check_time(now)?;
         Ok(fix)
@@ -81,11 +137,16 @@ impl Fix {
             "device": self.device.as_str(), "lon": self.point.lon(), "lat": self.point.lat(), "at": time_text(self.at),
         });
         if let Some(object) = body.as_object_mut() {
-            for (name, value) in
-                [("speed", self.speed), ("heading", self.heading), ("accuracy", self.accuracy)]
-            {
+            let numbers = [
+                ("speed", self.speed),
+                ("heading", self.heading),
+                ("accuracy", self.accuracy),
+                ("altitude", self.altitude),
+            ];
+            for (name, value) in numbers {
                 object.extend(value.map(|value| (name.to_owned(), json!(value))));
             }
+            object.extend(self.ttl_s.map(|ttl_s| ("ttl_s".to_owned(), json!(ttl_s))));
             let fields = self.fields.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok());
             object.extend(fields.map(|fields| ("fields".to_owned(), fields)));
         }
@@ -93,33 +154,49 @@ impl Fix {
     }
 }
 
-fn optional_number(
-    object: &Map<String, Value>,
-    name: &str,
-    is_valid: fn(f64) -> bool,
-) -> Result<Option<f64>, String> {
+fn optional_number(object: &Map<String, Value>, name: &str) -> Result<Option<f64>, String> {
     match member(object, name) {
         None => Ok(None),
-        Some(value) => match value.as_f64() {
-            Some(number) if number.is_finite() && is_valid(number) => Ok(Some(number)),
-            Some(number) => Err(format!("{name}: {number} is out of range")),
-            None => Err(format!("{name}: must be a number")),
-        },
+        Some(value) => checked(name, Some(value.as_f64().ok_or(format!("{name}: must be a number"))?)),
     }
 }
 
-fn parse_fields(object: &Map<String, Value>) -> Result<Option<Arc<str>>, String> {
-    match member(object, "fields") {
-        None => Ok(None),
-        Some(fields @ Value::Object(_)) => {
-            let text = fields.to_string();
-            if text.len() > FIELDS_BYTES_MAX {
-                return Err(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"));
-            }
-            Ok(Some(text.into()))
-        }
-        Some(_) => Err("fields: must be an object".to_owned()),
+fn checked(name: &str, number: Option<f64>) -> Result<Option<f64>, String> {
+    let is_valid = |number: f64| match name {
+        "heading" => (-360.0..=360.0).contains(&number),
+        "altitude" => number.abs() <= 1e9,
+        _ => number >= 0.0 && number.is_finite(),
+    };
+    match number {
+        Some(number) if !is_valid(number) => Err(format!("{name}: {number} is out of range")),
+        number => Ok(number),
     }
+}
+
+fn parse_ttl(object: &Map<String, Value>) -> Result<Option<u32>, String> {
+    let Some(value) = member(object, "ttl_s") else { return Ok(None) };
+    let seconds = value.as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+    checked_ttl(seconds.unwrap_or(0)).map(Some)
+}
+
+fn checked_ttl(seconds: u32) -> Result<u32, String> {
+    let in_range = Some(seconds).filter(|seconds| (1..=TTL_S_MAX).contains(seconds));
+    in_range.ok_or_else(|| format!("ttl_s: must be whole seconds, 1 to {TTL_S_MAX}"))
+}
+
+fn parse_fields(object: &Map<String, Value>) -> Result<Option<Arc<str>>, String> {
+    member(object, "fields").map(fields_text).transpose()
+}
+
+fn fields_text(fields: &Value) -> Result<Arc<str>, String> {
+    if !fields.is_object() {
+        return Err("fields: must be an object".to_owned());
+    }
+    let text = fields.to_string();
+    if text.len() > FIELDS_BYTES_MAX {
+        return Err(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"));
+    }
+    Ok(text.into())
 }
 
 #[cfg(test)]
@@ -130,11 +207,11 @@ mod tests {
 
     #[test]
     fn reads_what_devices_send() {
-        let full = json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270,"accuracy":8,"fields":{"battery":80}});
+        let full = json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270,"accuracy":8,"altitude":-3,"ttl_s":60,"fields":{"battery":80}});
         let fix = Fix::parse(&full, NOW).unwrap();
         assert_eq!(
             fix.to_json(),
-            json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270.0,"accuracy":8.0,"fields":{"battery":80}})
+            json!({"device":"d1","lon":13.405,"lat":52.52,"at":"2026-01-31T12:00:00Z","speed":3.5,"heading":270.0,"accuracy":8.0,"altitude":-3.0,"ttl_s":60,"fields":{"battery":80}})
         );
         let bare = Fix::parse(&json!({"device":"d1","lon":0,"lat":0,"speed":null}), NOW).unwrap();
         assert_eq!((bare.at, bare.speed), (NOW, None));
@@ -158,5 +235,8 @@ mod tests {
         check(json!({"device":"d","lon":1,"lat":1,"at":"2030-01-01T00:00:00Z"}), "future");
         check(json!({"device":"d","lon":1,"lat":1,"speed":-1}), "speed");
         check(json!({"device":"d","lon":1,"lat":1,"fields":[]}), "fields");
+        check(json!({"device":"d","lon":1,"lat":1,"altitude":"high"}), "altitude");
+        check(json!({"device":"d","lon":1,"lat":1,"ttl_s":0}), "ttl_s");
+        check(json!({"device":"d","lon":1,"lat":1,"ttl_s":1.5}), "ttl_s");
     }
 }

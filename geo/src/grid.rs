@@ -4,6 +4,9 @@
 //! row at a pole has a handful. Columns are counted modulo the row, so the antimeridian is no border.
 //! Invariant: a cover may name cells that hold nothing near, and never misses one that does.
 
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
 use crate::bounds::Extent;
 use crate::point::{EARTH_RADIUS_M, Point, TURN, UNITS_PER_DEGREE};
 
@@ -13,6 +16,15 @@ const HEIGHT_M: f64 = 250.0;
 const REACH_M_MIN: f64 = 0.1;
 /// At this level a cell is higher than half the earth is round.
 pub(crate) const LEVEL_MAX: u8 = 17;
+
+/// Columns of every row of every level: asking for one is much cheaper than a cosine.
+static COLUMNS: LazyLock<Vec<Vec<u32>>> = LazyLock::new(|| {
+    let of_level = |level| {
+        let level = Level::new(level);
+        (0..level.rows).map(|row| level.columns_of(row)).collect()
+    };
+    (0..=LEVEL_MAX).map(of_level).collect()
+});
 
 /// One cell of one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +78,11 @@ impl Level {
     }
 
     fn columns(self, row: u32) -> u32 {
+        let known = COLUMNS.get(usize::from(self.level)).and_then(|rows| rows.get(row as usize));
+        known.copied().unwrap_or(1)
+    }
+
+    fn columns_of(self, row: u32) -> u32 {
         let south = f64::from(row) * self.height_deg - 90.0;
         let north = south + self.height_deg;
         let widest = if south <= 0.0 && north >= 0.0 { 0.0 } else { south.abs().min(north.abs()) };
@@ -75,6 +92,16 @@ impl Level {
     fn column(self, row: u32, lon_deg: f64) -> u32 {
         let columns = self.columns(row);
         (((lon_deg + 180.0) / 360.0 * f64::from(columns)) as u32).min(columns - 1)
+    }
+
+    /// The part of the earth of a cell.
+    pub(crate) fn extent(self, cell: Cell) -> Extent {
+        let south = f64::from(cell.row) * self.height_deg - 90.0;
+        let width = 360.0 / f64::from(self.columns(cell.row));
+        let west = f64::from(cell.column) * width - 180.0;
+        let units = |degrees: f64| degrees * UNITS_PER_DEGREE;
+        let north = (south + self.height_deg).min(90.0);
+        Extent { west: units(west), south: units(south), east: units(west + width), north: units(north) }
     }
 
     /// The cells that may hold a point within `reach_m` of the extent; `None` when they would be more than `cells_max`.
@@ -105,6 +132,37 @@ impl Level {
             }));
         }
         Some(cells)
+    }
+}
+
+/// Cells are three small numbers; one multiplication spreads them well enough.
+pub(crate) type CellHash = BuildHasherDefault<CellHasher>;
+
+/// See [`CellHash`].
+#[derive(Default)]
+pub(crate) struct CellHasher(u64);
+
+impl CellHasher {
+    fn mix(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for CellHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.mix(u64::from(value));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
     }
 }
 

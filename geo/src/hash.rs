@@ -15,16 +15,20 @@ pub(crate) fn low(hash: u128) -> u64 {
     u64::try_from(hash & u128::from(u64::MAX)).unwrap_or(0)
 }
 
-/// Which of `count` shards owns a device or user.
-pub(crate) fn shard_of(owner: &str, count: usize) -> usize {
-    let hash = hash(&[owner]);
+/// A name in 64 well mixed bits.
+pub(crate) fn mixed(name: &str) -> u64 {
+    let hash = hash(&[name]);
     // FNV leaves short names close together; this is the finish of splitmix64.
     let mut mixed = low(hash) ^ low(hash >> 64);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
+    mixed ^ (mixed >> 31)
+}
+
+/// Which of `count` shards owns a device or user.
+pub(crate) fn shard_of(owner: &str, count: usize) -> usize {
     let count = u64::try_from(count.max(1)).unwrap_or(1);
-    usize::try_from(mixed % count).unwrap_or(0)
+    usize::try_from(mixed(owner) % count).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The standing lists of a shard, what each holds now, and how a new ad finds them.
 //!
-//! A list around a device is posted under (level by its radius, cell of the device, category); an ad looks into
-//! the cells around itself on every level in use. A list with a fixed area has its boxes in an rstar tree.
+//! A list around a device is posted under (level by its reach, cell of its anchor, category), see `nearby`; an ad looks
+//! into the cells around itself on every level in use. A list with a fixed area has its boxes in an rstar tree.
 //! Invariant: `candidates` misses no list whose area meets the ad.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,22 +13,26 @@ use rstar::primitives::{GeomWithData, Rectangle};
 
 use crate::ad::Ad;
 use crate::adlist::{AdList, Owner, Scope};
-use crate::grid::{Cell, LEVEL_MAX, Level};
-use crate::point::Point;
+use crate::bucket::Bucket;
+use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
+use crate::nearby::Nearby;
 
 /// A cover of more cells than this is slower than looking at every posting of the level.
 const COVER_CELLS_MAX: usize = 4_096;
 
 type Boxed = GeomWithData<Rectangle<[f64; 2]>, DocId>;
-/// Lists of any category are posted under none.
-type Posting = (Cell, Option<Arc<str>>);
+/// Categories go by numbers; lists of any are posted under `ANY`.
+type Posting = (Cell, u32);
+const ANY: u32 = 0;
 
 pub(crate) struct Lists {
     by_id: BTreeMap<DocId, Held>,
     by_device: HashMap<Arc<str>, BTreeSet<DocId>>,
     /// Which lists hold an ad.
     holders: HashMap<DocId, BTreeSet<DocId>>,
-    postings: Vec<HashMap<Posting, BTreeSet<DocId>>>,
+    postings: Vec<HashMap<Posting, Bucket, CellHash>>,
+    /// Numbers from 1. One that no list names any more keeps its own.
+    categories: HashMap<Arc<str>, u32>,
     fixed: RTree<Boxed>,
 }
 
@@ -36,17 +40,20 @@ pub(crate) struct Lists {
 pub(crate) struct Held {
     pub(crate) list: Arc<AdList>,
     pub(crate) members: BTreeSet<DocId>,
+    /// Where it was last looked for around a device that was seen.
+    pub(crate) nearby: Option<Nearby>,
     posted: Option<Cell>,
 }
 
 impl Lists {
     pub(crate) fn new() -> Self {
-        let postings = (0..=LEVEL_MAX).map(|_| HashMap::new()).collect();
+        let postings = (0..=LEVEL_MAX).map(|_| HashMap::default()).collect();
         Self {
             by_id: BTreeMap::new(),
             by_device: HashMap::new(),
             holders: HashMap::new(),
             postings,
+            categories: HashMap::new(),
             fixed: RTree::new(),
         }
     }
@@ -69,7 +76,7 @@ impl Lists {
     }
 
     /// Adds a list without members; one of the same name must have been removed.
-    pub(crate) fn insert(&mut self, id: &DocId, list: Arc<AdList>, here: Option<Point>) {
+    pub(crate) fn insert(&mut self, id: &DocId, list: Arc<AdList>) {
         match (&list.scope, list.owner()) {
             (Scope::Fixed(_), _) => boxed(id, &list).into_iter().for_each(|area| self.fixed.insert(area)),
             (Scope::Around { .. }, Owner::Device(device)) => {
@@ -77,12 +84,11 @@ impl Lists {
             }
             (Scope::Around { .. }, Owner::User(_)) => {}
         }
-        self.by_id.insert(id.clone(), Held { list, members: BTreeSet::new(), posted: None });
-        self.post(id, here);
+        self.by_id.insert(id.clone(), Held { list, members: BTreeSet::new(), nearby: None, posted: None });
     }
 
     pub(crate) fn remove(&mut self, id: &DocId) -> Option<Held> {
-        self.post(id, None);
+        self.watch(id, None);
         let held = self.by_id.remove(id)?;
         boxed(id, &held.list).iter().for_each(|area| drop(self.fixed.remove(area)));
         if let Owner::Device(device) = held.list.owner()
@@ -97,31 +103,57 @@ impl Lists {
         Some(held)
     }
 
-    /// Posts a list around a device where the device is now; `None` takes it off.
-    pub(crate) fn post(&mut self, id: &DocId, here: Option<Point>) {
+    /// Anchors a list around a device, and posts it there; `None` takes it off.
+    pub(crate) fn watch(&mut self, id: &DocId, nearby: Option<Nearby>) {
         let Some(held) = self.by_id.get_mut(id) else { return };
-        let Scope::Around { radius_m } = held.list.scope else { return };
-        let level = Level::for_reach(radius_m);
-        let to = here.map(|here| level.cell(here));
-        if held.posted == to {
+        let cell = |nearby: &Nearby| Level::for_reach(nearby.reach_m()).cell(nearby.anchor());
+        let to = nearby.as_ref().map(cell);
+        held.nearby = nearby;
+        let from = std::mem::replace(&mut held.posted, to);
+        if from == to {
             return;
         }
-        let Some(postings) = self.postings.get_mut(usize::from(level.number())) else { return };
-        for category in categories(&held.list) {
-            if let Some(from) = held.posted {
-                let posting = (from, category.clone());
-                if let Some(lists) = postings.get_mut(&posting) {
-                    lists.remove(id);
-                    if lists.is_empty() {
-                        postings.remove(&posting);
-                    }
-                }
+        let list = Arc::clone(&held.list);
+        for category in self.numbers(&list) {
+            if let Some(cell) = from {
+                self.take_off(id, &list, cell, category);
             }
-            if let Some(to) = to {
-                postings.entry((to, category)).or_default().insert(id.clone());
+            if let Some(cell) = to
+                && let Some(postings) = self.postings.get_mut(usize::from(cell.level))
+            {
+                postings.entry((cell, category)).or_default().insert(id, &list);
             }
         }
-        held.posted = to;
+    }
+
+    fn take_off(&mut self, id: &DocId, list: &AdList, cell: Cell, category: u32) {
+        let Some(postings) = self.postings.get_mut(usize::from(cell.level)) else { return };
+        if let Some(lists) = postings.get_mut(&(cell, category)) {
+            lists.remove(id, list);
+            if lists.is_empty() {
+                postings.remove(&(cell, category));
+            }
+        }
+    }
+
+    fn numbers(&mut self, list: &AdList) -> Vec<u32> {
+        if list.categories.is_empty() {
+            return vec![ANY];
+        }
+        let mut numbers = Vec::with_capacity(list.categories.len());
+        for category in &list.categories {
+            let next = u32::try_from(self.categories.len() + 1).unwrap_or(u32::MAX);
+            numbers.push(*self.categories.entry(Arc::clone(category)).or_insert(next));
+        }
+        numbers
+    }
+
+    /// An ad that is new, or another than it was, for the ring of a list.
+    pub(crate) fn note(&mut self, id: &DocId, ad_id: &DocId, ad: &Ad) {
+        if let Some(nearby) = self.by_id.get_mut(id).and_then(|held| held.nearby.as_mut()) {
+            let distance_m = ad.location.distance_m(nearby.anchor());
+            nearby.note(ad_id, distance_m);
+        }
     }
 
     pub(crate) fn set_member(&mut self, id: &DocId, ad: &DocId, member: bool) {
@@ -151,6 +183,7 @@ impl Lists {
     /// Lists whose area may meet the ad, and that name its category or none.
     pub(crate) fn candidates(&self, ad: &Ad) -> BTreeSet<DocId> {
         let mut found = BTreeSet::new();
+        let category = ad.category.as_ref().and_then(|category| self.categories.get(category)).copied();
         for extent in ad.location.extents() {
             for (level, postings) in
                 self.postings.iter().enumerate().filter(|(_, postings)| !postings.is_empty())
@@ -159,21 +192,12 @@ impl Lists {
                 match level.cover(extent, level.height_m(), COVER_CELLS_MAX) {
                     Some(cells) => {
                         for cell in cells {
-                            let lookups = [
-                                Some((cell, None)),
-                                ad.category.clone().map(|category| (cell, Some(category))),
-                            ];
-                            found.extend(
-                                lookups
-                                    .into_iter()
-                                    .flatten()
-                                    .filter_map(|key| postings.get(&key))
-                                    .flatten()
-                                    .cloned(),
-                            );
+                            let keys = [Some(ANY), category].into_iter().flatten();
+                            let lists = keys.filter_map(|category| postings.get(&(cell, category)));
+                            found.extend(lists.flat_map(|lists| lists.candidates(ad)).cloned());
                         }
                     }
-                    None => found.extend(postings.values().flatten().cloned()),
+                    None => found.extend(postings.values().flat_map(Bucket::ids).cloned()),
                 }
             }
             for area in extent.boxes() {
@@ -182,10 +206,6 @@ impl Lists {
         }
         found
     }
-}
-
-fn categories(list: &AdList) -> Vec<Option<Arc<str>>> {
-    if list.categories.is_empty() { vec![None] } else { list.categories.iter().cloned().map(Some).collect() }
 }
 
 fn boxed(id: &DocId, list: &AdList) -> Vec<Boxed> {

@@ -15,6 +15,11 @@ pub(crate) fn is_match(list: &AdList, ad: &Ad, here: Option<Point>) -> bool {
         && list.keywords.accept(&ad.words)
 }
 
+/// Whether everything but the place is as the list wants it.
+pub(crate) fn attributes_fit(list: &AdList, ad: &Ad) -> bool {
+    category_fits(list, ad) && price_fits(list, ad) && list.keywords.accept(&ad.words)
+}
+
 pub(crate) fn category_fits(list: &AdList, ad: &Ad) -> bool {
     list.categories.is_empty()
         || ad.category.as_ref().is_some_and(|category| list.categories.binary_search(category).is_ok())

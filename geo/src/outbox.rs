@@ -12,7 +12,7 @@ use dateline_engine::{
 };
 
 use crate::event::{Event, Told};
-use crate::sequencer::Collections;
+use crate::reading::Collections;
 
 /// Bounds of one transaction, well below the engine's.
 const EVENTS_MAX: usize = 4_000;
@@ -27,6 +27,8 @@ pub(crate) struct Outbox {
     told_cursor: String,
     /// Events after the cursor that are already out.
     told: u64,
+    /// Of the events after the cursor, how many have been handed in since.
+    passed: u64,
     durability: Durability,
     events_max: usize,
 }
@@ -49,12 +51,35 @@ impl Outbox {
         let told_cursor = told_of(&cursor);
         let at = store.cursor(&cursor)?.map(|cursor| cursor.at);
         let told = store.cursor(&told_cursor)?.map_or(0, |cursor| cursor.at.seq.get());
-        Ok((Self { store, collections, cursor, told_cursor, told, durability, events_max: EVENTS_MAX }, at))
+        Ok((
+            Self {
+                store,
+                collections,
+                cursor,
+                told_cursor,
+                told,
+                passed: 0,
+                durability,
+                events_max: EVENTS_MAX,
+            },
+            at,
+        ))
     }
 
-    /// Tells the events caused by everything after the cursor up to `through`.
+    /// Tells the next events after the cursor, which stays: there are more than should be held until it moves.
+    pub(crate) fn tell(&mut self, events: &[Event]) -> Result<()> {
+        self.pass(events, None)
+    }
+
+    /// Tells the rest of the events caused by everything after the cursor up to `through`, and moves it there.
     pub(crate) fn commit(&mut self, events: &[Event], through: Tail) -> Result<()> {
-        let known = usize::try_from(self.told).unwrap_or(usize::MAX).min(events.len());
+        self.pass(events, Some(through))
+    }
+
+    fn pass(&mut self, events: &[Event], through: Option<Tail>) -> Result<()> {
+        // What an earlier run has told of these, and of those that follow.
+        let ahead = self.told.saturating_sub(self.passed);
+        let known = usize::try_from(ahead).unwrap_or(usize::MAX).min(events.len());
         let mut documents = events.iter().skip(known).map(|event| self.document(event)).peekable();
         let mut told = self.told;
         loop {
@@ -65,19 +90,31 @@ impl Outbox {
                 bytes += document.body.len();
                 chunk.push(document);
             }
-            if documents.peek().is_some() {
+            let is_last = documents.peek().is_none();
+            if let (true, Some(through)) = (is_last, through) {
+                // What was out before and is not among these events lies ahead.
+                let left = ahead - count(known);
+                let cursors = [(&*self.cursor, through), (&*self.told_cursor, told_tail(left))];
+                self.write(&chunk, cursors.get(..if told == left { 1 } else { 2 }).unwrap_or_default())?;
+                drop(documents);
+                (self.told, self.passed) = (left, 0);
+                return Ok(());
+            }
+            if !chunk.is_empty() {
                 told += count(chunk.len());
                 self.write(&chunk, &[(&*self.told_cursor, told_tail(told))])?;
-                continue;
             }
-            // What was out before and is not among these events lies ahead.
-            let left = self.told - count(known);
-            let cursors = [(&*self.cursor, through), (&*self.told_cursor, told_tail(left))];
-            self.write(&chunk, cursors.get(..if told == left { 1 } else { 2 }).unwrap_or_default())?;
-            drop(documents);
-            self.told = left;
-            return Ok(());
+            if is_last {
+                drop(documents);
+                (self.told, self.passed) = (told, self.passed + count(events.len()));
+                return Ok(());
+            }
         }
+    }
+
+    /// Whether events are out whose cursor has not moved yet.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.passed > 0
     }
 
     /// Moves the cursor, and that of the device snapshot, where nothing is to be told; survives power loss.
@@ -92,7 +129,7 @@ impl Outbox {
     /// Begins anew at `at`, because what lies between the cursor and there has been trimmed. Its events are lost.
     pub(crate) fn skip_to(&mut self, at: Tail) -> Result<()> {
         skip_to(&self.store, &self.cursor, at)?;
-        self.told = 0;
+        (self.told, self.passed) = (0, 0);
         Ok(())
     }
 

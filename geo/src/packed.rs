@@ -4,10 +4,11 @@
 //! batch   := magic:"DLP1" length:u32 count:u32 record{count} crc:u32
 //! record  := device_bytes:u8 device:utf8 at_ms:u64 lon:i32 lat:i32 flags:u8
 //!            [speed:f64] [heading:f64] [accuracy:f64] [fields_bytes:u16 fields:utf8 JSON object]
-//! flags   := 1 speed | 2 heading | 4 accuracy | 8 fields
+//!            [altitude:f64] [ttl_s:u32]
+//! flags   := 1 speed | 2 heading | 4 accuracy | 8 fields | 16 altitude | 32 ttl_s
 //! ```
 //! Little-endian. `length` counts every byte of the batch; `lon` and `lat` are 1e-7 degree, lon in [-180, 180);
-//! `crc` is CRC-32C of all bytes before it. A decoder takes exactly what an encoder writes and nothing else.
+//! `crc` is CRC-32C of all bytes before it. A batch without records is a tick: it says that time has gone by. A decoder takes exactly what an encoder writes and nothing else.
 
 use bytes::Bytes;
 use dateline_engine::{DocId, Error, Millis, Result};
@@ -22,6 +23,9 @@ const SPEED: u8 = 1;
 const HEADING: u8 = 2;
 const ACCURACY: u8 = 4;
 const FIELDS: u8 = 8;
+const ALTITUDE: u8 = 16;
+const TTL: u8 = 32;
+const KNOWN: u8 = SPEED | HEADING | ACCURACY | FIELDS | ALTITUDE | TTL;
 
 /// The most fixes one batch takes.
 pub const BATCH_FIXES_MAX: usize = 50_000;
@@ -48,7 +52,10 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
     out.extend_from_slice(&fix.point.lat_units().to_le_bytes());
     let numbers = [(SPEED, fix.speed), (HEADING, fix.heading), (ACCURACY, fix.accuracy)];
     let flags = numbers.iter().filter(|(_, value)| value.is_some()).fold(0, |flags, (flag, _)| flags | flag);
-    out.push(flags | if fix.fields.is_some() { FIELDS } else { 0 });
+    let more =
+        [(FIELDS, fix.fields.is_some()), (ALTITUDE, fix.altitude.is_some()), (TTL, fix.ttl_s.is_some())];
+    let flags = more.iter().filter(|(_, there)| *there).fold(flags, |flags, (flag, _)| flags | flag);
+    out.push(flags);
     numbers
         .iter()
         .filter_map(|(_, value)| *value)
@@ -57,6 +64,8 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
         out.extend_from_slice(&u16::try_from(fields.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(fields.as_bytes());
     }
+    fix.altitude.into_iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+    fix.ttl_s.into_iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
 }
 
 /// Unpacks a batch whole or not at all.
@@ -64,14 +73,7 @@ pub(crate) fn encode_record(fix: &Fix, out: &mut Vec<u8>) {
 /// # Errors
 /// `Corrupt` naming the first byte that is not as the grammar says.
 pub(crate) fn decode(batch: &[u8]) -> Result<Vec<Fix>> {
-    let mut reader = Reader::checked(batch, MAGIC)?;
-    let count = reader.u32()? as usize;
-    if count > BATCH_FIXES_MAX {
-        return Err(reader.fault("too many records"));
-    }
-    let fixes = (0..count).map(|_| decode_record(&mut reader)).collect::<Result<Vec<Fix>>>()?;
-    reader.end()?;
-    Ok(fixes)
+    records(batch)?.map(|record| record?.fix()).collect()
 }
 
 /// Unpacks the body of a client's request, item by item.
@@ -82,8 +84,65 @@ pub fn decode_fixes(
     body: &[u8],
     now: Millis,
 ) -> std::result::Result<Vec<std::result::Result<Fix, String>>, String> {
-    let fixes = decode(body).map_err(|error| error.to_string())?;
-    Ok(fixes.into_iter().map(|fix| fix.check_time(now).map(|()| fix)).collect())
+    let told = |error: Error| error.to_string();
+    let records: Vec<Record<'_>> = records(body).map_err(told)?.collect::<Result<_>>().map_err(told)?;
+    let item = |record: Record<'_>| {
+        let fix = record.fix().map_err(told)?;
+        fix.check_time(now).map(|()| fix)
+    };
+    Ok(records.into_iter().map(item).collect())
+}
+
+/// The records of a batch, one after the other; the frame is checked, what is in them is not.
+pub(crate) fn records(batch: &[u8]) -> Result<Records<'_>> {
+    let mut reader = Reader::checked(batch, MAGIC)?;
+    let left = reader.u32()? as usize;
+    if left > BATCH_FIXES_MAX {
+        return Err(reader.fault("too many records"));
+    }
+    Ok(Records { reader, left, ended: false })
+}
+
+/// See [`records`]. The last item is an error when bytes are left over.
+pub(crate) struct Records<'a> {
+    reader: Reader<'a>,
+    left: usize,
+    ended: bool,
+}
+
+/// One record where it lies: read no further than is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// UTF-8 if the record is good.
+    pub(crate) device: &'a [u8],
+    pub(crate) at: Millis,
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.ended = true;
+            return self.reader.end().err().map(Err);
+        };
+        self.left = left;
+        let record = self.reader.record();
+        self.ended = record.is_err();
+        Some(record)
+    }
+}
+
+impl Record<'_> {
+    /// # Errors
+    /// `Corrupt` naming the byte.
+    pub(crate) fn fix(mut self) -> Result<Fix> {
+        decode_record(&mut self.reader)
+    }
 }
 
 pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
@@ -93,7 +152,7 @@ pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
     let (lon, lat) = (reader.i32()?, reader.i32()?);
     let point = Point::from_stored(lon, lat).ok_or_else(|| reader.fault("a place off the earth"))?;
     let flags = reader.u8()?;
-    if flags & !(SPEED | HEADING | ACCURACY | FIELDS) != 0 {
+    if flags & !KNOWN != 0 {
         return Err(reader.fault("unknown flags"));
     }
     let speed = reader.optional_f64(flags & SPEED != 0)?;
@@ -108,10 +167,13 @@ pub(crate) fn decode_record(reader: &mut Reader<'_>) -> Result<Fix> {
             && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
         Some(is_object.then(|| text.into()).ok_or_else(|| reader.fault("fields that are no object"))?)
     };
-    Ok(Fix { device, point, at, speed, heading, accuracy, fields })
+    let altitude = reader.optional_f64(flags & ALTITUDE != 0)?;
+    let ttl_s = if flags & TTL == 0 { None } else { Some(reader.u32()?) };
+    Ok(Fix { device, point, at, speed, heading, accuracy, altitude, ttl_s, fields })
 }
 
 /// Walks checked bytes; every fault says where.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -134,6 +196,34 @@ impl<'a> Reader<'a> {
             return Err(reader.fault("a crc that does not match"));
         }
         Ok(Self { bytes: body, at: reader.at })
+    }
+
+    /// Passes over one record.
+    fn record(&mut self) -> Result<Record<'a>> {
+        let reader = *self;
+        let device_bytes = usize::from(self.u8()?);
+        let device = self.take(device_bytes)?;
+        let at = Millis::new(self.u64()?);
+        self.take(8)?;
+        let flags = self.u8()?;
+        if flags & !KNOWN != 0 {
+            return Err(self.fault("unknown flags"));
+        }
+        let numbers = (flags & (SPEED | HEADING | ACCURACY)).count_ones() as usize;
+        self.take(numbers * 8)?;
+        if flags & FIELDS != 0 {
+            let fields_bytes = usize::from(self.u16()?);
+            self.take(fields_bytes)?;
+        }
+        self.take(if flags & ALTITUDE == 0 { 0 } else { 8 })?;
+        self.take(if flags & TTL == 0 { 0 } else { 4 })?;
+        Ok(Record { device, at, reader })
+    }
+
+    /// Of bytes without a frame.
+    #[cfg(test)]
+    pub(crate) fn bare(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
     }
 
     pub(crate) fn end(&self) -> Result<()> {
@@ -166,11 +256,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(taken).map_err(|_| self.fault("text that is not UTF-8"))
     }
 
-    fn u8(&mut self) -> Result<u8> {
+    pub(crate) fn u8(&mut self) -> Result<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u16(&mut self) -> Result<u16> {
+    pub(crate) fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
@@ -201,15 +291,7 @@ mod tests {
 
     fn sample() -> Vec<Fix> {
         let point = Point::new(13.405, -52.52).unwrap();
-        let bare = Fix {
-            device: DocId::new("a").unwrap(),
-            point,
-            at: Millis::new(1_780_000_000_000),
-            speed: None,
-            heading: None,
-            accuracy: None,
-            fields: None,
-        };
+        let bare = Fix::bare(DocId::new("a").unwrap(), point, Millis::new(1_780_000_000_000));
         let full = Fix {
             device: DocId::new("bus-7").unwrap(),
             speed: Some(2.5),
@@ -219,6 +301,17 @@ mod tests {
             ..bare.clone()
         };
         vec![bare, full]
+    }
+
+    #[test]
+    fn later_members_come_behind() {
+        let [bare, _] = sample().try_into().unwrap();
+        let mut record = Vec::new();
+        encode_record(&Fix { altitude: Some(-1.5), ttl_s: Some(60), ..bare.clone() }, &mut record);
+        let hex: String = record.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "0161008844709e010000d070fd078015b2e030000000000000f8bf3c000000");
+        let batch = [Fix { altitude: Some(-1.5), ttl_s: Some(60), ..bare }];
+        assert_eq!(decode(&encode(&batch)).unwrap(), batch);
     }
 
     #[test]

@@ -148,6 +148,14 @@ impl Unit {
         x * x + y * y + z * z
     }
 
+    /// The place it points at, to the nearest stored coordinate.
+    pub(crate) fn point(&self) -> Point {
+        let [x, y, z] = self.0;
+        let units = |radians: f64| (radians.to_degrees() * UNITS_PER_DEGREE).round() as i64;
+        let lat = units(z.atan2(x.hypot(y))).clamp(-QUARTER_TURN, QUARTER_TURN);
+        Point::from_units(units(y.atan2(x)).clamp(-HALF_TURN, HALF_TURN), lat)
+    }
+
     pub(crate) fn distance_m(&self, other: &Self) -> f64 {
         distance_of_chord2(self.chord2(other))
     }

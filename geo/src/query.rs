@@ -1,49 +1,22 @@
 //! Questions to the live state. Each goes through the shards' inboxes, so it sees everything that came before it.
 //! Answers are bounded: `limit` is cut to [`ANSWER_ITEMS_MAX`].
 
-use std::cmp::Ordering;
-
 use crossbeam::channel::bounded;
 use dateline_engine::{DocId, Error, Result, Tail};
 
-use crate::bounds::{Cap, Extent};
 use crate::fix::Fix;
+use crate::footprint::Footprint;
 use crate::hash::shard_of;
 use crate::matcher;
+use crate::nearest::{After, Hit, first, page};
 use crate::point::Point;
-use crate::region::{Circle, RADIUS_M_MAX};
 use crate::service::Geo;
-use crate::shape::Shape;
 use crate::shard::Shard;
+use crate::within::Within;
 use crate::worker::Input;
 
 /// The most items one answer holds.
 pub const ANSWER_ITEMS_MAX: usize = 10_000;
-
-/// A part of the earth to look into.
-#[derive(Clone, Debug)]
-pub enum Within {
-    /// Within a radius of a place; answers come nearest first.
-    Near {
-        /// The middle.
-        center: Point,
-        /// Metres; the border counts as inside.
-        radius_m: f64,
-    },
-    /// Between two meridians and two parallels in degrees; `west > east` goes across the antimeridian.
-    Box {
-        /// Western meridian.
-        west: f64,
-        /// Southern parallel.
-        south: f64,
-        /// Eastern meridian.
-        east: f64,
-        /// Northern parallel.
-        north: f64,
-    },
-    /// Inside a shape.
-    Shape(Box<Shape>),
-}
 
 /// A device with its last fix.
 #[derive(Clone, Debug)]
@@ -61,89 +34,6 @@ pub struct AdHit {
     pub ad: DocId,
     /// From the middle of a `Near` question, the device of a list around one, or the middle of a list's area.
     pub distance_m: Option<f64>,
-}
-
-impl Within {
-    /// Checks the numbers.
-    ///
-    /// # Errors
-    /// A message naming the number that is out of range.
-    pub fn check(&self) -> std::result::Result<(), String> {
-        match *self {
-            Self::Near { radius_m, .. } if !(radius_m >= 0.0 && radius_m.is_finite()) => {
-                Err(format!("radius {radius_m} is not 0 metres or more"))
-            }
-            Self::Box { west, south, east, north } => {
-                Point::new(west, south)?;
-                Point::new(east, north)?;
-                if south > north { Err(format!("south {south} is above north {north}")) } else { Ok(()) }
-            }
-            Self::Near { .. } | Self::Shape(_) => Ok(()),
-        }
-    }
-
-    fn extents(&self) -> Vec<Extent> {
-        match self {
-            Self::Near { center, radius_m } => {
-                vec![Extent::of_point(*center).widened(radius_m.min(RADIUS_M_MAX))]
-            }
-            Self::Box { west, south, east, north } => vec![Extent::of_degrees(*west, *south, *east, *north)],
-            Self::Shape(shape) => shape.extents().to_vec(),
-        }
-    }
-
-    fn caps(&self) -> Vec<Cap> {
-        match self {
-            Self::Near { center, radius_m } => vec![Circle::new(*center, *radius_m).cap()],
-            Self::Box { .. } | Self::Shape(_) => self.extents().iter().map(Extent::cap).collect(),
-        }
-    }
-
-    /// Whether a place lies in it.
-    #[must_use]
-    pub fn holds(&self, point: Point) -> bool {
-        match self {
-            Self::Near { center, radius_m } => Circle::new(*center, *radius_m).holds(&point.unit()),
-            Self::Box { west, south, east, north } => {
-                Extent::of_degrees(*west, *south, *east, *north).holds(point)
-            }
-            Self::Shape(shape) => shape.contains(point),
-        }
-    }
-
-    /// Whether a place or shape shares ground with it.
-    #[must_use]
-    pub fn meets(&self, shape: &Shape) -> bool {
-        match (self, shape.as_point()) {
-            (_, Some(point)) => self.holds(point),
-            (Self::Near { center, radius_m }, None) => Circle::new(*center, *radius_m).meets(shape),
-            (Self::Shape(own), None) => own.intersects(shape),
-            (Self::Box { west, south, east, north }, None) => {
-                box_shape(*west, *south, *east, *north).is_none_or(|own| own.intersects(shape))
-            }
-        }
-    }
-
-    /// Metres from the middle of `Near` to a place or shape; 0 inside it.
-    #[must_use]
-    pub fn distance_m(&self, shape: &Shape) -> Option<f64> {
-        match self {
-            Self::Near { center, .. } => Some(shape.distance_m(*center)),
-            Self::Box { .. } | Self::Shape(_) => None,
-        }
-    }
-}
-
-/// The box as a shape, its long edges cut so that none goes the other way round; `None` if it is a line or point.
-fn box_shape(west: f64, south: f64, east: f64, north: f64) -> Option<Shape> {
-    let width = if west > east { east + 360.0 - west } else { east - west };
-    let fold = |lon: f64| if lon > 180.0 { lon - 360.0 } else { lon };
-    let steps: Vec<f64> = (0..=4).map(|step| fold(west + width * f64::from(step) / 4.0)).collect();
-    let southern = steps.iter().map(|lon| [*lon, south]);
-    let northern = steps.iter().rev().map(|lon| [*lon, north]);
-    let mut ring: Vec<[f64; 2]> = southern.chain(northern).collect();
-    ring.push([west, south]);
-    Shape::parse("bbox", &serde_json::json!({"type": "Polygon", "coordinates": [ring]})).ok()
 }
 
 impl Geo {
@@ -190,23 +80,52 @@ impl Geo {
         self.ask_owner(id, move |shard| shard.devices.get(&name).map(|device| device.fix.clone()))
     }
 
-    /// Devices in a part of the earth: nearest first for `Near`, else by id.
+    /// Devices in a part of the earth: nearest first where the part is ordered, else by id.
     ///
     /// # Errors
     /// `Invalid` when the part is none.
     pub fn devices(&self, within: &Within, limit: usize) -> Result<Vec<DeviceHit>> {
+        self.devices_after(within, None, limit)
+    }
+
+    /// As [`Geo::devices`], the page after `after`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn devices_after(
+        &self,
+        within: &Within,
+        after: Option<&After>,
+        limit: usize,
+    ) -> Result<Vec<DeviceHit>> {
         within.check().map_err(Error::invalid)?;
-        let (within, limit) = (within.clone(), limit.min(ANSWER_ITEMS_MAX));
+        let (within, after, limit) = (within.clone(), after.cloned(), limit.min(ANSWER_ITEMS_MAX));
         let hits = self.ask_all(move |shard| {
-            let candidates = shard.devices.candidates(&within.extents()).into_iter();
-            let held = candidates.filter(|(_, device)| within.holds(device.fix.point));
-            let hits = held.map(|(_, device)| DeviceHit {
-                fix: device.fix.clone(),
-                distance_m: within.distance_m(&Shape::of_point(device.fix.point)),
-            });
-            first(hits.collect(), limit, |hit| (hit.distance_m, &hit.fix.device))
+            page(&within, after.as_ref(), limit, |reach_m| {
+                let candidates = shard.devices.candidates(&within.extents(reach_m)).into_iter();
+                let held = candidates.filter(|(_, device)| within.holds(device.fix.point));
+                held.map(|(_, device)| DeviceHit {
+                    fix: device.fix.clone(),
+                    distance_m: within.point_distance_m(device.fix.point),
+                })
+                .collect()
+            })
         })?;
-        Ok(first(hits, limit, |hit| (hit.distance_m, &hit.fix.device)))
+        Ok(first(hits, limit))
+    }
+
+    /// Where the devices in a part of the earth are, in no order.
+    ///
+    /// # Errors
+    /// `Invalid` when the part is none.
+    pub fn device_places(&self, within: &Within) -> Result<Vec<Point>> {
+        within.check().map_err(Error::invalid)?;
+        let within = within.clone();
+        self.ask_all(move |shard| {
+            let reach_m = within.reach_m().unwrap_or(0.0);
+            let candidates = shard.devices.candidates(&within.extents(reach_m)).into_iter();
+            candidates.map(|(_, device)| device.fix.point).filter(|place| within.holds(*place)).collect()
+        })
     }
 
     /// The fences that hold a place, by id.
@@ -214,7 +133,13 @@ impl Geo {
     /// # Errors
     /// `Unavailable` when the matcher has stopped.
     pub fn fences_holding(&self, place: Point) -> Result<Vec<DocId>> {
-        self.ask(0, move |shard, _| shard.fences.holding(place).into_iter().take(ANSWER_ITEMS_MAX).collect())
+        self.ask(0, move |shard, _| {
+            let held = shard.fences.holding(place).into_iter().filter_map(|slot| shard.fences.at(slot));
+            let mut ids: Vec<DocId> = held.map(|held| held.id.clone()).collect();
+            ids.sort_unstable();
+            ids.truncate(ANSWER_ITEMS_MAX);
+            ids
+        })
     }
 
     /// The fences a device is in, by id; `None` for a device that was never seen.
@@ -224,10 +149,9 @@ impl Geo {
     pub fn fences_of(&self, device: &str) -> Result<Option<Vec<DocId>>> {
         let name = device.to_owned();
         self.ask_owner(device, move |shard| {
-            shard
-                .devices
-                .get(&name)
-                .map(|device| device.inside.iter().take(ANSWER_ITEMS_MAX).cloned().collect())
+            let mut ids = shard.fences_around(shard.devices.get(&name)?);
+            ids.truncate(ANSWER_ITEMS_MAX);
+            Some(ids)
         })
     }
 
@@ -238,11 +162,9 @@ impl Geo {
     pub fn devices_in_fence(&self, fence: &DocId, limit: usize) -> Result<Vec<DocId>> {
         let (id, limit) = (fence.clone(), limit.min(ANSWER_ITEMS_MAX));
         let mut found = self.ask_all(move |shard| {
-            shard
-                .fences
-                .get(&id)
-                .map(|held| held.members.iter().take(limit).cloned().collect())
-                .unwrap_or_default()
+            let mut ids = shard.members_of(&id);
+            ids.truncate(limit);
+            ids
         })?;
         found.sort();
         found.truncate(limit);
@@ -266,7 +188,7 @@ impl Geo {
                         .get(ad)
                         .and_then(|shown| matcher::distance_m(&held.list, shown, here)),
                 };
-                Some(first(held.members.iter().map(hit).collect(), limit, |hit| (hit.distance_m, &hit.ad)))
+                Some(first(held.members.iter().map(hit).collect(), limit))
             })?;
             if found.is_some() {
                 return Ok(found);
@@ -287,20 +209,48 @@ impl Geo {
         Ok(counts.into_iter().next())
     }
 
-    /// Live ads in a part of the earth: nearest first for `Near`, else by id.
+    /// Live ads in a part of the earth: nearest first where the part is ordered, else by id.
     ///
     /// # Errors
     /// `Invalid` when the part is none.
     pub fn ads(&self, within: &Within, limit: usize) -> Result<Vec<AdHit>> {
+        self.ads_after(within, None, limit)
+    }
+
+    /// As [`Geo::ads`], the page after `after`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ads_after(&self, within: &Within, after: Option<&After>, limit: usize) -> Result<Vec<AdHit>> {
         within.check().map_err(Error::invalid)?;
-        let (within, limit) = (within.clone(), limit.min(ANSWER_ITEMS_MAX));
+        let (within, after, limit) = (within.clone(), after.cloned(), limit.min(ANSWER_ITEMS_MAX));
         // Every shard knows every ad.
         self.ask(0, move |shard, _| {
-            let candidates = shard.ads.candidates(&within.caps(), &[]).into_iter();
+            page(&within, after.as_ref(), limit, |reach_m| {
+                let candidates = shard.ads.candidates(&within.caps(reach_m), &[]).into_iter();
+                let held = candidates.filter(|(_, ad)| within.meets(&ad.location));
+                held.map(|(id, ad)| AdHit {
+                    ad: id.clone(),
+                    distance_m: within.distance_m(&Footprint::from(ad.location.clone())),
+                })
+                .collect()
+            })
+        })
+    }
+
+    /// Where the live ads in a part of the earth are, each at its middle; in no order.
+    ///
+    /// # Errors
+    /// `Invalid` when the part is none.
+    pub fn ad_places(&self, within: &Within) -> Result<Vec<Point>> {
+        within.check().map_err(Error::invalid)?;
+        let within = within.clone();
+        self.ask(0, move |shard, _| {
+            let caps = within.caps(within.reach_m().unwrap_or(0.0));
+            let candidates = shard.ads.candidates(&caps, &[]).into_iter();
             let held = candidates.filter(|(_, ad)| within.meets(&ad.location));
-            let hits =
-                held.map(|(id, ad)| AdHit { ad: id.clone(), distance_m: within.distance_m(&ad.location) });
-            first(hits.collect(), limit, |hit| (hit.distance_m, &hit.ad))
+            held.map(|(_, ad)| ad.location.as_point().unwrap_or_else(|| ad.location.middle().point()))
+                .collect()
         })
     }
 
@@ -338,16 +288,22 @@ fn stopped() -> Error {
     Error::unavailable("the geo matcher has stopped")
 }
 
-/// The first `limit` by distance, then id.
-fn first<T>(mut hits: Vec<T>, limit: usize, key: impl Fn(&T) -> (Option<f64>, &DocId)) -> Vec<T> {
-    let order = |a: &T, b: &T| -> Ordering {
-        let ((a_m, a_id), (b_m, b_id)) = (key(a), key(b));
-        a_m.unwrap_or(f64::INFINITY).total_cmp(&b_m.unwrap_or(f64::INFINITY)).then_with(|| a_id.cmp(b_id))
-    };
-    if limit < hits.len() && limit > 0 {
-        hits.select_nth_unstable_by(limit - 1, &order);
+impl Hit for DeviceHit {
+    fn distance_m(&self) -> Option<f64> {
+        self.distance_m
     }
-    hits.truncate(limit);
-    hits.sort_by(order);
-    hits
+
+    fn id(&self) -> &DocId {
+        &self.fix.device
+    }
+}
+
+impl Hit for AdHit {
+    fn distance_m(&self) -> Option<f64> {
+        self.distance_m
+    }
+
+    fn id(&self) -> &DocId {
+        &self.ad
+    }
 }

@@ -13,6 +13,7 @@ use geo::{Coord, Line, LineString};
 use crate::bounds::Extent;
 use crate::crossing::first_crossing;
 use crate::point::{HALF_TURN, Point, Pole, QUARTER_TURN, TURN};
+use crate::rows::Rows;
 
 const TURN_UNITS: f64 = TURN as f64;
 
@@ -33,6 +34,8 @@ pub(crate) struct Ring {
     seams: Vec<usize>,
     pole: Option<Pole>,
     extent: Extent,
+    /// Where there are many edges.
+    rows: Option<Rows>,
 }
 
 type Position = (i64, i64);
@@ -76,7 +79,8 @@ impl Ring {
             return Err(RingFault::TooWide);
         }
         let seams = seams(&outline, drawn, width);
-        let ring = Self { outline, drawn, seams, pole, extent };
+        let rows = Rows::of(&outline);
+        let ring = Self { outline, drawn, seams, pole, extent, rows };
         match first_crossing(&ring.drawn_edges(), drawn, width >= TURN_UNITS) {
             Some(at) => Err(RingFault::Crosses(at)),
             None => Ok(ring),
@@ -122,7 +126,7 @@ impl Ring {
         let mut found = CoordPos::Outside;
         let mut x = at.x + ((self.extent.west - at.x) / TURN_UNITS).ceil() * TURN_UNITS;
         while x <= self.extent.east {
-            match coord_pos_relative_to_ring(Coord { x, y: at.y }, &self.outline) {
+            match self.position(Coord { x, y: at.y }) {
                 CoordPos::Outside => {}
                 CoordPos::Inside => found = CoordPos::Inside,
                 CoordPos::OnBoundary if self.is_cut() && !self.is_on_border(Coord { x, y: at.y }) => {
@@ -133,6 +137,13 @@ impl Ring {
             x += TURN_UNITS;
         }
         found
+    }
+
+    fn position(&self, at: Coord<f64>) -> CoordPos {
+        match &self.rows {
+            Some(rows) => rows.locate(&self.outline, at),
+            None => coord_pos_relative_to_ring(at, &self.outline),
+        }
     }
 
     /// Every edge that reaches a pole ends there, so touching is a matter of latitude alone.

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use dateline_engine::{
-    Durability, Error, FollowerHandle, PositionSeq, Receipt, Result, Seq, Store, Tail, Transaction, follow,
+    Durability, Error, FollowerHandle, Millis, PositionSeq, Receipt, Result, Seq, Store, Tail, Transaction,
+    follow,
 };
 
+use crate::condition::ReadCondition;
 use crate::fix::{FIELDS_BYTES_MAX, Fix};
 use crate::outbox::{self, Outbox};
 use crate::packed::{self, BATCH_FIXES_MAX};
+use crate::reading::{Collections, Reading};
 use crate::rebuild;
-use crate::sequencer::{Collections, Sequencer};
+use crate::sequencer::Sequencer;
 use crate::shard::{Shard, ShardPlace};
 use crate::snapshot::SnapshotFile;
 use crate::worker::{INBOX_BATCHES_MAX, Input, Progress, Worker};
@@ -32,12 +35,15 @@ pub struct GeoOptions {
     pub events: Durability,
     /// Least time between two device snapshots of a shard.
     pub snapshot_every: Duration,
+    /// Reads the `where` of fences.
+    pub conditions: ReadCondition,
 }
 
 /// The geo matcher of one store. Dropping it abandons it as a crash would; `stop` ends it in good order.
 pub struct Geo {
     pub(crate) store: Store,
     pub(crate) collections: Collections,
+    pub(crate) reading: Reading,
     pub(crate) inboxes: Vec<Sender<Input>>,
     pub(crate) snapshots: Vec<SnapshotFile>,
     progress: Arc<Progress>,
@@ -62,14 +68,16 @@ impl Geo {
         std::fs::create_dir_all(dir)
             .map_err(|error| Error::unavailable(format!("{}: {error}", dir.display())))?;
         let collections = Collections::find(store)?;
+        let reading = Reading { store: store.clone(), collections, conditions: options.conditions };
         let count = shard_count(store, options.shards)?;
         let mut started = Vec::new();
         for number in 0..count {
-            started.push(prepare(store, collections, dir, ShardPlace { number, count }, &options)?);
+            started.push(prepare(&reading, dir, ShardPlace { number, count }, &options)?);
         }
         let snapshots = started.iter().map(|shard| shard.snapshots.clone()).collect();
         let tails: Vec<Tail> = started.iter().map(|shard| shard.at).collect();
-        let progress = Arc::new(Progress::new(tails.clone()));
+        let due = started.iter().map(|shard| shard.shard.next_due()).collect();
+        let progress = Arc::new(Progress::new(tails.clone(), due));
         let (mut inboxes, mut workers) = (Vec::new(), Vec::new());
         for (number, prepared) in started.into_iter().enumerate() {
             let (inbox, inputs) = bounded(INBOX_BATCHES_MAX);
@@ -78,10 +86,10 @@ impl Geo {
             workers.push(spawn(worker, inputs)?);
         }
         let resume = tails.into_iter().min().unwrap_or_default();
-        let sequencer = Sequencer::new(store.clone(), collections, inboxes.clone(), resume);
+        let sequencer = Sequencer::new(reading.clone(), inboxes.clone(), resume);
         let follower = follow(store, Box::new(sequencer))?;
         let threads = Mutex::new(Threads { follower: Some(follower), workers });
-        Ok(Self { store: store.clone(), collections, inboxes, snapshots, progress, threads })
+        Ok(Self { store: store.clone(), collections, reading, inboxes, snapshots, progress, threads })
     }
 
     /// Appends fixes to the positions lane as one batch; `done` is called once they are stored as asked, usually on
@@ -101,6 +109,24 @@ impl Geo {
             return done(Err(Error::invalid(format!("fields: larger than {FIELDS_BYTES_MAX} bytes"))));
         }
         self.store.submit(Transaction::new(durability).positions(packed::encode(fixes)), done);
+    }
+
+    /// When the first of the devices will change by time alone, as far as positions and documents are matched; `None`
+    /// while none will. From then on [`Geo::tick`] is needed.
+    #[must_use]
+    pub fn due(&self) -> Option<Millis> {
+        self.progress.due()
+    }
+
+    /// Lets the log note that time has gone by: dwells that are over, hours that begin or end and devices whose last fix
+    /// is no longer good are told by this record, so that a replay tells them again at the same place.
+    ///
+    /// # Errors
+    /// As `Store::commit`.
+    pub fn tick(&self) -> Result<Tail> {
+        // If a power cut takes it, nothing that it caused is left either, and the next one comes.
+        let tick = Transaction::new(Durability::Buffered).positions(packed::encode(&[]));
+        self.store.commit(tick).map(|receipt| receipt.tail)
     }
 
     /// Everything up to here has been matched and its events are stored.
@@ -164,26 +190,22 @@ struct Prepared {
 impl Prepared {
     fn into_worker(self, number: usize, progress: Arc<Progress>) -> Worker {
         let Self { shard, outbox, snapshots, at } = self;
-        Worker { number, shard, outbox, snapshots, progress, at, cursor: at, events: Vec::new() }
+        Worker { number, shard, outbox, snapshots, progress, at, cursor: at, events: Vec::new(), unsaved: 0 }
     }
 }
 
-fn prepare(
-    store: &Store,
-    collections: Collections,
-    dir: &Path,
-    place: ShardPlace,
-    options: &GeoOptions,
-) -> Result<Prepared> {
-    let (mut outbox, cursor) = Outbox::open(store.clone(), collections, place.number, options.events)?;
+fn prepare(reading: &Reading, dir: &Path, place: ShardPlace, options: &GeoOptions) -> Result<Prepared> {
+    let store = &reading.store;
+    let (mut outbox, cursor) =
+        Outbox::open(store.clone(), reading.collections, place.number, options.events)?;
     let snapshots = SnapshotFile::new(store.clone(), dir, place, options.snapshot_every);
     let Some(at) = cursor else {
         // The first start takes the lanes from their beginning; the cursors hold them there.
         let at = store.feed().floors();
         outbox.checkpoint(at, Some(snapshots.cursor()))?;
         // What was written by records that are trimmed is known from the documents.
-        let ground = rebuild::ground(store, &collections, place, None, at)?;
-        return Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at });
+        let shard = rebuild::shard(reading, place, None, at)?;
+        return Ok(Prepared { shard, outbox, snapshots, at });
     };
     let floor = store.feed().floors();
     let kept = Tail { seq: at.seq.max(floor.seq), positions: at.positions.max(floor.positions) };
@@ -193,8 +215,8 @@ fn prepare(
         outbox.skip_to(kept)?;
     }
     let at = kept;
-    let ground = rebuild::ground(store, &collections, place, snapshots.load(at)?, at)?;
-    Ok(Prepared { shard: Shard::load(place, ground), outbox, snapshots, at })
+    let shard = rebuild::shard(reading, place, snapshots.load(at)?, at)?;
+    Ok(Prepared { shard, outbox, snapshots, at })
 }
 
 /// Lets the matcher of a store begin anew at `at`, before it is started. For a store that was taken back to an earlier

@@ -106,9 +106,14 @@ impl Shape {
 
     /// Every part is connected, so without meeting borders one place of it tells for all.
     fn has_part_in(&self, other: &Self) -> bool {
+        self.anchors().any(|place| other.contains(place))
+    }
+
+    /// A place of each connected part.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = Point> + '_ {
         let line_starts = self.lines.iter().filter_map(|line| line.0.first().copied()).map(place_of);
         let ring_starts = self.areas.iter().flat_map(Area::rings).map(|ring| place_of(ring.start()));
-        self.points.iter().copied().chain(line_starts).chain(ring_starts).any(|place| other.contains(place))
+        self.points.iter().copied().chain(line_starts).chain(ring_starts)
     }
 
     fn edges_meet(&self, other: &Self) -> bool {
@@ -129,11 +134,17 @@ impl Shape {
         self.lines.iter().flat_map(LineString::lines).chain(borders)
     }
 
+    /// How many positions it is drawn by, or one more or less for each ring.
+    #[must_use]
+    pub fn position_count(&self) -> usize {
+        self.points.len() + self.lines.len() + self.edges().count()
+    }
+
     /// Boxes of the parts.
     pub(crate) fn extents(&self) -> &[Extent] {
         self.extents.get_or_init(|| {
             let points = self.points.iter().map(|point| Extent::of_point(*point));
-            let lines = self.lines.iter().map(line_extent);
+            let lines = self.lines.iter().map(|line| extent_of(&line.0));
             points.chain(lines).chain(self.areas.iter().map(|area| area.outer.extent())).collect()
         })
     }
@@ -170,10 +181,10 @@ pub(crate) fn place_of(at: Coord<f64>) -> Point {
     Point::from_units((at.x as i64 + half).rem_euclid(TURN) - half, at.y as i64)
 }
 
-/// A line may wind round the earth; from a turn's width on its box is the whole row.
-fn line_extent(line: &LineString<f64>) -> Extent {
+/// The box of an unrolled line: it may wind round the earth, and from a turn's width on the box is the whole row.
+pub(crate) fn extent_of(line: &[Coord<f64>]) -> Extent {
     let fold = |pick: fn(&Coord<f64>) -> f64, choose: fn(f64, f64) -> f64, start: f64| {
-        line.0.iter().map(pick).fold(start, choose)
+        line.iter().map(pick).fold(start, choose)
     };
     let west = fold(|at| at.x, f64::min, f64::INFINITY);
     let shift = ((west + TURN as f64 / 2.0) / TURN as f64).floor() * TURN as f64;

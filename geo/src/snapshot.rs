@@ -1,10 +1,10 @@
-//! The device snapshot: last fixes of one shard as of a tail, so that a start replays little.
+//! The device snapshot: the state of one shard as of a tail, so that a start replays little.
 //!
 //! ```text
-//! file    := magic:"DLS1" length:u32 store:u8{16} mark_seq:u64 mark_positions:u64 shard:u32 shards:u32
-//!            seq:u64 positions:u64 count:u64 record{count} crc:u32
+//! file    := magic:"DLS2" length:u32 store:u8{16} mark_seq:u64 mark_positions:u64 shard:u32 shards:u32
+//!            seq:u64 positions:u64 state crc:u32
 //! ```
-//! Little-endian; `record` as in `packed`; `crc` is CRC-32C of all bytes before it; `length` counts all bytes modulo
+//! Little-endian; `state` as in `state`, where it also stands what a file with the magic `DLS1` has; `crc` is CRC-32C of all bytes before it; `length` counts all bytes modulo
 //! 2^32. `mark_*` are fingerprints of the last entry of each lane: a store restored to an earlier state and gone
 //! another way since has other entries there, and the file is not used. Written beside, synced, then renamed.
 
@@ -15,17 +15,19 @@ use std::time::Duration;
 
 use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, StoreId, Tail, Witness};
 
-use crate::fix::Fix;
 use crate::hash::{hash, low};
-use crate::packed::{Reader, decode_record, encode_record};
+use crate::packed::Reader;
 use crate::shard::ShardPlace;
+use crate::state::{self, State};
 
-const MAGIC: &[u8; 4] = b"DLS1";
+const MAGIC: &[u8; 4] = b"DLS2";
+/// Of snapshots that knew no stays.
+const MAGIC_BARE: &[u8; 4] = b"DLS1";
 /// The mark of an entry that was trimmed before it could be marked, and of the place before the first one.
 const UNKNOWN: u64 = 0;
 
-/// Last fixes, and as of when.
-pub(crate) type Known = (Tail, Vec<Fix>);
+/// A state, and as of when.
+pub(crate) type Known = (Tail, State);
 
 #[derive(Clone)]
 pub(crate) struct SnapshotFile {
@@ -51,24 +53,13 @@ impl SnapshotFile {
         self.every
     }
 
-    pub(crate) fn save<'a>(
-        &self,
-        at: Tail,
-        fixes: impl Iterator<Item = &'a Fix>,
-        count: usize,
-    ) -> Result<()> {
-        let mut out = Vec::with_capacity(80 + count * 48);
+    /// Writes an encoded state.
+    pub(crate) fn save(&self, at: Tail, state: &[u8]) -> Result<()> {
+        let mut out = Vec::with_capacity(80 + state.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.head(at)?);
-        let count_at = out.len();
-        out.extend_from_slice(&[0; 8]);
-        let mut written = 0_u64;
-        for fix in fixes {
-            encode_record(fix, &mut out);
-            written += 1;
-        }
-        overwrite(&mut out, count_at, &written.to_le_bytes());
+        out.extend_from_slice(state);
         let length = out.len() + 4;
         overwrite(&mut out, 4, &u32::try_from(length & 0xffff_ffff).unwrap_or(0).to_le_bytes());
         let crc = crc32c::crc32c(&out);
@@ -77,7 +68,7 @@ impl SnapshotFile {
             .map_err(|error| Error::unavailable(format!("{}: {error}", self.path.display())))
     }
 
-    /// The fixes and where they stand, if there is a file that fits this store and is not ahead of `cursor`.
+    /// The state and where it stands, if there is a file that fits this store and is not ahead of `cursor`.
     pub(crate) fn load(&self, cursor: Tail) -> Result<Option<Known>> {
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -85,7 +76,7 @@ impl SnapshotFile {
             Err(error) => return Err(Error::unavailable(format!("{}: {error}", self.path.display()))),
         };
         match self.read(&bytes, cursor) {
-            Ok((at, fixes)) => Ok(Some((at, fixes))),
+            Ok(known) => Ok(Some(known)),
             Err(error) => {
                 // The lanes hold the truth; the file only saves time.
                 tracing::warn!(path = %self.path.display(), %error, "device snapshot not used");
@@ -95,7 +86,8 @@ impl SnapshotFile {
     }
 
     fn read(&self, bytes: &[u8], cursor: Tail) -> Result<Known> {
-        let mut reader = Reader::checked(bytes, MAGIC)?;
+        let is_bare = bytes.starts_with(MAGIC_BARE);
+        let mut reader = Reader::checked(bytes, if is_bare { MAGIC_BARE } else { MAGIC })?;
         let store = reader.bytes(16)?.to_vec();
         let marks = (reader.u64()?, reader.u64()?);
         let place = (reader.u32()?, reader.u32()?);
@@ -116,10 +108,9 @@ impl SnapshotFile {
         {
             return Err(reader.fault("the state of a store that went another way"));
         }
-        let count = reader.u64()?;
-        let fixes = (0..count).map(|_| decode_record(&mut reader)).collect::<Result<Vec<Fix>>>()?;
+        let state = if is_bare { state::decode_bare(&mut reader)? } else { state::decode(&mut reader)? };
         reader.end()?;
-        Ok((at, fixes))
+        Ok((at, state))
     }
 
     fn head(&self, at: Tail) -> Result<Vec<u8>> {
@@ -154,7 +145,7 @@ fn mark_of_log(store: &Store, seq: Seq) -> Result<u64> {
     }))
 }
 
-fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
+pub(crate) fn mark_of_positions(store: &Store, seq: PositionSeq) -> Result<u64> {
     let Some(before) = seq.get().checked_sub(1) else { return Ok(0) };
     match store.feed().positions(PositionSeq::new(before), 1)?.into_iter().next() {
         Some(Entry::Positions { at, batch, .. }) => {
@@ -175,7 +166,8 @@ pub fn witnesses(dir: &Path) -> Vec<Witness> {
 }
 
 fn witness(bytes: &[u8]) -> Result<Witness> {
-    let mut reader = Reader::checked(bytes, MAGIC)?;
+    let magic = if bytes.starts_with(MAGIC_BARE) { MAGIC_BARE } else { MAGIC };
+    let mut reader = Reader::checked(bytes, magic)?;
     let store = reader.bytes(16)?.try_into().map_err(|_| reader.fault("no store"))?;
     let _marks_and_place = reader.bytes(8 + 8 + 4 + 4)?;
     let at = Tail { seq: Seq::new(reader.u64()?), positions: PositionSeq::new(reader.u64()?) };
@@ -188,7 +180,7 @@ fn overwrite(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
-fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("snapshot.new");
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;

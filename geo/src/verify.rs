@@ -1,6 +1,7 @@
-//! Compares the live state with a plain recomputation from what is stored, as of the same tail.
+//! Compares the live state with one made anew from what is stored, as of the same tail.
 //!
-//! The recomputation knows no index: every device against every fence, every list against every ad.
+//! Stays are played again from the snapshot or the beginning of the lanes. Where the past plays no part the
+//! recomputation is plain and knows no index: every device against every fence, every list against every ad.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +9,10 @@ use dateline_engine::{DocId, PositionSeq, Result, Tail};
 
 use crate::matcher;
 use crate::point::Point;
-use crate::rebuild;
+use crate::rebuild::{self, Stock};
 use crate::service::Geo;
-use crate::shard::{Ground, Shard, ShardPlace};
+use crate::shard::{Shard, ShardPlace};
+use crate::stay::Stay;
 
 /// Differences that are named; more are only counted.
 const NAMED_MAX: usize = 20;
@@ -29,9 +31,10 @@ pub struct Verdict {
 /// The part of a shard's state that must follow from what is stored.
 #[derive(Debug, Default, PartialEq)]
 struct Held {
-    devices: BTreeMap<DocId, (Point, BTreeSet<DocId>)>,
+    devices: BTreeMap<DocId, (Point, BTreeMap<DocId, Stay>)>,
     lists: BTreeMap<DocId, BTreeSet<DocId>>,
     fences: BTreeMap<DocId, BTreeSet<DocId>>,
+    pairs: BTreeMap<DocId, BTreeSet<(DocId, DocId)>>,
 }
 
 impl Geo {
@@ -49,8 +52,9 @@ impl Geo {
             };
             let place = ShardPlace { number, count: self.inboxes.len() };
             let (live, at) = self.ask(number, |shard, at| (live(shard), at))?;
-            let ground = rebuild::ground(&self.store, &self.collections, place, known, at)?;
-            verdict.compare(place, at, &live, &plain(&ground));
+            let played = rebuild::shard(&self.reading, place, known, at)?;
+            let stock = rebuild::stock(&self.reading, place, at)?;
+            verdict.compare(place, at, &live, &plain(&played, &stock));
         }
         Ok(verdict)
     }
@@ -62,6 +66,7 @@ impl Verdict {
         self.compare_maps(&format!("{shard}: device"), &live.devices, &stored.devices);
         self.compare_maps(&format!("{shard}: adlist"), &live.lists, &stored.lists);
         self.compare_maps(&format!("{shard}: fence"), &live.fences, &stored.fences);
+        self.compare_maps(&format!("{shard}: pairs of fence"), &live.pairs, &stored.pairs);
     }
 
     fn compare_maps<T: PartialEq + std::fmt::Debug>(
@@ -85,48 +90,45 @@ impl Verdict {
 }
 
 fn live(shard: &Shard) -> Held {
+    let stays = |device: &crate::devices::Device| {
+        let named = device.stays.iter().filter_map(|(fence, stay)| Some((shard.fences.at(*fence)?, *stay)));
+        named.map(|(held, stay)| (held.id.clone(), stay)).collect()
+    };
+    let pairs = |rule: &crate::roam::Rule| rule.pairs().map(|(a, b)| (a.clone(), b.clone())).collect();
     Held {
         devices: shard
             .devices
             .iter()
-            .map(|(id, device)| (id.clone(), (device.fix.point, device.inside.clone())))
+            .map(|(id, device)| (id.clone(), (device.fix.point, stays(device))))
             .collect(),
         lists: shard.lists.iter().map(|(id, held)| (id.clone(), held.members.clone())).collect(),
-        fences: shard.fences.iter().map(|(id, held)| (id.clone(), held.members.clone())).collect(),
+        fences: shard
+            .fences
+            .iter()
+            .map(|(id, _)| (id.clone(), shard.members_of(id).into_iter().collect()))
+            .collect(),
+        pairs: shard.roam.iter().map(|(id, rule)| (id.clone(), pairs(rule))).collect(),
     }
 }
 
-fn plain(ground: &Ground) -> Held {
-    let fences_at = |place: Point| {
-        ground.fences.iter().filter(move |(_, fence)| fence.region.holds(place)).map(|(id, _)| id.clone())
-    };
-    let devices_in = |fence: &crate::fence::Fence| {
-        ground
-            .fixes
-            .iter()
-            .filter(|(_, fix)| fence.region.holds(fix.point))
-            .map(|(id, _)| id.clone())
-            .collect()
-    };
-    let here = |list: &crate::adlist::AdList| {
-        let device = DocId::new(list.device.as_deref()?).ok()?;
-        ground.fixes.get(&device).map(|fix| fix.point)
+/// What was played, with lists and plain fences made from every pair instead.
+fn plain(played: &Shard, stock: &Stock) -> Held {
+    let devices_in = |fence: &crate::fence::Fence| -> Option<BTreeSet<DocId>> {
+        let zone = fence.zone().filter(|_| fence.is_plain())?;
+        let inside = played.devices.iter().filter(|(_, device)| zone.region.holds(device.fix.point));
+        Some(inside.map(|(id, _)| id.clone()).collect())
     };
     let ads_of = |list: &crate::adlist::AdList| {
-        ground
-            .ads
-            .iter()
-            .filter(|(_, ad)| matcher::is_match(list, ad, here(list)))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let here = played.here(list);
+        let matching = stock.ads.iter().filter(|(_, ad)| matcher::is_match(list, ad, here));
+        matching.map(|(id, _)| id.clone()).collect()
     };
-    Held {
-        devices: ground
-            .fixes
-            .iter()
-            .map(|(id, fix)| (id.clone(), (fix.point, fences_at(fix.point).collect())))
-            .collect(),
-        lists: ground.lists.iter().map(|(id, list)| (id.clone(), ads_of(list))).collect(),
-        fences: ground.fences.iter().map(|(id, fence)| (id.clone(), devices_in(fence))).collect(),
+    let mut held = live(played);
+    for (id, fence) in played.fences.iter() {
+        if let Some(inside) = devices_in(&fence.fence) {
+            held.fences.insert(id.clone(), inside);
+        }
     }
+    held.lists = stock.lists.iter().map(|(id, list)| (id.clone(), ads_of(list))).collect();
+    held
 }

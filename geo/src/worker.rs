@@ -7,19 +7,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use dateline_engine::{Result, Tail};
+use dateline_engine::{Millis, Result, Tail};
 
 use crate::event::{Event, Source};
 use crate::outbox::Outbox;
 use crate::shard::{Item, Shard};
 use crate::snapshot::SnapshotFile;
+use crate::state;
 
 /// Batches one inbox holds; more make the sequencer wait.
 pub(crate) const INBOX_BATCHES_MAX: usize = 64;
 /// Events after which a commit is made even if more batches wait.
 const EVENTS_PER_COMMIT: usize = 16_000;
+/// Events after which those of a batch are told before its end.
+const EVENTS_HELD_MAX: usize = 64_000;
 /// Longest time the cursor stays behind what has been applied without events.
 const CURSOR_EVERY: Duration = Duration::from_secs(1);
+/// Items after which a snapshot is due before its time, so that a start never plays many more.
+const UNSAVED_MAX: usize = 1_000_000;
 
 /// Asked of the state as it is when its turn comes.
 pub(crate) type Question = Box<dyn FnOnce(&Shard, Tail) + Send>;
@@ -45,23 +50,34 @@ pub(crate) struct Progress {
 
 struct Marks {
     visible: Vec<Tail>,
+    /// When each shard next changes by time alone.
+    due: Vec<Option<Millis>>,
     failed: Option<String>,
 }
 
 impl Progress {
-    pub(crate) fn new(visible: Vec<Tail>) -> Self {
-        Self { marks: Mutex::new(Marks { visible, failed: None }), moved: Condvar::new() }
+    pub(crate) fn new(visible: Vec<Tail>, due: Vec<Option<Millis>>) -> Self {
+        Self { marks: Mutex::new(Marks { visible, due, failed: None }), moved: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn advance(&self, shard: usize, to: Tail) {
-        if let Some(mark) = self.lock().visible.get_mut(shard) {
+    fn advance(&self, shard: usize, to: Tail, due: Option<Millis>) {
+        let mut marks = self.lock();
+        if let Some(mark) = marks.visible.get_mut(shard) {
             *mark = to;
         }
+        if let Some(mark) = marks.due.get_mut(shard) {
+            *mark = due;
+        }
+        drop(marks);
         self.moved.notify_all();
+    }
+
+    pub(crate) fn due(&self) -> Option<Millis> {
+        self.lock().due.iter().flatten().min().copied()
     }
 
     fn fail(&self, shard: usize, reason: &str) {
@@ -112,6 +128,8 @@ pub(crate) struct Worker {
     /// Everything up to here has been told, durably.
     pub(crate) cursor: Tail,
     pub(crate) events: Vec<Event>,
+    /// Items applied since the last snapshot.
+    pub(crate) unsaved: usize,
 }
 
 impl Worker {
@@ -132,7 +150,6 @@ impl Worker {
     fn serve(&mut self, inbox: &Receiver<Input>) -> Result<()> {
         let mut cursor_moved = Instant::now();
         let mut snapshot_made = Instant::now();
-        let mut dirty = false;
         loop {
             let mut next = match inbox.recv_timeout(CURSOR_EVERY) {
                 Ok(input) => Some(input),
@@ -142,8 +159,8 @@ impl Worker {
             while let Some(input) = next.take() {
                 match input {
                     Input::Batch { items, through } => {
-                        dirty |= !items.is_empty();
-                        self.take_in(&items, through);
+                        self.unsaved = self.unsaved.saturating_add(items.len());
+                        self.take_in(&items, through)?;
                     }
                     Input::Ask(question) => question(&self.shard, self.at),
                     Input::Stop => return self.finish(),
@@ -153,19 +170,23 @@ impl Worker {
                     next = inbox.try_recv().ok();
                 }
             }
-            if !self.events.is_empty() || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY) {
+            if !self.events.is_empty()
+                || self.outbox.is_ahead()
+                || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY)
+            {
                 self.commit()?;
                 cursor_moved = Instant::now();
             }
-            self.progress.advance(self.number, self.at);
-            if dirty && snapshot_made.elapsed() >= self.snapshots.every() {
+            self.progress.advance(self.number, self.at, self.shard.next_due());
+            let is_old = self.unsaved > 0 && snapshot_made.elapsed() >= self.snapshots.every();
+            if is_old || self.unsaved >= UNSAVED_MAX.max(self.shard.devices.len()) {
                 self.save_snapshot()?;
-                (snapshot_made, dirty) = (Instant::now(), false);
+                snapshot_made = Instant::now();
             }
         }
     }
 
-    fn take_in(&mut self, items: &[Item], through: Tail) {
+    fn take_in(&mut self, items: &[Item], through: Tail) -> Result<()> {
         for item in items {
             // After a restart the sequencer begins where the slowest shard was.
             let is_new = match item.source {
@@ -175,9 +196,14 @@ impl Worker {
             if is_new {
                 self.shard.apply(item, &mut self.events);
             }
+            if self.events.len() >= EVENTS_HELD_MAX {
+                self.outbox.tell(&self.events)?;
+                self.events.clear();
+            }
         }
         self.at =
             Tail { seq: self.at.seq.max(through.seq), positions: self.at.positions.max(through.positions) };
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -189,7 +215,7 @@ impl Worker {
 
     fn finish(&mut self) -> Result<()> {
         self.commit()?;
-        self.progress.advance(self.number, self.at);
+        self.progress.advance(self.number, self.at, self.shard.next_due());
         self.save_snapshot()
     }
 
@@ -197,11 +223,8 @@ impl Worker {
     fn save_snapshot(&mut self) -> Result<()> {
         self.outbox.checkpoint(self.at, None)?;
         self.cursor = self.at;
-        self.snapshots.save(
-            self.at,
-            self.shard.devices.iter().map(|(_, device)| &device.fix),
-            self.shard.devices.len(),
-        )?;
+        self.snapshots.save(self.at, &state::encode(&self.shard))?;
+        self.unsaved = 0;
         self.outbox.checkpoint(self.at, Some(self.snapshots.cursor()))
     }
 }

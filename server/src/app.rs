@@ -17,7 +17,7 @@ use dateline_engine::{
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
-use dateline_geo::{Geo, GeoOptions};
+use dateline_geo::{Atlas, Geo, GeoOptions, Tracks};
 use dateline_index::{SearchIndex, SearchOptions};
 
 use crate::auth::Auth;
@@ -28,6 +28,7 @@ use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::metrics::Metrics;
 use crate::outcome;
+use crate::places::read_condition;
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
@@ -47,6 +48,8 @@ struct Shared {
     auth: Auth,
     resources: Resources,
     geo: Geo,
+    atlas: Atlas,
+    tracks: Tracks,
     search: SearchIndex,
     connections: Connections,
     holders: Holders,
@@ -170,6 +173,7 @@ impl Builder {
         resources::install(&store)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
+        let tracks = Tracks::open(&store, &data.tracks())?;
         let metrics = Metrics::new(&store);
         let tail = bridge(&store);
         let (waiting, watched) = (Waiting::default(), Watched::default());
@@ -185,6 +189,8 @@ impl Builder {
             resources: Resources::new(store.clone()),
             bell: Bell::new(&store)?,
             geo,
+            atlas: Atlas::default(),
+            tracks,
             search,
             connections: Connections::new(&self.config.limits, metrics.streams.clone()),
             holders: Holders::default(),
@@ -219,6 +225,7 @@ fn geo_options() -> GeoOptions {
         shards: NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN),
         events: Durability::Buffered,
         snapshot_every: Duration::from_secs(60),
+        conditions: read_condition,
     }
 }
 
@@ -288,6 +295,16 @@ impl App {
     #[must_use]
     pub fn geo(&self) -> &Geo {
         &self.shared.geo
+    }
+
+    /// Where documents of any collection are.
+    pub(crate) fn atlas(&self) -> &Atlas {
+        &self.shared.atlas
+    }
+
+    /// Where devices have been.
+    pub(crate) fn tracks(&self) -> &Tracks {
+        &self.shared.tracks
     }
 
     /// Full-text search.
@@ -366,6 +383,15 @@ impl App {
             None => FollowerState::gone(),
         });
         let shared = Arc::downgrade(&self.shared);
+        self.watch_follower("tracks", move || match shared.upgrade() {
+            Some(shared) => {
+                // History that is being indexed keeps nothing else from being served, so its lag is no fault.
+                let at = shared.store.watermark().durable();
+                FollowerState { at, failed: shared.tracks.failed(), positions: false }
+            }
+            None => FollowerState::gone(),
+        });
+        let shared = Arc::downgrade(&self.shared);
         self.watch_follower("search", move || match shared.upgrade() {
             Some(shared) => {
                 let at = Tail { seq: shared.search.visible(), ..Tail::default() };
@@ -378,6 +404,7 @@ impl App {
     /// Ends the followers in good order and closes the store. Blocks.
     pub fn stop(&self) {
         self.shared.geo.stop();
+        self.shared.tracks.stop();
         self.shared.search.stop();
         self.shared.store.close();
     }

@@ -5,7 +5,7 @@
 //! DIR/dateline.json   {"format": N}: a one-way number, a newer one is refused
 //! DIR/store           documents and log
 //! DIR/index           full text
-//! DIR/geo             snapshots of the spatial state
+//! DIR/geo             snapshots of the spatial state, and the index of tracks
 //! DIR/scrub.json      how far the search for damage has come
 //! DIR/checkpoint      links to the files of a backup in the making; removed with it, or when the directory is taken
 //! ```
@@ -135,6 +135,12 @@ impl DataDir {
     #[must_use]
     pub fn geo(&self) -> PathBuf {
         self.path.join("geo")
+    }
+
+    /// Where the index of tracks lives.
+    #[must_use]
+    pub fn tracks(&self) -> PathBuf {
+        self.path.join("geo").join("tracks")
     }
 }
 

@@ -25,6 +25,7 @@ pub mod http;
 pub mod ids;
 pub mod listener;
 pub mod metrics;
+mod ogc;
 mod outcome;
 mod places;
 mod queues;
@@ -53,6 +54,7 @@ pub fn routes() -> Routes {
         .merge(resources::routes())
         .merge(blobs::routes())
         .merge(places::routes())
+        .merge(ogc::routes())
         .merge(queues::routes())
         .merge(schedules::routes())
         .merge(streams::routes())

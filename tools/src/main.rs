@@ -1,5 +1,6 @@
 //! Tools for those who work on Dateline. `tools/bench` and `tests/README.md` say when each is used.
 
+mod positions;
 mod powercut;
 mod program;
 mod queue_head;
@@ -29,6 +30,8 @@ enum Command {
         /// The README
         readme: PathBuf,
     },
+    /// Send positions to a running server: a made-up workload, or recorded tracks
+    Positions(positions::Args),
     /// Measure the queue over HTTP beside Redis Streams and beanstalkd
     Queues(queues::Args),
     /// Let millions of jobs pass and measure what the next one costs, beside plain RocksDB
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
             println!("{rows} rows");
             ExitCode::SUCCESS
         }),
+        Command::Positions(arguments) => positions::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Queues(arguments) => queues::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::QueueHead(arguments) => queue_head::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Restart(arguments) => restart::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use dateline_engine::{CollectionOptions, Millis, Options};
 
 use super::*;
-use crate::event::{Crossing, MatchTold, Reason, Source};
+use crate::event::{Kind, MatchTold, Reason, Source};
 
 fn store() -> (Store, Collections) {
     let store = Store::memory(Options::new()).unwrap();
@@ -26,7 +26,7 @@ fn events(count: u64) -> Vec<Event> {
     let event = |n| Event {
         source: Source::Log { seq: 1 },
         at: Millis::new(5),
-        crossing: Crossing::Enter,
+        kind: Kind::Enter,
         reason: Reason::NewAd,
         told: Told::Match(told(n)),
     };
@@ -67,7 +67,14 @@ fn check(total: u64, chunks: u64, first_batch: usize) {
     }
     let (mut outbox, _) = open(&store, collections);
     assert_eq!(outbox.told, chunks * 3);
-    outbox.commit(&all[..first_batch], tail(7)).unwrap();
+    if total.is_multiple_of(2) {
+        outbox.commit(&all[..first_batch], tail(7)).unwrap();
+    } else {
+        // More than is held at once: told before the cursor moves, in two runs.
+        outbox.tell(&all[..first_batch / 2]).unwrap();
+        (outbox, _) = open(&store, collections);
+        outbox.tell(&all[..first_batch]).unwrap();
+    }
     outbox.commit(&all[first_batch..], tail(9)).unwrap();
     assert_eq!(outbox.told, 0);
     // Every event once, and never written over.
@@ -78,7 +85,9 @@ fn check(total: u64, chunks: u64, first_batch: usize) {
 
 #[test]
 fn a_crash_between_chunks_loses_and_doubles_nothing() {
-    for (total, chunks) in [(0, 0), (1, 0), (3, 0), (3, 1), (10, 0), (10, 1), (10, 3), (12, 4)] {
+    for (total, chunks) in
+        [(0, 0), (1, 0), (3, 0), (3, 1), (10, 0), (10, 1), (10, 3), (11, 0), (11, 1), (11, 3), (12, 4)]
+    {
         for first_batch in [0, 1, 2, 6, 10] {
             if first_batch <= usize::try_from(total).unwrap() {
                 check(total, chunks, first_batch);

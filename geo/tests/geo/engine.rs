@@ -3,16 +3,18 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dateline_engine::{
-    CollectionId, CollectionOptions, Condition, DocId, Durability, Millis, Options, Store, Tail, Transaction,
+    CollectionId, CollectionOptions, Condition, DocId, Durability, ManualClock, Millis, Options, Store, Tail,
+    Transaction,
 };
 use dateline_geo::{Fix, Geo, GeoOptions, Point};
 use serde_json::{Value, json};
 
 use super::oracle::Place;
+use super::story::{FixMore, TIME_START_MS};
 
 pub(crate) const NOW: Millis = Millis::new(1_900_000_000_000);
 
@@ -21,12 +23,22 @@ pub(crate) struct House {
     pub(crate) store: Option<Store>,
     pub(crate) geo: Option<Geo>,
     shards: usize,
+    /// Of the store: it stands still unless it is moved.
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+/// Conditions of equality.
+pub(crate) fn equal(value: &Value) -> Result<dateline_geo::Condition, String> {
+    let wanted = value.as_object().cloned().ok_or("no object")?;
+    let test = move |device: &Value| wanted.iter().all(|(name, value)| device.get(name) == Some(value));
+    Ok(dateline_geo::Condition::new(test))
 }
 
 impl House {
     pub(crate) fn new(shards: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut house = Self { dir, store: None, geo: None, shards };
+        let clock = Arc::new(ManualClock::new(Millis::new(TIME_START_MS)));
+        let mut house = Self { dir, store: None, geo: None, shards, clock };
         house.open();
         house
     }
@@ -34,6 +46,7 @@ impl House {
     pub(crate) fn open(&mut self) {
         let mut options = Options::new();
         (options.cache_bytes, options.memtable_bytes) = (8 << 20, 8 << 20);
+        options.clock = Arc::clone(&self.clock) as Arc<dyn dateline_engine::Clock>;
         let store = Store::open(&self.dir.path().join("store"), options).unwrap();
         for name in ["ads", "adlists", "fences", "devices", "matches", "fence_events"] {
             store.ensure_collection(name, CollectionOptions::default()).unwrap();
@@ -47,6 +60,7 @@ impl House {
             shards: NonZeroUsize::new(self.shards).unwrap(),
             events: Durability::Sync,
             snapshot_every: Duration::from_millis(1),
+            conditions: equal,
         };
         Geo::start(self.store(), &self.geo_dir(), options).unwrap()
     }
@@ -114,13 +128,20 @@ impl House {
         receiver.recv().unwrap().unwrap().tail
     }
 
+    /// Lets time go by and the log note it.
+    pub(crate) fn tick(&self, wait_ms: u64) {
+        self.clock.advance_ms(wait_ms);
+        self.geo().tick().unwrap();
+    }
+
     pub(crate) fn fix(&self, device: &str, lon: f64, lat: f64, at: &str) -> Tail {
         let fix = Fix::parse(&json!({"device": device, "lon": lon, "lat": lat, "at": at}), NOW).unwrap();
         self.fixes(&[fix])
     }
 
     pub(crate) fn settle(&self) {
-        let tail = self.store().watermark().durable();
+        // A tick need not be durable yet.
+        let tail = self.store().watermark().applied();
         assert!(
             self.geo().wait_for(tail, Duration::from_secs(20)),
             "{:?}, visible {:?}",
@@ -153,6 +174,10 @@ impl House {
 }
 
 pub(crate) fn fix_at(device: &str, place: Place, at: u64) -> Fix {
+    fix_with(device, place, at, &FixMore::default())
+}
+
+pub(crate) fn fix_with(device: &str, place: Place, at: u64, more: &FixMore) -> Fix {
     let point = Point::new(place.0 as f64 / 1e7, place.1 as f64 / 1e7).unwrap();
     Fix {
         device: DocId::new(device).unwrap(),
@@ -160,7 +185,9 @@ pub(crate) fn fix_at(device: &str, place: Place, at: u64) -> Fix {
         at: Millis::new(at),
         speed: None,
         heading: None,
-        accuracy: None,
-        fields: None,
+        accuracy: more.accuracy.map(f64::from),
+        altitude: more.altitude.map(f64::from),
+        ttl_s: more.ttl_s.map(u32::from),
+        fields: more.kind.map(|kind| json!({"kind": format!("k{kind}")}).to_string().into()),
     }
 }

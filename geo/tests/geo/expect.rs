@@ -1,15 +1,21 @@
 //! Which events a deed must cause: the difference of two states, with its reason.
 
-use std::collections::BTreeSet;
-
 use super::oracle::{State, World};
 use super::story::Deed;
 
-/// (kind, fence or list, device or ad, event, reason)
-pub(crate) type Expected = (&'static str, String, String, &'static str, &'static str);
+/// (kind, fence or list, device or ad, event, reason, time of a fence's event)
+pub(crate) type Expected = (&'static str, String, String, &'static str, &'static str, u64);
 
-pub(crate) fn expected(before: &World, deed: &Deed, was: &State, is: &State) -> Vec<Expected> {
-    let mut events = all(before, deed, was, is);
+/// What lists and fences must tell; `told` is what the watch over fences said.
+pub(crate) fn expected(
+    before: &World,
+    deed: &Deed,
+    was: &State,
+    is: &State,
+    told: Vec<Expected>,
+) -> Vec<Expected> {
+    let mut events = matches(before, deed, was, is);
+    events.extend(told);
     let doubtful = |event: &Expected| {
         let pair = (event.1.clone(), event.2.clone());
         was.doubt.contains(&pair) || is.doubt.contains(&pair)
@@ -18,23 +24,11 @@ pub(crate) fn expected(before: &World, deed: &Deed, was: &State, is: &State) -> 
     events
 }
 
-fn all(before: &World, deed: &Deed, was: &State, is: &State) -> Vec<Expected> {
+fn matches(before: &World, deed: &Deed, was: &State, is: &State) -> Vec<Expected> {
     let mut events = Vec::new();
-    let (fence_enter, fence_exit) = match deed {
-        Deed::Fix { .. } => (Some("update:pos"), "update:pos"),
-        Deed::Put { collection: "fences", id, body } => {
-            match (before.fences.contains_key(id), body["initial"] == true) {
-                (true, _) => (Some("fence_changed"), "fence_changed"),
-                (false, true) => (Some("initial"), "initial"),
-                (false, false) => (None, "initial"),
-            }
-        }
-        Deed::Delete { collection: "fences", .. } => (None, "fence_removed"),
-        _ => (None, "deleted"),
-    };
-    differ("fence", &was.inside, &is.inside, fence_enter, fence_exit, &mut events);
     let (enter, exit) = match deed {
         Deed::Fix { .. } => (Some("update:pos"), "update:pos"),
+        Deed::Tick { .. } => (None, "expired"),
         Deed::Put { collection: "ads", id, body } => {
             let was_live = before.ads.get(id).is_some_and(|ad| ad["active"] != false);
             let enter = if was_live { "changed" } else { "new:ad" };
@@ -46,20 +40,23 @@ fn all(before: &World, deed: &Deed, was: &State, is: &State) -> Vec<Expected> {
             };
             if owner(earlier) != owner(body) && body["active"] != false {
                 let of_list = |pair: &&(String, String)| pair.0 == *id;
-                events.extend(
-                    was.members.iter().filter(of_list).map(|pair| told("match", pair, "exit", "changed")),
-                );
-                events.extend(
-                    is.members.iter().filter(of_list).map(|pair| told("match", pair, "enter", "changed")),
-                );
+                events.extend(was.members.iter().filter(of_list).map(|pair| told(pair, "exit", "changed")));
+                events.extend(is.members.iter().filter(of_list).map(|pair| told(pair, "enter", "changed")));
                 return events;
             }
             (Some("changed"), if body["active"] == false { "removed" } else { "changed" })
         }
         _ => (None, "removed"),
     };
-    differ("match", &was.members, &is.members, enter, exit, &mut events);
+    events.extend(was.members.difference(&is.members).map(|pair| told(pair, "exit", exit)));
+    if let Some(reason) = enter {
+        events.extend(is.members.difference(&was.members).map(|pair| told(pair, "enter", reason)));
+    }
     events
+}
+
+fn told(pair: &(String, String), event: &'static str, reason: &'static str) -> Expected {
+    ("match", pair.0.clone(), pair.1.clone(), event, reason, 0)
 }
 
 fn owner(list: &serde_json::Value) -> String {
@@ -68,22 +65,4 @@ fn owner(list: &serde_json::Value) -> String {
         list["device"],
         if list["device"].is_null() { &list["user"] } else { &serde_json::Value::Null }
     )
-}
-
-fn told(kind: &'static str, pair: &(String, String), event: &'static str, reason: &'static str) -> Expected {
-    (kind, pair.0.clone(), pair.1.clone(), event, reason)
-}
-
-fn differ(
-    kind: &'static str,
-    was: &BTreeSet<(String, String)>,
-    is: &BTreeSet<(String, String)>,
-    enter: Option<&'static str>,
-    exit: &'static str,
-    events: &mut Vec<Expected>,
-) {
-    events.extend(was.difference(is).map(|pair| told(kind, pair, "exit", exit)));
-    if let Some(reason) = enter {
-        events.extend(is.difference(was).map(|pair| told(kind, pair, "enter", reason)));
-    }
 }

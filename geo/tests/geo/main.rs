@@ -5,7 +5,10 @@
 mod engine;
 mod expect;
 mod oracle;
+mod questions;
 mod scenes;
 mod seed;
 mod stories;
 mod story;
+mod tracks;
+mod watch;

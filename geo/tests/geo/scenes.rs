@@ -93,6 +93,274 @@ fn fences_come_change_and_go() {
     house.check_verify();
 }
 
+/// A fence of 1 km around a place, with more members.
+fn circle(center: [f64; 2], more: Value) -> Value {
+    let mut body = json!({"name": "x", "circle": {"center": center, "radius_m": 1000}});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[test]
+fn a_dwell_counts_the_time_of_fixes() {
+    let house = House::new(2);
+    let both = json!({"detect": ["enter", "exit", "dwell"], "dwell_s": 60});
+    house.put("fences", "told", &circle([0.0, 0.0], both));
+    house.put("fences", "slow", &circle([0.0, 0.0], json!({"dwell_s": 60, "exit_dwell_s": 30})));
+    for (lon, at) in
+        [(0.0, "00:00"), (0.001, "00:59"), (0.0, "01:00"), (1.0, "01:30"), (1.0, "01:59"), (1.0, "02:00")]
+    {
+        house.fix("d", lon, 0.0, &format!("2026-01-01T00:{at}Z"));
+    }
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["fence", "event", "at", "dwell_s"],
+        &[
+            &["told", "enter", "2026-01-01T00:00:00Z", "null"],
+            &["slow", "enter", "2026-01-01T00:01:00Z", "60.0"],
+            &["told", "dwell", "2026-01-01T00:01:00Z", "60.0"],
+            &["told", "exit", "2026-01-01T00:01:30Z", "90.0"],
+            &["slow", "exit", "2026-01-01T00:02:00Z", "120.0"],
+        ],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn a_silent_device_dwells_and_is_forgotten_by_the_clock() {
+    let mut house = House::new(1);
+    house.put("fences", "f", &circle([0.0, 0.0], json!({"detect": ["exit", "dwell"], "dwell_s": 60})));
+    let fix = json!({"device": "d", "lon": 0, "lat": 0, "at": "2020-01-01T00:00:00Z", "ttl_s": 100});
+    house.fixes(&[dateline_geo::Fix::parse(&fix, super::engine::NOW).unwrap()]);
+    house.settle();
+    let begun = house.geo().due().unwrap();
+    assert_eq!(begun.get(), super::story::TIME_START_MS + 60_000);
+    house.tick(59_000);
+    house.restart(false);
+    house.settle();
+    assert!(house.told("fence_events").is_empty());
+    house.tick(3_000);
+    house.settle();
+    assert_eq!(house.geo().due().unwrap().get(), super::story::TIME_START_MS + 100_000);
+    house.tick(50_000);
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "reason", "at", "dwell_s"],
+        &[
+            &["dwell", "clock", "2020-01-01T00:01:00Z", "60.0"],
+            &["exit", "expired", "2023-11-14T22:15:12Z", "112.0"],
+        ],
+    );
+    assert_eq!((house.geo().due(), house.geo().counts().unwrap().devices), (None, 0));
+    house.check_verify();
+}
+
+#[test]
+fn hysteresis_and_poor_fixes_keep_a_device_inside() {
+    let house = House::new(1);
+    house.put("fences", "f", &circle([0.0, 0.0], json!({"hysteresis_m": 200, "max_accuracy_m": 50})));
+    let fix = |lon: f64, accuracy: u32, second: u32| {
+        let at = format!("2026-01-01T00:00:{second:02}Z");
+        let fix = json!({"device": "d", "lon": lon, "lat": 0, "accuracy": accuracy, "at": at});
+        house.fixes(&[dateline_geo::Fix::parse(&fix, super::engine::NOW).unwrap()]);
+    };
+    for (second, (lon, accuracy)) in
+        (0..).zip([(0.0, 51), (0.0099, 50), (0.0, 50), (0.0099, 10), (0.5, 500), (0.0108, 10), (0.0, 51)])
+    {
+        fix(lon, accuracy, second);
+    }
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "at"],
+        &[&["enter", "2026-01-01T00:00:02Z"], &["exit", "2026-01-01T00:00:05Z"]],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn attributes_decide_who_is_meant() {
+    let house = House::new(2);
+    house.put("fences", "f", &circle([0.0, 0.0], json!({"where": {"state": "free"}})));
+    house.fix("d", 0.0, 0.0, "2026-01-01T00:00:00Z");
+    house.put("devices", "d", &json!({"fields": {"state": "free", "kind": 1}}));
+    let busy =
+        json!({"device": "d", "lon": 0, "lat": 0, "at": "2026-01-01T00:00:02Z", "fields": {"state": "busy"}});
+    house.fixes(&[dateline_geo::Fix::parse(&busy, super::engine::NOW).unwrap()]);
+    house.put("devices", "d", &json!({"fields": {"state": "free", "kind": 2}}));
+    house.put("devices", "d", &json!({"fields": {"state": "away", "kind": 2}}));
+    house.put("devices", "d", &json!({"fields": {"state": "free", "kind": 2}}));
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "reason"],
+        &[&["enter", "changed"], &["exit", "update:pos"], &["enter", "changed"]],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn a_way_through_a_fence_crosses_it() {
+    let house = House::new(1);
+    house.put("fences", "seam", &circle([180.0, 0.0], json!({"detect": ["cross"]})));
+    house.put("fences", "zero", &circle([0.0, 0.0], json!({"detect": ["cross"]})));
+    let street = json!({"type": "LineString", "coordinates": [[179.5, -1], [179.5, 1]]});
+    house.put(
+        "fences",
+        "street",
+        &json!({"name": "s", "geometry": street, "buffer_m": 20, "detect": ["cross"]}),
+    );
+    let cone = json!({"center": [180, 0], "radius_m": 100_000, "bearing": [80, 100]});
+    house.put("fences", "cone", &json!({"name": "c", "sector": cone, "detect": ["cross"]}));
+    house.fix("d", 179.0, 0.0, "2026-01-01T00:00:00Z");
+    house.fix("d", -179.0, 0.0, "2026-01-01T00:00:10Z");
+    house.fix("d", -179.0, 0.5, "2026-01-01T00:00:20Z");
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["fence", "event", "at", "previous"],
+        &[
+            &["cone", "cross", "2026-01-01T00:00:10Z", "[179.0,0.0]"],
+            &["seam", "cross", "2026-01-01T00:00:10Z", "[179.0,0.0]"],
+            &["street", "cross", "2026-01-01T00:00:10Z", "[179.0,0.0]"],
+        ],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn levels_are_told_once_an_interval() {
+    let house = House::new(1);
+    house.put("fences", "f", &circle([0.0, 0.0], json!({"detect": ["inside", "outside"], "interval_s": 60})));
+    for (lon, at) in [
+        (1.0, "00:00"),
+        (1.0, "00:30"),
+        (0.0, "00:40"),
+        (0.0, "00:50"),
+        (1.0, "00:55"),
+        (1.0, "01:00"),
+        (0.0, "01:01"),
+        (0.0, "02:10"),
+    ] {
+        house.fix("d", lon, 0.0, &format!("2026-01-01T00:{at}Z"));
+    }
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "at"],
+        &[
+            &["outside", "2026-01-01T00:00:00Z"],
+            &["inside", "2026-01-01T00:00:40Z"],
+            &["outside", "2026-01-01T00:01:00Z"],
+            &["inside", "2026-01-01T00:01:01Z"],
+            &["inside", "2026-01-01T00:02:10Z"],
+        ],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn a_group_is_entered_and_left_once() {
+    let house = House::new(1);
+    for (zone, lon) in [("a", 0.0), ("b", 0.01), ("c", 0.05)] {
+        house.put("fences", zone, &circle([lon, 0.0], json!({"group": "depot"})));
+    }
+    for (second, lon) in (0..).zip([0.0, 0.005, 0.012, 0.05, 1.0]) {
+        house.fix("d", lon, 0.0, &format!("2026-01-01T00:00:{second:02}Z"));
+    }
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["fence", "event", "group", "group_event"],
+        &[
+            &["a", "enter", "depot", "enter"],
+            &["b", "enter", "depot", "null"],
+            &["a", "exit", "depot", "null"],
+            &["b", "exit", "depot", "null"],
+            &["c", "enter", "depot", "null"],
+            &["c", "exit", "depot", "exit"],
+        ],
+    );
+}
+
+#[test]
+fn hours_open_and_close_a_fence() {
+    let house = House::new(1);
+    let hours = json!({"time_zone": "Europe/Oslo", "hours": [{"from": "23:14", "to": "23:15"}]});
+    house.put("fences", "f", &circle([0.0, 0.0], json!({"schedule": hours})));
+    // The log begins at 23:13:20 in Oslo, and so does this device.
+    house.fix("d", 0.0, 0.0, "2023-11-14T22:13:20Z");
+    house.settle();
+    house.tick(30_000);
+    house.tick(20_000);
+    house.tick(60_000);
+    house.fix("d", 0.0, 0.0, "2023-11-15T22:14:30Z");
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "reason", "at"],
+        &[
+            &["enter", "schedule", "2023-11-14T22:14:00Z"],
+            &["exit", "schedule", "2023-11-14T22:15:00Z"],
+            &["enter", "update:pos", "2023-11-15T22:14:30Z"],
+        ],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn a_fence_may_reach_only_so_high() {
+    let house = House::new(1);
+    house.put("fences", "low", &circle([0.0, 0.0], json!({"altitude_max_m": 100})));
+    for (second, altitude) in (0..).zip([json!(500), json!(100), json!(null), json!(101)]) {
+        let at = format!("2026-01-01T00:00:{second:02}Z");
+        let fix = json!({"device": "d", "lon": 0.0001 * f64::from(second), "lat": 0, "altitude": altitude, "at": at});
+        house.fixes(&[dateline_geo::Fix::parse(&fix, super::engine::NOW).unwrap()]);
+    }
+    house.settle();
+    check(
+        &house.told("fence_events"),
+        &["event", "at"],
+        &[&["enter", "2026-01-01T00:00:01Z"], &["exit", "2026-01-01T00:00:03Z"]],
+    );
+    house.check_verify();
+}
+
+#[test]
+fn devices_meet_and_part() {
+    let mut house = House::new(3);
+    house.fix("a", 179.999, 0.0, "2026-01-01T00:00:00Z");
+    house.fix("b", -179.999, 0.0, "2026-01-01T00:00:00Z");
+    house.put(
+        "fences",
+        "r",
+        &json!({"name": "company", "roam": {"radius_m": 500}, "initial": true, "hysteresis_m": 100}),
+    );
+    house.fix("c", 179.999, 0.0, "2026-01-01T00:00:01Z");
+    house.fix("b", -179.996, 0.0, "2026-01-01T00:00:02Z");
+    house.settle();
+    house.restart(false);
+    house.fix("b", -179.99, 0.0, "2026-01-01T00:00:03Z");
+    house.delete("devices", "c");
+    house.settle();
+    let told = house.told("fence_events");
+    check(
+        &told,
+        &["fence", "device", "other", "event", "reason"],
+        &[
+            &["r", "a", "b", "near", "initial"],
+            &["r", "c", "a", "near", "update:pos"],
+            &["r", "c", "b", "near", "update:pos"],
+            &["r", "b", "a", "far", "update:pos"],
+            &["r", "b", "c", "far", "update:pos"],
+            &["r", "c", "a", "far", "deleted"],
+        ],
+    );
+    assert!((told[0]["distance_m"].as_f64().unwrap() - 222.39).abs() < 0.01, "{}", told[0]["distance_m"]);
+    house.check_verify();
+}
+
 #[test]
 fn an_ad_and_a_list_around_a_device() {
     let house = House::new(3);
@@ -287,7 +555,7 @@ fn trimmed_lanes_lose_nothing_that_the_matcher_needs() {
     house.settle();
     house.restart(true);
     // Milliseconds must pass between a record and its trim.
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    house.clock.advance_ms(5);
     let floor = trim(&house, u64::MAX);
     assert!(floor.seq.get() > 0 && floor.positions.get() > 0, "{floor:?}");
     for in_order in [true, false] {
@@ -317,7 +585,7 @@ fn a_matcher_that_stood_still_too_long_begins_where_the_lanes_do() {
         for n in 0..5 {
             house.put("ads", &format!("ad{n}"), &json!({"title": "x", "coords": [0, 0]}));
         }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        house.clock.advance_ms(5);
         assert!(trim(house, 0).seq.get() > 5);
     });
     house.put("fences", "g", &json!({"name": "new", "circle": {"center": [1, 1], "radius_m": 1000}}));

@@ -15,6 +15,12 @@ pub fn format(unix_ms: u64) -> String {
     at.strftime(FORMAT).to_string()
 }
 
+/// Writes unix milliseconds as RFC 3339, to the millisecond where it matters.
+pub fn format_precise(unix_ms: u64) -> String {
+    let at = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    at.unwrap_or(Timestamp::MAX).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,9 @@ pub(crate) fn documents(
 ) -> Result<Vec<u8>, Problem> {
     let mut list = ListWriter::new(found.len() * 512);
     for (id, extra) in found {
+        if list.len() == FOUND_MAX {
+            break;
+        }
         let Some(document) = app.store().get(resource.collection, id.as_str())? else { continue };
         if !sight.is_clear() && !sight.sees(&resource.name, id.as_str(), &answer::body_of(&document)?) {
             continue;

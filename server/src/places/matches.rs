@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use dateline_engine::{DocId, Document};
+use dateline_geo::Point;
 use serde_json::Value;
 
 use crate::app::App;
@@ -11,12 +12,62 @@ use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
 use crate::places::answers::documents;
 use crate::places::catch_up;
-use crate::places::positions::check_device;
-use crate::resources::target::Id;
+use crate::places::devices::check_device;
+use crate::places::fences::{contained, id};
+use crate::resources::list::list as list_documents;
+use crate::resources::target::{Id, Named};
 use crate::resources::{Query, Sight, answer, check_sight, find, missing};
 
 /// Ads in one answer at the most.
 const MATCHES_MAX: usize = 10_000;
+/// Lists that one question looks at.
+const LOOKED_MAX: usize = 100_000;
+
+/// `GET /api/adlists`: all as any resource, or with `contains=lon,lat` those whose area holds a point now.
+pub(crate) async fn list(
+    state: State<App>,
+    principal: Principal,
+    resource: Named,
+    Query(params): Query,
+) -> Answer {
+    let Some(place) = contained(&params)? else {
+        return list_documents(state, principal, resource, Query(params)).await;
+    };
+    let sight = Sight::of(&principal, Action::Read, "adlists")?;
+    let app = state.0;
+    catch_up(&app).await?;
+    let asked = app.clone();
+    let bytes = app.scan(move |_| holding(&asked, &sight, place)).await?;
+    Ok(answer::json_bytes(bytes))
+}
+
+/// `GET /api/devices/{id}/adlists`: the lists whose area holds a device now.
+pub(crate) async fn of_device(State(app): State<App>, principal: Principal, Id(device): Id) -> Answer {
+    let sight = Sight::of(&principal, Action::Read, "devices")?;
+    let lists_sight = Sight::of(&principal, Action::Read, "adlists")?;
+    catch_up(&app).await?;
+    let asked = app.clone();
+    let bytes = app
+        .scan(move |_| -> Result<Vec<u8>, Problem> {
+            let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
+            check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
+            let fix = asked.geo().device(&device)?.ok_or_else(unknown)?;
+            holding(&asked, &lists_sight, fix.point)
+        })
+        .await?;
+    Ok(answer::json_bytes(bytes))
+}
+
+/// The envelope of the lists that hold a place. Somebody who sees only own lists is shown no other.
+fn holding(app: &App, sight: &Sight, place: Point) -> Result<Vec<u8>, Problem> {
+    let found: Vec<DocId> = app.geo().lists_holding(place)?;
+    if found.len() > LOOKED_MAX {
+        let detail = format!("{} lists hold this place; {LOOKED_MAX} are looked at", found.len());
+        return Err(Problem::new(Slug::PlanOverBudget, detail).with("documents_max", LOOKED_MAX));
+    }
+    let lists = app.resources().get("adlists")?;
+    documents(app, &lists, sight, found.into_iter().map(|id| (id, None)).collect())
+}
 
 /// `GET /api/adlists/{id}/matches`.
 pub(crate) async fn of_list(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
@@ -43,12 +94,7 @@ pub(crate) async fn of_list(State(app): State<App>, principal: Principal, Id(id)
 
 /// `GET /api/explain/match?ad=&adlist=`.
 pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(params): Query) -> Answer {
-    let id = |name: &str| {
-        let text = params.get(name).filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| Problem::query(name, "is needed").issue(name, "required field"))?;
-        DocId::new(text).map_err(|error| Problem::query(name, error))
-    };
-    let (ad, list) = (id("ad")?, id("adlist")?);
+    let (ad, list) = (id(&params, "ad")?, id(&params, "adlist")?);
     let lists = app.resources().get("adlists")?;
     let sight = Sight::of(&principal, Action::Read, "adlists")?;
     match find(&app, &lists, list.as_str())? {

@@ -3,22 +3,35 @@
 //! Thin: bodies are read and answers written here, everything spatial is asked of the geo crate. A question waits
 //! until the matcher has seen all that was durable when it came, so a client always sees its own writes.
 
-mod answers;
-mod fences;
+pub(crate) mod answers;
+pub(crate) mod clock;
+pub(crate) mod devices;
+pub(crate) mod fences;
+mod heat;
+pub(crate) mod ingest;
 mod matches;
 pub(crate) mod positions;
+mod track;
 
 use std::time::Duration;
 
-use serde_json::json;
+use dateline_geo::Condition;
+use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Refusal, Routes};
 use crate::resources::list_doc;
 
 /// Longest wait for the matcher to catch up.
-const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+pub(crate) const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// The `where` of a fence: the same language as in lists, over the attributes of a device.
+pub(crate) fn read_condition(value: &Value) -> Result<Condition, String> {
+    let filter = Filter::from_value(value).map_err(|error| error.to_string())?;
+    Ok(Condition::new(move |device| filter.matches(device)))
+}
 
 /// Waits until what was durable at the call is matched.
 pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
@@ -36,17 +49,57 @@ pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
     Err(Problem::new(Slug::Overloaded, detail).retry_after(1).into())
 }
 
+/// Parameters that name a part of the earth; one at a time.
+pub(crate) const NEAR: Param =
+    Param::new("near", "string", "lon,lat or lon,lat,radius_m: nearest first, with distance_m in metres");
+pub(crate) const BBOX: Param =
+    Param::new("bbox", "string", "west,south,east,north in degrees; west > east crosses the antimeridian");
+pub(crate) const POLYGON: Param = Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon");
+pub(crate) const TILE: Param = Param::new("tile", "string", "zoom/column/row of a web map");
+pub(crate) const ALONG: Param =
+    Param::new("along", "string", "a GeoJSON line, or lon,lat;lon,lat..: nearest to it first; needs width_m");
+pub(crate) const WIDTH: Param = Param::new("width_m", "number", "metres to either side of along");
+
 /// Routes of places.
 pub(crate) fn routes() -> Routes {
     const WITHIN: &[Param] = &[
-        Param::new("near", "string", "lon,lat,radius_m: nearest first, with distance_m in metres"),
+        NEAR,
+        BBOX,
+        POLYGON,
+        TILE,
+        ALONG,
+        WIDTH,
         Param::new(
-            "bbox",
+            "where",
             "string",
-            "west,south,east,north in degrees; west > east crosses the antimeridian",
+            "condition in JSON on device, at, speed, heading, accuracy, fields, distance_m",
         ),
-        Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon"),
-        Param::new("max_results", "integer", "devices at the most, 1 to 10000"),
+        Param::new("max_results", "integer", "devices at the most, 1 to 10000, 1000 without it"),
+        Param::new("cursor", "string", "opaque token of the next page"),
+    ];
+    const TRACK: &[Param] = &[
+        Param::new("from", "string", "fixes of this RFC 3339 time or later"),
+        Param::new("to", "string", "fixes of this RFC 3339 time or earlier"),
+        Param::new("limit", "integer", "fixes at the most, 1 to 10000, 1000 without it"),
+        Param::new("cursor", "string", "opaque token of the next page"),
+        Param::new("form", "string", "line (without it), points, or mf-json"),
+    ];
+    const HEAT: &[Param] = &[
+        Param::new("of", "string", "devices (without it), ads, or fixes"),
+        Param::new("grid", "string", "h3 (without it) or geohash"),
+        Param::new("precision", "integer", "h3: 0 to 15, 8 without it; geohash: 1 to 12, 6 without it"),
+        Param::new("from", "string", "of fixes: of this RFC 3339 time or later"),
+        Param::new("to", "string", "of fixes: of this RFC 3339 time or earlier"),
+        NEAR,
+        BBOX,
+        POLYGON,
+        TILE,
+        ALONG,
+        WIDTH,
+    ];
+    const FENCE_PAIR: &[Param] = &[
+        Param::new("fence", "string", "id of the fence"),
+        Param::new("device", "string", "id of the device"),
     ];
     const PAIR: &[Param] =
         &[Param::new("ad", "string", "id of the ad"), Param::new("adlist", "string", "id of the adlist")];
@@ -59,7 +112,8 @@ pub(crate) fn routes() -> Routes {
             "properties": {
                 "device": {"type": "string"}, "lon": {"type": "number"}, "lat": {"type": "number"},
                 "at": {"type": "string", "format": "date-time"}, "speed": {"type": "number"},
-                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "fields": {"type": "object"},
+                "heading": {"type": "number"}, "accuracy": {"type": "number"}, "altitude": {"type": "number"},
+                "ttl_s": {"type": "integer", "minimum": 1}, "fields": {"type": "object"},
             },
         }))
         .schema("PositionsTaken", json!({
@@ -69,10 +123,23 @@ pub(crate) fn routes() -> Routes {
                 "rejected": {"type": "array", "items": {"type": "object"}},
             },
         }))
-        .schema("Explanation", json!({"type": "object", "required": ["matches", "tests"]}))
+        .schema("Heat", json!({
+            "type": "object", "required": ["grid", "total", "cells"],
+            "properties": {
+                "grid": {"enum": ["h3", "geohash"]}, "total": {"type": "integer"},
+                "cells": {"type": "array", "items": {
+                    "type": "object", "required": ["cell", "count", "center"],
+                    "properties": {
+                        "cell": {"type": "string"}, "count": {"type": "integer"},
+                        "center": {"type": "array", "items": {"type": "number"}},
+                    },
+                }},
+            },
+        }))
+        .schema("Explanation", json!({"type": "object", "required": ["tests"]}))
         .post(
             "/api/positions",
-            positions::take,
+            ingest::take,
             Doc::new("Send positions; NDJSON and packed records too", "positions", Access::SignedIn)
                 .request("Positions")
                 .body_max(4 << 20)
@@ -101,6 +168,35 @@ pub(crate) fn routes() -> Routes {
             matches::explain,
             Doc::new("Why an ad matches a list or not", "adlists", Access::SignedIn).query(PAIR).answer(200, "Explanation"),
         )
+        .get(
+            "/api/explain/fence",
+            fences::explain,
+            Doc::new("Why a device is in a fence or not", "fences", Access::SignedIn)
+                .query(FENCE_PAIR)
+                .answer(200, "Explanation"),
+        )
+        .get(
+            "/api/heat",
+            heat::heat,
+            Doc::new("Counts of devices, ads or fixes by cell", "positions", Access::SignedIn)
+                .query(HEAT)
+                .answer(200, "Heat")
+                .answer_as(200, "application/geo+json", None),
+        )
+        .get(
+            "/api/devices/{id}/track",
+            track::of_device,
+            Doc::new("Where a device has been", "devices", Access::SignedIn)
+                .query(TRACK)
+                .answer_as(200, "application/geo+json", None)
+                .answer_as(200, track::MF_JSON, None),
+        )
+        .get(
+            "/api/devices/{id}/adlists",
+            matches::of_device,
+            Doc::new("Adlists whose area holds a device", "devices", Access::SignedIn).answer(200, "List"),
+        )
+        .get("/api/adlists", matches::list, list_doc("adlists"))
         .get("/api/fences", fences::list, list_doc("fences"))
         .get(
             "/api/devices/{id}/fences",

@@ -1,10 +1,10 @@
 //! Which documents a list has to look at: all, or fewer where an index knows better.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dateline_engine::{DocId, Moment, Seq, Snapshot};
-use dateline_geo::Within;
 use dateline_index::SearchRequest;
 use dateline_index::limits::{HITS_MAX, WINDOW_MAX};
 use serde_json::Value;
@@ -14,11 +14,11 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListQuery, Params};
 use crate::http::Refusal;
 use crate::places::catch_up;
-use crate::resources::Resource;
+use crate::resources::part::within;
+use crate::resources::placed::Placed;
 use crate::resources::plan::{Plan, plan};
+use crate::resources::{Resource, Sight};
 
-/// Documents one list looks into by place at the most.
-const FOUND_MAX: usize = 10_000;
 /// Records of the log that a list of the past goes through to know what has changed since.
 const CHANGED_MAX: u64 = 10_000;
 /// Longest wait for search to catch up with `min_seq`.
@@ -32,23 +32,35 @@ pub(crate) struct Candidate {
     pub(crate) extra: Option<(&'static str, Value)>,
 }
 
+/// What search found.
+pub(crate) struct Found {
+    pub(crate) candidates: Vec<Candidate>,
+    /// There is more than search shows.
+    pub(crate) cut: bool,
+    /// Where they have to be besides.
+    pub(crate) placed: Option<Box<Placed>>,
+}
+
 /// What to look at.
 pub(crate) enum Candidates {
     /// Every document, in the order of ids.
     All,
     /// These, in this order.
-    These(Vec<Candidate>),
+    These(Found),
+    /// Those of a place, in the order of places.
+    Placed(Box<Placed>),
     /// These, in no order of their own.
     Unordered(Vec<String>),
     /// Those in an index, and for a list of the past those that have changed since.
     Planned { plan: Box<Plan>, changed: BTreeSet<DocId> },
 }
 
-/// Reads `q`, `near` and `bbox`, and picks the narrowest way in. Indexes know the present: they serve a list of the past
+/// Reads `q` and the part of the earth, and picks the narrowest way in. Indexes know the present: they serve a list of the past
 /// while it is known what has changed since.
 pub(crate) fn choose(
     app: &App,
-    resource: &Resource,
+    resource: &Arc<Resource>,
+    sight: &Sight,
     params: &Params,
     query: &ListQuery,
     snapshot: &Snapshot<'_>,
@@ -57,18 +69,15 @@ pub(crate) fn choose(
     let q = params.get("q").filter(|q| !q.trim().is_empty());
     let within = within(params)?;
     if as_of.is_some() && (q.is_some() || within.is_some()) {
-        return Err(Problem::query("as_of", "cannot be combined with q, near or bbox"));
+        return Err(Problem::query("as_of", "cannot be combined with q or a place"));
     }
-    match (q, within) {
-        (Some(q), None) => return search(app, resource, q).map(Candidates::These),
-        (None, Some(within)) => return placed(app, resource, &within).map(Candidates::These),
-        (Some(q), Some(within)) => {
-            let placed = placed(app, resource, &within)?;
-            let mut placed: HashMap<String, Candidate> =
-                placed.into_iter().map(|candidate| (candidate.id.clone(), candidate)).collect();
-            let found = search(app, resource, q)?;
-            return Ok(Candidates::These(found.iter().filter_map(|hit| placed.remove(&hit.id)).collect()));
+    let placed = within.map(|within| Placed::new(app, resource, sight, within).map(Box::new)).transpose()?;
+    match (q, placed) {
+        (Some(q), placed) => {
+            let (candidates, cut) = search(app, resource, q)?;
+            return Ok(Candidates::These(Found { candidates, cut, placed }));
         }
+        (None, Some(placed)) => return Ok(Candidates::Placed(placed)),
         (None, None) => {}
     }
     if let Some(ids) = query.filter.ids() {
@@ -119,7 +128,8 @@ fn behind(wanted: Seq, seen: Seq) -> Problem {
     Problem::new(Slug::SearchBehind, detail).with("seq", seen.get())
 }
 
-fn search(app: &App, resource: &Resource, q: &str) -> Result<Vec<Candidate>, Problem> {
+/// The most relevant, and whether there are more.
+fn search(app: &App, resource: &Resource, q: &str) -> Result<(Vec<Candidate>, bool), Problem> {
     if !resource.searched {
         let detail = format!("'{}' is not searched; define the collection with 'search'", resource.name);
         return Err(Problem::query("q", detail));
@@ -147,67 +157,9 @@ fn search(app: &App, resource: &Resource, q: &str) -> Result<Vec<Candidate>, Pro
             extra: Some(("_score", Value::from(f64::from(hit.score)))),
         }));
         request.offset += hits;
-        if hits < HITS_MAX || request.offset + HITS_MAX > WINDOW_MAX {
-            return Ok(found);
+        let last = hits < HITS_MAX;
+        if last || request.offset + HITS_MAX > WINDOW_MAX {
+            return Ok((found, !last));
         }
     }
-}
-
-/// `near=lon,lat,radius_m` or `bbox=w,s,e,n`, in degrees and metres.
-pub(crate) fn within(params: &Params) -> Result<Option<Within>, Problem> {
-    let (name, count) = match (params.get("near"), params.get("bbox")) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(Problem::query("bbox", "cannot be combined with near")),
-        (Some(_), None) => ("near", 3),
-        (None, Some(_)) => ("bbox", 4),
-    };
-    let text = params.get(name).unwrap_or_default();
-    let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse::<f64>()).collect();
-    let numbers =
-        numbers.ok().filter(|numbers| numbers.len() == count && numbers.iter().all(|n| n.is_finite()));
-    let within = match numbers.as_deref() {
-        Some(&[lon, lat, radius_m]) => dateline_geo::Point::new(lon, lat)
-            .map(|center| Within::Near { center, radius_m })
-            .map_err(|reason| Problem::query(name, reason))?,
-        Some(&[west, south, east, north]) => Within::Box { west, south, east, north },
-        _ => {
-            return Err(Problem::query(name, "expected near=lon,lat,radius_m or bbox=west,south,east,north"));
-        }
-    };
-    within.check().map_err(|reason| Problem::query(name, reason))?;
-    Ok(Some(within))
-}
-
-fn placed(app: &App, resource: &Resource, within: &Within) -> Result<Vec<Candidate>, Problem> {
-    if resource.name == "ads" {
-        let hits = app.geo().ads(within, FOUND_MAX)?;
-        let candidate = |hit: dateline_geo::AdHit| Candidate {
-            id: hit.ad.as_str().to_owned(),
-            extra: hit.distance_m.map(|distance| ("distance_m", Value::from(distance))),
-        };
-        return Ok(hits.into_iter().map(candidate).collect());
-    }
-    if resource.geo.is_empty() {
-        let detail = format!("'{}' declares no 'geo' member", resource.name);
-        return Err(Problem::query("near", detail));
-    }
-    scan_places(app, resource, within)
-}
-
-/// Collections without a spatial index of their own are looked through.
-fn scan_places(app: &App, resource: &Resource, within: &Within) -> Result<Vec<Candidate>, Problem> {
-    let mut found: Vec<(f64, Candidate)> = Vec::new();
-    app.store().snapshot()?.scan(resource.collection, None, false, |document| {
-        let body: Value = serde_json::from_slice(&document.body).unwrap_or_default();
-        let met = resource.shapes(&body).into_iter().filter(|shape| within.meets(shape));
-        let nearest = met.map(|shape| within.distance_m(&shape).unwrap_or(0.0)).fold(f64::INFINITY, f64::min);
-        if nearest.is_finite() {
-            let extra = matches!(within, Within::Near { .. }).then(|| ("distance_m", Value::from(nearest)));
-            found.push((nearest, Candidate { id: document.id.as_str().to_owned(), extra }));
-        }
-        std::ops::ControlFlow::Continue(())
-    })?;
-    found.sort_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| x.id.cmp(&y.id)));
-    found.truncate(FOUND_MAX);
-    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
 }

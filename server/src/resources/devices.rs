@@ -9,7 +9,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Issue, Issues};
 use crate::http::Refusal;
-use crate::places::positions::check_device;
+use crate::places::devices::check_device;
 use crate::resources::rules::Draft;
 use crate::resources::{Resource, Sight};
 

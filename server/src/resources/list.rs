@@ -13,6 +13,8 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, cursor::CursorError, system};
 use crate::http::Answer;
 use crate::resources::candidates::{Candidates, choose, wait};
+use crate::resources::part::within;
+use crate::resources::placed::{self, Placed};
 use crate::resources::query::Query;
 use crate::resources::rows::{Found, Look, Row};
 use crate::resources::target::Named;
@@ -29,7 +31,12 @@ pub(crate) async fn list(
     Named(resource): Named,
     Query(params): Query,
 ) -> Answer {
-    let sight = Sight::of(&principal, Action::Read, &resource.name)?;
+    let mut sight = Sight::of(&principal, Action::Read, &resource.name)?;
+    if resource.name == "devices" && within(&params)?.is_some() {
+        // Where a device is has an owner and a privilege of its own.
+        let positions = Sight::of(&principal, Action::Read, "positions")?;
+        sight = if positions.is_clear() { sight } else { positions };
+    }
     for later in ["filter", "aggregations"] {
         if params.get(later).is_some_and(|text| !text.is_empty()) {
             let detail = format!("'{later}' is not supported yet; use 'where'");
@@ -48,10 +55,46 @@ struct Page<'a> {
 }
 
 fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> Result<Vec<u8>, Problem> {
+    with_page(app, sight, resource, params, |page, found, seq, secret| {
+        page.render(params, found, seq, secret)
+    })
+}
+
+/// The documents of a page, for answers in another form.
+pub(crate) struct Selection {
+    pub(crate) documents: Vec<Document>,
+    /// How many there are on all pages, if it is known.
+    pub(crate) total: Option<u64>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// The documents that `GET /api/{resource}` would show.
+pub(crate) fn select(
+    app: &App,
+    sight: &Sight,
+    resource: &Arc<Resource>,
+    params: &Params,
+) -> Result<Selection, Problem> {
+    with_page(app, sight, resource, params, |page, found, seq, secret| page.select(found, seq, secret))
+}
+
+/// Finds a page; `finish` gets the rows, the sequence they are of, and the secret for a cursor where there can be one.
+fn with_page<T>(
+    app: &App,
+    sight: &Sight,
+    resource: &Arc<Resource>,
+    params: &Params,
+    finish: impl FnOnce(&Page<'_>, &Found, Seq, Option<&[u8]>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     let mut query = ListQuery::parse(&resource.name, params, &Sort::by_id())?;
     if query.page.take() == 0 && query.page.cursor.is_none() {
         // How many there are does not depend on their order.
         query.sort = Sort::by_id();
+    }
+    let within = within(params)?;
+    if let Some(within) = within.as_ref().filter(|_| placed::orders(params)) {
+        query.sort = Placed::sort(within)?;
     }
     let explains = explains(params)?;
     let secret = app.store().id().0;
@@ -62,7 +105,9 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
     let cursor = cursor.map_err(|problem| problem.issue("cursor", "unknown cursor"))?;
     let snapshot = app.store().snapshot()?;
     let own = snapshot.tail().seq;
-    let paged = cursor.as_ref().map(|cursor| Seq::new(cursor.seq)).filter(|seq| *seq < own);
+    // Places are known of the present alone; a distance is a stable place all the same.
+    let paged = cursor.as_ref().filter(|_| within.is_none()).map(|cursor| Seq::new(cursor.seq));
+    let paged = paged.filter(|seq| *seq < own);
     let as_of = match moment::of(&snapshot, params)? {
         Some(moment) => Some(moment),
         None => paged.map(|seq| snapshot.moment(seq)).transpose()?,
@@ -71,14 +116,14 @@ fn page(app: &App, sight: &Sight, resource: &Arc<Resource>, params: &Params) -> 
         check_shape(&snapshot, resource, seq)?;
     }
     let seq = as_of.map_or(own, |moment| moment.seq);
-    let candidates = choose(app, resource, params, &query, &snapshot, as_of)?;
-    // Found by relevance or distance: in that order, and paged by number, since a rank has no stable place.
+    let candidates = choose(app, resource, sight, params, &query, &snapshot, as_of)?;
+    // Found by relevance: in that order, and paged by number, since a rank has no stable place.
     let ranked = matches!(candidates, Candidates::These(_)) && params.get("sort").is_none();
     let look =
         Look::new(sight, resource, &query, &snapshot, as_of, cursor.as_ref().map(|cursor| &cursor.after));
     let found = look.find(&candidates, ranked)?;
     let explained = explains.then(|| look.explain(&candidates));
-    Page { look, explained }.render(params, &found, seq, (!ranked).then_some(&secret[..]))
+    finish(&Page { look, explained }, &found, seq, (!ranked).then_some(&secret[..]))
 }
 
 /// What a cursor says of an order is of documents as they were shown then.
@@ -136,6 +181,23 @@ impl Page<'_> {
         let extras: Vec<(&str, Value)> =
             self.explained.iter().map(|explained| ("_explain", explained.clone())).collect();
         Ok(list.finish(&meta, next.as_deref(), &links, seq.get(), &extras))
+    }
+
+    fn select(&self, found: &Found, seq: Seq, secret: Option<&[u8]>) -> Result<Selection, Problem> {
+        let (query, mut documents, mut bytes, mut last) = (self.look.query, Vec::new(), 0, None);
+        for row in found.rows.iter().take(query.page.take()) {
+            if bytes > ANSWER_BYTES_MAX {
+                break;
+            }
+            let Some(document) = self.look.document(row.key.id())? else { continue };
+            bytes += document.body.len();
+            documents.push(document);
+            last = Some(row);
+        }
+        let more = last.filter(|_| found.rows.len() > documents.len());
+        let next =
+            more.zip(secret).and_then(|(row, secret)| query.next_cursor(seq.get(), row.key.clone(), secret));
+        Ok(Selection { documents, total: found.total, next })
     }
 
     fn push(&self, list: &mut ListWriter, document: &Document, row: &Row) -> Result<(), Problem> {

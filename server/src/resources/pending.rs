@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dateline_engine::{
-    CollectionId, Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Seq, Transaction,
+    CollectionId, Condition, Conflict, DocId, Document, ErrorKind, Idempotency, Millis, Seq, Transaction,
 };
 use serde_json::{Map, Value};
 
@@ -34,8 +34,12 @@ pub(crate) struct Pending {
 }
 
 enum Change {
-    /// A body, and the version of the schema it is of.
-    Put(Bytes, u32),
+    /// A body, the version of the schema it is of, and when the document ends by itself.
+    Put {
+        body: Bytes,
+        schema: u32,
+        end: Option<Millis>,
+    },
     Delete,
 }
 
@@ -76,8 +80,8 @@ impl<'a> Writer<'a> {
         stamp_owner(principal, resource, &mut document);
         let draft = Draft { app, principal, resource, id: &id, stored: None };
         let prepared = prepare(&draft, document, Mode::Create).await?;
-        let change = |body| Change::Put(body, resource.schema_version);
-        Ok(prepared.map(|(body, effects)| self.put(id, Condition::Absent, change(body), effects, None)))
+        let schema = resource.schema_version;
+        Ok(prepared.map(|(body, effects)| self.put(id, Condition::Absent, body, schema, effects, None)))
     }
 
     /// Another version of a document; `if_match` names the one it was made from.
@@ -109,8 +113,8 @@ impl<'a> Writer<'a> {
         let draft = Draft { app, principal, resource, id: &before.id, stored: Some(&stored) };
         let prepared = prepare(&draft, changes, mode).await?;
         let id = before.id.clone();
-        let change = |body| Change::Put(body, resource.schema_version);
-        Ok(prepared.map(|(body, effects)| self.put(id, condition, change(body), effects, Some(before))))
+        let schema = resource.schema_version;
+        Ok(prepared.map(|(body, effects)| self.put(id, condition, body, schema, effects, Some(before))))
     }
 
     /// The end of a document, in the form its resource knows.
@@ -137,8 +141,8 @@ impl<'a> Writer<'a> {
             Removal::Kept(mut body) => {
                 let next = patch::version(&stored) + 1;
                 patch::set_version(&mut body, next);
-                let change = Change::Put(json::encode(&body).into(), before.schema_version());
-                Ok(self.put(id, condition, change, Vec::new(), Some(before)))
+                let (body, schema) = (json::encode(&body).into(), before.schema_version());
+                Ok(self.put(id, condition, body, schema, Vec::new(), Some(before)))
             }
         }
     }
@@ -147,12 +151,14 @@ impl<'a> Writer<'a> {
         self,
         id: DocId,
         condition: Condition,
-        change: Change,
+        body: Bytes,
+        schema: u32,
         effects: Vec<Effect>,
         before: Option<Document>,
     ) -> Pending {
         let collection = self.resource.collection;
-        Pending { collection, id, condition, change, effects, before }
+        let end = rules::end(self.resource, &body);
+        Pending { collection, id, condition, change: Change::Put { body, schema, end }, effects, before }
     }
 
     fn new_id(self, document: &Map<String, Value>, given: Option<Value>) -> Result<DocId, Problem> {
@@ -296,9 +302,13 @@ pub(crate) async fn commit(
     let mut effects = Vec::new();
     for Pending { collection, id, condition, change, effects: caused, before } in pending {
         let (body, schema, deleted) = match change {
-            Change::Put(body, schema) => {
-                transaction =
-                    transaction.put(collection, id.clone(), condition, body.clone()).of_schema(schema);
+            Change::Put { body, schema, end } => {
+                let (id, text) = (id.clone(), body.clone());
+                transaction = match end {
+                    Some(end) => transaction.put_until(collection, id, condition, text, end),
+                    None => transaction.put(collection, id, condition, text),
+                };
+                transaction = transaction.of_schema(schema);
                 (body, schema, false)
             }
             Change::Delete => {

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
+use crate::places::{ALONG, BBOX, NEAR, POLYGON, TILE, WIDTH};
 use crate::resources::{bulk, home, list, read, upgrades, write};
 
 const LIST: &[Param] = &[
@@ -14,8 +15,17 @@ const LIST: &[Param] = &[
     Param::new("cursor", "string", "opaque token of the next page; stable while documents change"),
     Param::new("projection", "string", "members to keep or leave out, in JSON"),
     Param::new("q", "string", "full-text query"),
-    Param::new("near", "string", "lon,lat,radius_m: nearest first, with distance_m in metres"),
-    Param::new("bbox", "string", "west,south,east,north in degrees"),
+    NEAR,
+    BBOX,
+    POLYGON,
+    TILE,
+    ALONG,
+    WIDTH,
+    Param::new(
+        "contains",
+        "string",
+        "lon,lat: fences and adlists that hold the place, without other conditions",
+    ),
     Param::new("as_of", "string", "a log sequence or a time of the past"),
     Param::new("min_seq", "integer", "wait up to 5 s until search has seen this log sequence"),
 ];
@@ -52,7 +62,7 @@ const BUILTIN: [(&str, &str, &str, Writes); 12] = [
     ("activity", "/api/activity", "/api/activity/{id}", Writes::ByTheServer),
 ];
 
-/// Routes of all resources. `fences` lists by `contains` too, so its list is registered with the geo routes.
+/// Routes of all resources. `fences` and `adlists` list by `contains` too: their lists are registered with the geo routes.
 pub(crate) fn routes() -> Routes {
     let mut routes = Routes::new()
         .schema("Document", json!({
@@ -103,7 +113,7 @@ pub(crate) fn routes() -> Routes {
             },
         }));
     for (name, all, one, writes) in BUILTIN {
-        if name != "fences" {
+        if !matches!(name, "fences" | "adlists") {
             routes = routes.get(all, list::list, list_doc(name));
         }
         routes = routes.get(one, read::get, item_doc(name));

@@ -9,12 +9,14 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use dateline_engine::{DocId, Document, ErrorKind, IndexEntry, Moment, Snapshot};
+use dateline_geo::{ANSWER_ITEMS_MAX, After};
 use serde_json::{Value, json};
 
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListQuery, SortKey, system};
-use crate::resources::candidates::{Candidate, Candidates};
+use crate::resources::candidates::{Candidate, Candidates, Found as Searched};
 use crate::resources::declaration::declared;
+use crate::resources::placed::Placed;
 use crate::resources::plan::{Plan, Walk, missing};
 use crate::resources::visibility::Sight;
 use crate::resources::{Resource, answer};
@@ -23,6 +25,8 @@ use crate::resources::{Resource, answer};
 const LOOKED_MAX: usize = 100_000;
 /// Documents that a walk of an index looks at beyond its page, to know how many there are.
 const BEYOND_MAX: usize = 1_000;
+/// Documents asked for by place at first; each further time four times as many.
+const PLACED_STEP_FIRST: usize = 256;
 
 /// A document that belongs on some page.
 pub(crate) struct Row {
@@ -82,13 +86,8 @@ impl<'a> Look<'a> {
             Candidates::All if self.is_plain() => self.plain(),
             Candidates::All if self.query.sort.is_by_id() => self.scan_in_order(),
             Candidates::All => self.scan(),
-            Candidates::These(found) => {
-                let mut rows = Vec::new();
-                for Candidate { id, extra } in found {
-                    rows.extend(self.look(id, extra.clone())?);
-                }
-                Ok(self.page_of(rows, ranked))
-            }
+            Candidates::These(found) => self.searched(found, ranked),
+            Candidates::Placed(placed) => self.placed(placed),
             Candidates::Unordered(ids) => self.gather(ids.iter().map(String::as_str)),
         }
     }
@@ -98,6 +97,7 @@ impl<'a> Look<'a> {
         let mut told = match candidates {
             Candidates::All => json!({"way": "scan"}),
             Candidates::These(_) => json!({"way": "search"}),
+            Candidates::Placed(_) => json!({"way": "place"}),
             Candidates::Unordered(_) => json!({"way": "ids"}),
             Candidates::Planned { plan, changed } => json!({
                 "way": "index",
@@ -118,6 +118,74 @@ impl<'a> Look<'a> {
             }
         }
         told
+    }
+
+    /// What search found, as far as it lies where it has to and passes the filter.
+    fn searched(&self, found: &Searched, ranked: bool) -> Result<Found, Problem> {
+        let mut rows = Vec::new();
+        for Candidate { id, extra } in &found.candidates {
+            let Some(placed) = &found.placed else {
+                rows.extend(self.look(id, extra.clone())?);
+                continue;
+            };
+            if !self.may_look() {
+                return Err(self.too_many());
+            }
+            let Some(document) = self.document(id)? else { continue };
+            if let Some(distance_m) = placed.of_body(id, &answer::body_of(&document)?)? {
+                rows.extend(self.row(&document, distance_m.map(distance).or_else(|| extra.clone()))?);
+            }
+        }
+        let shown = self.skip() + self.query.page.take();
+        let mut page = self.page_of(rows, ranked);
+        if found.cut {
+            // Whoever is asked for by relevance has been found; others may not have been.
+            let complete = ranked && page.total.is_some_and(|total| total >= shown as u64);
+            if found.placed.is_some() && !complete {
+                return Err(self.too_many());
+            }
+            page.total = page.total.filter(|_| found.placed.is_none());
+        }
+        Ok(page)
+    }
+
+    /// Documents of a place, nearest first, until the page is full; in another order all of them.
+    fn placed(&self, placed: &Placed) -> Result<Found, Problem> {
+        let in_order = match placed.is_ordered() {
+            true => self.query.sort.fields().eq([("distance_m", false)]),
+            false => self.query.sort.is_by_id(),
+        };
+        let mut page = Filling::new(self, BEYOND_MAX);
+        let mut rows = Vec::new();
+        let mut after = self.after.filter(|_| in_order).and_then(|after| self.place_of(after));
+        let mut step = PLACED_STEP_FIRST;
+        loop {
+            let hits = placed.more(after.as_ref(), step)?;
+            let last = hits.len() < step;
+            after = hits.last().map(|(id, distance_m)| After { distance_m: *distance_m, id: id.clone() });
+            for (id, distance_m) in hits {
+                if in_order {
+                    if page.look_on()?.is_break() {
+                        return Ok(page.end());
+                    }
+                } else if !self.may_look() {
+                    return Err(self.too_many());
+                }
+                let Some(document) = self.document(id.as_str())? else { continue };
+                let Some(row) = self.row(&document, distance_m.map(distance))? else { continue };
+                if in_order { page.push(row) } else { rows.push(row) }
+            }
+            if last {
+                return Ok(if in_order { page.end() } else { self.page_of(rows, false) });
+            }
+            step = (step * 4).min(ANSWER_ITEMS_MAX);
+        }
+    }
+
+    /// Where the last page ended, among places.
+    fn place_of(&self, key: &SortKey) -> Option<After> {
+        let distance_m = key.values(&[0]).next().flatten().and_then(Value::as_f64);
+        Some(After { distance_m, id: DocId::new(key.id()).ok()? })
     }
 
     /// The page's beginning in rows of the whole list.
@@ -378,11 +446,18 @@ impl<'a> Look<'a> {
             let tag = answer::tag(document);
             system::add(map, &answer::meta(document, &tag));
         }
+        if let (Some(map), Some((name, value))) = (body.as_object_mut(), &extra) {
+            map.insert((*name).to_owned(), value.clone());
+        }
         if !self.query.filter.matches(&body) {
             return Ok(None);
         }
         Ok(Some(Row { key: self.query.sort.key(&body, id), extra }))
     }
+}
+
+fn distance(distance_m: f64) -> (&'static str, Value) {
+    ("distance_m", Value::from(distance_m))
 }
 
 /// Documents of one value, whose order among themselves is that of their ids.

@@ -1,12 +1,13 @@
 //! What a resource demands and causes beyond its schema.
 
-use dateline_engine::{DocId, NewJob, Transaction};
+use dateline_engine::{DocId, Millis, NewJob, Transaction};
 use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::Problem;
-use crate::eve::{Issue, Issues};
+use crate::eve::{Issue, Issues, date};
+use crate::places::read_condition;
 use crate::resources::{Resource, ads, collections, devices, users};
 use crate::schedules;
 
@@ -48,7 +49,7 @@ pub(crate) async fn check(
             Ok(Vec::new())
         }
         "fences" => {
-            report(dateline_geo::Fence::parse(&Value::Object(body.clone())), issues);
+            report(dateline_geo::Fence::parse(&Value::Object(body.clone()), read_condition), issues);
             Ok(Vec::new())
         }
         "devices" if draft.stored.is_none() => {
@@ -63,6 +64,16 @@ pub(crate) async fn check(
         "users" => users::check(draft, body, issues).await,
         _ => Ok(Vec::new()),
     }
+}
+
+/// When a document ends by itself, as far as its resource leaves that to the engine. (An ad is not removed at its end.)
+pub(crate) fn end(resource: &Resource, body: &[u8]) -> Option<Millis> {
+    if !matches!(resource.name.as_str(), "adlists" | "fences") {
+        return None;
+    }
+    let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let end = body.get("expires").and_then(Value::as_str).and_then(date::parse_time)?;
+    u64::try_from(end.as_millisecond()).ok().map(Millis::new)
 }
 
 /// What becomes of a document that is deleted.

@@ -33,6 +33,11 @@ impl Sight {
         self.owner.is_none()
     }
 
+    /// Whose documents, if not everybody's.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
     /// Whether this document is among them.
     pub(crate) fn sees(&self, resource: &str, id: &str, body: &Value) -> bool {
         let Some(owner) = &self.owner else { return true };

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Filter, Params};
 use crate::http::{Answer, Refusal};
-use crate::resources::{self, Query};
+use crate::resources::{Query, part};
 use crate::streams::caller::Caller;
 use crate::streams::connections::{Kind, Seat};
 use crate::streams::position::{Place, beginning};
@@ -105,14 +105,14 @@ fn topics(params: &Params) -> Topics {
 
 /// The part of the earth to look into, where all that is asked for has a place on it.
 fn placed(app: &App, params: &Params, topics: &Topics) -> Result<Option<Within>, Problem> {
-    let within = resources::within(params)?;
-    if within.is_some()
-        && let Some(collection) = topics.without_place(app)?
-    {
-        let name = if params.get("near").is_some() { "near" } else { "bbox" };
-        return Err(Problem::query(name, format!("'{collection}' declares no 'geo' member")));
+    let Some((name, within)) = part::named(params)? else { return Ok(None) };
+    if within.is_nearest() {
+        return Err(Problem::query(name, "expected near=lon,lat,radius_m"));
     }
-    Ok(within)
+    match topics.without_place(app)? {
+        Some(collection) => Err(Problem::query(name, format!("'{collection}' declares no 'geo' member"))),
+        None => Ok(Some(within)),
+    }
 }
 
 /// A parameter that is a whole number; above `max` it is taken as `max`.

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
+use crate::places::clock;
 use crate::{blobs, schedules, scrub};
 use expire::Expire;
 use lane::Lane;
@@ -64,6 +65,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
     workers.keep_house(app, "sweep", blobs::sweep_until)?;
     workers.keep_house(app, "schedules", schedules::keep)?;
     workers.keep_house(app, "scrub", scrub::run)?;
+    workers.keep_house(app, "clock", clock::run)?;
     Ok(workers)
 }
 

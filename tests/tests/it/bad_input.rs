@@ -100,6 +100,11 @@ async fn bodies_that_are_no_json() {
 async fn documents_that_break_rules() {
     let ground = Ground::new().await;
     let place = json!({"type": "Point", "coordinates": [13.4, 52.5]});
+    let circle = |more: Value| {
+        let mut body = json!({"circle": {"center": [0, 0], "radius_m": 5}});
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        body
+    };
     let area = |area: Value| json!({"name": "x", "device": "d", "area": area});
     let polygon = |ring: Value| json!({"type": "Polygon", "coordinates": [ring]});
     let crossed = polygon(json!([[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]));
@@ -174,6 +179,18 @@ async fn documents_that_break_rules() {
         ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "geometry": crossed}), "circle"),
         ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "detect": ["fly"]}), "detect"),
         ("fences", json!({"circle": {"center": [0, 0], "radius_m": 5}, "colour": "red"}), "colour"),
+        ("fences", circle(json!({"detect": ["near"]})), "detect"),
+        ("fences", circle(json!({"dwell_s": -1})), "dwell_s"),
+        ("fences", circle(json!({"hysteresis_m": "5"})), "hysteresis_m"),
+        ("fences", circle(json!({"max_accuracy_m": -1})), "max_accuracy_m"),
+        ("fences", circle(json!({"where": {"a": {"$near": 1}}})), "where"),
+        ("fences", circle(json!({"group": ""})), "group"),
+        ("fences", circle(json!({"altitude_min_m": 2, "altitude_max_m": 1})), "altitude_min_m"),
+        ("fences", circle(json!({"schedule": {"time_zone": "Mars/Base", "hours": []}})), "schedule"),
+        ("fences", circle(json!({"roam": {"radius_m": 5}})), "circle"),
+        ("fences", json!({"roam": {"radius_m": 1e7}}), "roam"),
+        ("fences", json!({"sector": {"center": [0, 0], "radius_m": 5, "bearing": [7, 7]}}), "sector"),
+        ("adlists", area(json!({"around": {"radius_m": 1}, "buffer_m": 1})), "area"),
         ("users", json!({"password": "long enough 1"}), "username"),
         ("users", json!({"username": "eve", "password": "long enough 1", "colour": "red"}), "colour"),
         ("users", json!({"username": "eve", "password": "long enough 1", "user_type": "god"}), "user_type"),

@@ -146,7 +146,8 @@ mod tests {
                 AdList::parse(&list).unwrap_or_else(|issues| panic!("seed {seed}: {list}: {issues:?}"));
             }
             for fence in fences(seed) {
-                Fence::parse(&fence).unwrap_or_else(|issues| panic!("seed {seed}: {fence}: {issues:?}"));
+                Fence::parse(&fence, crate::places::read_condition)
+                    .unwrap_or_else(|issues| panic!("seed {seed}: {fence}: {issues:?}"));
             }
             let mut rng = Rng::new(seed);
             for city in CITIES.iter().cycle().take(500) {

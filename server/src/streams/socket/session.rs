@@ -23,7 +23,7 @@ use super::subscription::{self, Begun, Open, Piece};
 use super::words;
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
-use crate::places::positions;
+use crate::places::ingest;
 use crate::streams::caller::Caller;
 use crate::streams::connections::{Call, Seat};
 use crate::streams::named::Named;
@@ -206,8 +206,7 @@ impl Session {
     }
 
     async fn positions(&mut self, positions: Vec<Value>, durability: Durability) -> Step {
-        let items = positions.into_iter().map(Ok).collect();
-        let taking = positions::accept(&self.app, &self.caller.principal, items, durability);
+        let taking = ingest::accept(&self.app, &self.caller.principal, &positions, durability);
         let taking = match taking {
             Ok(taking) => taking,
             Err(refusal) => return self.refuse("pos", None, refusal.into_problem()).await,

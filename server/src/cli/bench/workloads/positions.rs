@@ -86,7 +86,7 @@ impl Workload for Positions {
             let device = DocId::new(format!("device-{}", client.random.u64(0..self.devices)))?;
             let (lon, lat) = (10.0 + client.random.f64(), 59.0 + client.random.f64());
             let point = Point::new(lon, lat).map_err(Error::internal)?;
-            fixes.push(Fix { device, point, at, speed: None, heading: None, accuracy: None, fields: None });
+            fixes.push(Fix::bare(device, point, at));
         }
         // Device, time and two coordinates.
         client.wrote(fixes.iter().map(|fix| fix.device.as_str().len() + 16).sum());
