@@ -14,6 +14,9 @@ use crate::region::parse_radius;
 
 /// Rounding of a bearing (radians).
 const BEARING_SLACK: f64 = 1e-12;
+/// Squared chord to the centre below which a place is the centre, from where no bearing leads to it; coordinates are
+/// kept to 3e-18 apart.
+const CENTER_CHORD2: f64 = 1e-20;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sector {
@@ -73,10 +76,10 @@ impl Sector {
     }
 
     fn is_between(&self, unit: &Unit) -> bool {
-        let (x, y) = (dot(&unit.0, &self.east), dot(&unit.0, &self.north));
-        if x == 0.0 && y == 0.0 {
+        if self.unit.chord2(unit) < CENTER_CHORD2 {
             return true;
         }
+        let (x, y) = (dot(&unit.0, &self.east), dot(&unit.0, &self.north));
         let turned = (x.atan2(y) - self.from).rem_euclid(std::f64::consts::TAU);
         turned <= self.width + BEARING_SLACK || turned >= std::f64::consts::TAU - BEARING_SLACK
     }
@@ -178,6 +181,14 @@ mod tests {
         check([270.0, 90.0], (180.0, -0.5), false);
         check([-90.0, 90.0], (179.0, 0.5), true);
         check([0.0, 360.0], (179.0, -1.0), true);
+    }
+
+    #[test]
+    fn the_centre_belongs_to_it_wherever_it_is() {
+        for (lon, lat) in [(0.0, 90.0), (77.0, -90.0), (13.405, 52.52), (-179.999_999_9, 0.1), (12.3, -45.6)] {
+            let sector = Sector::new(Point::new(lon, lat).unwrap(), 1.0, [37.0, 271.0]);
+            assert!(sector.holds(&place(lon, lat)), "{lon} {lat}");
+        }
     }
 
     #[test]

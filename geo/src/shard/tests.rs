@@ -54,8 +54,9 @@ impl Bench {
         let id = |id: &str| DocId::new(id).unwrap();
         let existed = match deed {
             Deed::Fix { .. } | Deed::Tick { .. } => false,
-            Deed::Put { collection, id, .. } => !self.existing.insert(((*collection).to_owned(), id.clone())),
-            Deed::Delete { collection, id } => self.existing.remove(&((*collection).to_owned(), id.clone())),
+            Deed::Put { collection, id, .. } | Deed::Delete { collection, id } => {
+                self.existing.contains(&((*collection).to_owned(), id.clone()))
+            }
         };
         let what = match deed {
             Deed::Fix { device, place, at, more } => What::Fix(Fix {
@@ -100,6 +101,15 @@ impl Bench {
                 What::DeviceGone { id: id(device), reason: Reason::Deleted }
             }
         };
+        match deed {
+            Deed::Fix { .. } | Deed::Tick { .. } => {}
+            Deed::Put { collection, id, .. } => {
+                self.existing.insert(((*collection).to_owned(), id.clone()));
+            }
+            Deed::Delete { collection, id } => {
+                self.existing.remove(&((*collection).to_owned(), id.clone()));
+            }
+        }
         self.seq += 1;
         let source = Source::Log { seq: self.seq };
         Some(Item { source, at: Millis::new(log_ms), log_seq: self.seq, what })

@@ -194,7 +194,7 @@ fn area() -> impl Strategy<Value = AreaStep> {
             .prop_map(|(center, reach, spikes, hole)| AreaStep::Star { center, reach, spikes, hole }),
         1 => (prop_oneof![Just(899_000_000_i64), 600_000_000_i64..899_999_999, -899_999_000_i64..-10_000_000], 0_i64..900_000, any::<bool>())
             .prop_map(|(lat, wave, clockwise)| AreaStep::Cap { lat, wave, clockwise }),
-        1 => (place(), radius(), -360_i16..360, 1_u16..=360)
+        1 => (place(), radius(), -360_i16..360, 1_u16..360)
             .prop_map(|(center, radius_m, from, width)| AreaStep::Sector { center, radius_m, from, width }),
         1 => (place(), (-3_000_000_i64..3_000_000, -3_000_000_i64..3_000_000), prop_oneof![1.0..5_000.0_f64, Just(30_000.0)])
             .prop_map(|(from, by, buffer_m)| AreaStep::Corridor { from, by, buffer_m }),
