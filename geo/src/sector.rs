@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn the_centre_belongs_to_it_wherever_it_is() {
-        for (lon, lat) in [(0.0, 90.0), (77.0, -90.0), (13.405, 52.52), (-179.999_999_9, 0.1), (12.3, -45.6)] {
+        for (lon, lat) in [(0.0, 90.0), (77.0, -90.0), (13.405, 52.52), (-179.999_999_9, 0.1), (12.3, -45.6)]
+        {
             let sector = Sector::new(Point::new(lon, lat).unwrap(), 1.0, [37.0, 271.0]);
             assert!(sector.holds(&place(lon, lat)), "{lon} {lat}");
         }

@@ -1,6 +1,7 @@
 //! One shard thread: takes batches and questions from its inbox in order, applies, commits, answers.
 //!
-//! Everything waiting is applied before one commit, so a slow disk makes bigger commits and not a longer queue.
+//! What waits is applied before one commit, so a slow disk makes bigger commits and not a longer queue; but never more
+//! than a turn of it, so that cursor, snapshots and whoever waits to be caught up get theirs under any load.
 //! A batch is visible once its events are committed. A question sees every batch that came before it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,8 @@ pub(crate) const INBOX_BATCHES_MAX: usize = 64;
 const EVENTS_PER_COMMIT: usize = 16_000;
 /// Events after which those of a batch are told before its end.
 const EVENTS_HELD_MAX: usize = 64_000;
+/// Longest time that is spent on waiting batches before it is told how far they have brought the shard.
+const TURN_MAX: Duration = Duration::from_millis(100);
 /// Longest time the cursor stays behind what has been applied without events.
 const CURSOR_EVERY: Duration = Duration::from_secs(1);
 /// Items after which a snapshot is due before its time, so that a start never plays many more.
@@ -156,6 +159,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
+            let turn = Instant::now();
             while let Some(input) = next.take() {
                 match input {
                     Input::Batch { items, through } => {
@@ -166,7 +170,7 @@ impl Worker {
                     Input::Stop => return self.finish(),
                     Input::Abandon => return Ok(()),
                 }
-                if self.events.len() < EVENTS_PER_COMMIT {
+                if self.events.len() < EVENTS_PER_COMMIT && turn.elapsed() < TURN_MAX {
                     next = inbox.try_recv().ok();
                 }
             }
