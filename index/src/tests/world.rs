@@ -139,11 +139,11 @@ pub(super) fn copy_dir(from: &Path, to: &Path) {
 pub(super) struct Random(u64);
 
 impl Random {
-    /// From `DATELINE_SEED`, or a new seed.
+    /// From `SEED`, or a new seed.
     pub(super) fn new(test: &str) -> Self {
-        let seed = std::env::var("DATELINE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
-        println!("{test}: DATELINE_SEED={seed}");
+        println!("{test}: SEED={seed}");
         Self(seed)
     }
 
