@@ -3,12 +3,17 @@
 //! Events between two cursor positions are a function of the log. When they are more than one transaction takes,
 //! the second cursor `geo/<shard>/told` counts, in the same commits, how many of those after `geo/<shard>` are out;
 //! after a crash they are derived again and that many are left out.
+//!
+//! One commit may be under way while the next events are found; the one after it waits for it, so what is stored is always
+//! a beginning of what was told.
 
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dateline_engine::{
-    Condition, DocId, Durability, ErrorKind, PositionSeq, Result, Seq, Store, Tail, Transaction,
+    Condition, DocId, Durability, Error, ErrorKind, PositionSeq, Receipt, Result, Seq, Store, Tail,
+    Transaction,
 };
 
 use crate::event::{Event, Told};
@@ -31,6 +36,21 @@ pub(crate) struct Outbox {
     passed: u64,
     durability: Durability,
     events_max: usize,
+    under_way: Option<UnderWay>,
+}
+
+/// A commit whose outcome is not known yet.
+struct UnderWay {
+    chunk: Chunk,
+    outcome: Receiver<Result<Receipt>>,
+}
+
+/// What goes into one commit.
+struct Chunk {
+    documents: Vec<Document>,
+    /// Where the cursor goes.
+    through: Option<Tail>,
+    told: Option<u64>,
 }
 
 struct Document {
@@ -61,12 +81,14 @@ impl Outbox {
                 passed: 0,
                 durability,
                 events_max: EVENTS_MAX,
+                under_way: None,
             },
             at,
         ))
     }
 
-    /// Tells the next events after the cursor, which stays: there are more than should be held until it moves.
+    /// Tells the next events after the cursor, which stays: there are more than should be held until it moves. Stored with
+    /// [`Outbox::settle`], as with `commit`.
     pub(crate) fn tell(&mut self, events: &[Event]) -> Result<()> {
         self.pass(events, None)
     }
@@ -80,32 +102,31 @@ impl Outbox {
         // What an earlier run has told of these, and of those that follow.
         let ahead = self.told.saturating_sub(self.passed);
         let known = usize::try_from(ahead).unwrap_or(usize::MAX).min(events.len());
-        let mut documents = events.iter().skip(known).map(|event| self.document(event)).peekable();
+        let mut left_over = events.get(known..).unwrap_or_default();
         let mut told = self.told;
         loop {
-            let (mut chunk, mut bytes) = (Vec::new(), 0);
-            while chunk.len() < self.events_max && bytes < BYTES_MAX {
-                let Some(document) = documents.next() else { break };
-                let document = document?;
+            let (mut documents, mut bytes) = (Vec::new(), 0);
+            while documents.len() < self.events_max && bytes < BYTES_MAX {
+                let Some((event, others)) = left_over.split_first() else { break };
+                let document = self.document(event)?;
                 bytes += document.body.len();
-                chunk.push(document);
+                documents.push(document);
+                left_over = others;
             }
-            let is_last = documents.peek().is_none();
+            let is_last = left_over.is_empty();
             if let (true, Some(through)) = (is_last, through) {
                 // What was out before and is not among these events lies ahead.
                 let left = ahead - count(known);
-                let cursors = [(&*self.cursor, through), (&*self.told_cursor, told_tail(left))];
-                self.write(&chunk, cursors.get(..if told == left { 1 } else { 2 }).unwrap_or_default())?;
-                drop(documents);
+                let told = (told != left).then_some(left);
+                self.write(Chunk { documents, through: Some(through), told })?;
                 (self.told, self.passed) = (left, 0);
                 return Ok(());
             }
-            if !chunk.is_empty() {
-                told += count(chunk.len());
-                self.write(&chunk, &[(&*self.told_cursor, told_tail(told))])?;
+            if !documents.is_empty() {
+                told += count(documents.len());
+                self.write(Chunk { documents, through: None, told: Some(told) })?;
             }
             if is_last {
-                drop(documents);
                 (self.told, self.passed) = (told, self.passed + count(events.len()));
                 return Ok(());
             }
@@ -118,7 +139,8 @@ impl Outbox {
     }
 
     /// Moves the cursor, and that of the device snapshot, where nothing is to be told; survives power loss.
-    pub(crate) fn checkpoint(&self, through: Tail, snapshot: Option<&str>) -> Result<()> {
+    pub(crate) fn checkpoint(&mut self, through: Tail, snapshot: Option<&str>) -> Result<()> {
+        self.settle()?;
         let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, through);
         match snapshot {
             Some(name) => self.store.commit(transaction.cursor(name, through)).map(|_| ()),
@@ -128,38 +150,56 @@ impl Outbox {
 
     /// Begins anew at `at`, because what lies between the cursor and there has been trimmed. Its events are lost.
     pub(crate) fn skip_to(&mut self, at: Tail) -> Result<()> {
+        self.settle()?;
         skip_to(&self.store, &self.cursor, at)?;
         (self.told, self.passed) = (0, 0);
         Ok(())
     }
 
-    fn write(&self, chunk: &[Document], cursors: &[(&str, Tail)]) -> Result<()> {
-        loop {
-            let mut transaction = Transaction::new(self.durability);
-            for document in chunk {
-                transaction = transaction.put(
-                    document.collection,
-                    document.id.clone(),
-                    Condition::Absent,
-                    document.body.clone(),
-                );
-            }
-            for (name, at) in cursors {
-                transaction = if *name == self.told_cursor {
-                    // A count, which holds nothing.
-                    transaction.note(*name, *at)
-                } else {
-                    transaction.cursor(*name, *at)
-                };
-            }
-            match self.store.commit(transaction) {
+    /// Hands in a commit once the one before is stored.
+    fn write(&mut self, chunk: Chunk) -> Result<()> {
+        self.settle()?;
+        self.hand_in(chunk);
+        Ok(())
+    }
+
+    fn hand_in(&mut self, chunk: Chunk) {
+        let mut transaction = Transaction::new(self.durability);
+        for Document { collection, id, body } in &chunk.documents {
+            transaction = transaction.put(*collection, id.clone(), Condition::Absent, body.clone());
+        }
+        if let Some(through) = chunk.through {
+            transaction = transaction.cursor(&*self.cursor, through);
+        }
+        if let Some(told) = chunk.told {
+            // A count, which holds nothing.
+            transaction = transaction.note(&*self.told_cursor, told_tail(told));
+        }
+        let (answer, outcome) = channel();
+        // Nobody waits any more when the shard has ended.
+        self.store.submit(transaction, move |result| drop(answer.send(result)));
+        self.under_way = Some(UnderWay { chunk, outcome });
+    }
+
+    /// Whether a commit may not be stored yet.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Waits until all that was told is stored.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        while let Some(UnderWay { chunk, outcome }) = self.under_way.take() {
+            match outcome.recv() {
                 // Leaving events out is no choice, so a full intake is waited for.
-                Err(error) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full) => {
-                    std::thread::sleep(BUSY_WAIT)
+                Ok(Err(error)) if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Full) => {
+                    std::thread::sleep(BUSY_WAIT);
+                    self.hand_in(chunk);
                 }
-                outcome => return outcome.map(|_| ()),
+                Ok(outcome) => drop(outcome?),
+                Err(_) => return Err(Error::unavailable("the engine stopped before it answered")),
             }
         }
+        Ok(())
     }
 
     fn document(&self, event: &Event) -> Result<Document> {

@@ -190,7 +190,19 @@ struct Prepared {
 impl Prepared {
     fn into_worker(self, number: usize, progress: Arc<Progress>) -> Worker {
         let Self { shard, outbox, snapshots, at } = self;
-        Worker { number, shard, outbox, snapshots, progress, at, cursor: at, events: Vec::new(), unsaved: 0 }
+        Worker {
+            number,
+            shard,
+            outbox,
+            snapshots,
+            progress,
+            at,
+            cursor: at,
+            events: Vec::new(),
+            unsaved: 0,
+            stored: at,
+            saving: None,
+        }
     }
 }
 

@@ -13,7 +13,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dateline_engine::{Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, StoreId, Tail, Witness};
+use dateline_engine::{
+    Durability, Entry, Error, ErrorKind, PositionSeq, Result, Seq, Store, StoreId, Tail, Transaction, Witness,
+};
 
 use crate::hash::{hash, low};
 use crate::packed::Reader;
@@ -47,6 +49,12 @@ impl SnapshotFile {
     /// The engine's cursor that keeps what the snapshot still needs of both lanes.
     pub(crate) fn cursor(&self) -> &str {
         &self.cursor
+    }
+
+    /// Lets go of what a snapshot at `at` does not need any more.
+    pub(crate) fn hold(&self, at: Tail) -> Result<()> {
+        let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, at);
+        self.store.commit(transaction).map(drop)
     }
 
     pub(crate) fn every(&self) -> Duration {

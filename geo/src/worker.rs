@@ -5,10 +5,11 @@
 //! A batch is visible once its events are committed. A question sees every batch that came before it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
-use dateline_engine::{Millis, Result, Tail};
+use dateline_engine::{Error, Millis, Result, Tail};
 
 use crate::event::{Event, Source};
 use crate::outbox::Outbox;
@@ -133,6 +134,10 @@ pub(crate) struct Worker {
     pub(crate) events: Vec<Event>,
     /// Items applied since the last snapshot.
     pub(crate) unsaved: usize,
+    /// Whose events are all stored.
+    pub(crate) stored: Tail,
+    /// Writes the last snapshot, while this thread goes on.
+    pub(crate) saving: Option<JoinHandle<Result<()>>>,
 }
 
 impl Worker {
@@ -141,6 +146,8 @@ impl Worker {
         let progress = Arc::clone(&self.progress);
         let number = self.number;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox)));
+        let saved = self.saved();
+        let outcome = outcome.map(|served| served.and(saved));
         let reason = match outcome {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -180,10 +187,19 @@ impl Worker {
             {
                 self.commit()?;
                 cursor_moved = Instant::now();
+            } else {
+                self.outbox.settle()?;
             }
-            self.progress.advance(self.number, self.at, self.shard.next_due());
+            if inbox.is_empty() {
+                self.outbox.settle()?;
+            }
+            if !self.outbox.is_under_way() {
+                self.stored = self.at;
+            }
+            self.progress.advance(self.number, self.stored, self.shard.next_due());
             let is_old = self.unsaved > 0 && snapshot_made.elapsed() >= self.snapshots.every();
-            if is_old || self.unsaved >= UNSAVED_MAX.max(self.shard.devices.len()) {
+            let is_due = is_old || self.unsaved >= UNSAVED_MAX.max(self.shard.devices.len());
+            if is_due && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
                 self.save_snapshot()?;
                 snapshot_made = Instant::now();
             }
@@ -210,25 +226,41 @@ impl Worker {
         Ok(())
     }
 
+    /// Hands in what there is to tell. What was handed in before is stored then.
     fn commit(&mut self) -> Result<()> {
         self.outbox.commit(&self.events, self.at)?;
         self.events.clear();
+        self.stored = self.stored.max(self.cursor);
         self.cursor = self.at;
         Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
         self.commit()?;
-        self.progress.advance(self.number, self.at, self.shard.next_due());
-        self.save_snapshot()
+        self.save_snapshot()?;
+        self.saved()
     }
 
     /// The cursor is made durable first, so that no snapshot is ever ahead of it.
     fn save_snapshot(&mut self) -> Result<()> {
+        self.saved()?;
         self.outbox.checkpoint(self.at, None)?;
-        self.cursor = self.at;
-        self.snapshots.save(self.at, &state::encode(&self.shard))?;
-        self.unsaved = 0;
-        self.outbox.checkpoint(self.at, Some(self.snapshots.cursor()))
+        (self.cursor, self.stored, self.unsaved) = (self.at, self.at, 0);
+        self.progress.advance(self.number, self.stored, self.shard.next_due());
+        let (snapshots, at, state) = (self.snapshots.clone(), self.at, state::encode(&self.shard));
+        let saving = std::thread::Builder::new().name(format!("dateline-geo-{}s", self.number));
+        let saving = saving.spawn(move || snapshots.save(at, &state).and_then(|()| snapshots.hold(at)));
+        let failed = |error| Error::unavailable(format!("cannot start a thread: {error}"));
+        self.saving = Some(saving.map_err(failed)?);
+        Ok(())
+    }
+
+    /// Waits for the last snapshot to be written.
+    fn saved(&mut self) -> Result<()> {
+        match self.saving.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Error::internal("writing a device snapshot panicked")),
+        }
     }
 }
