@@ -180,10 +180,8 @@ impl Sheet {
         ids.sort_unstable();
         ids.dedup();
         let place = |id: &DocId| {
-            let met = self.by_id.get(id)?.iter().filter(|footprint| within.meets_footprint(footprint));
-            let distances = met.map(|footprint| within.distance_m(footprint));
-            let nearest = distances.min_by(|a, b| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)))?;
-            Some(Place { id: id.clone(), distance_m: nearest })
+            let distance_m = within.meets_any(self.by_id.get(id)?)?;
+            Some(Place { id: id.clone(), distance_m })
         };
         ids.into_iter().filter_map(place).collect()
     }

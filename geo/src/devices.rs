@@ -187,7 +187,11 @@ impl Devices {
 
     pub(crate) fn get(&self, id: &str) -> Option<&Device> {
         // A name that cannot be one belongs to no device.
-        DocId::new(id).ok().and_then(|id| self.at(self.slot(&id)?))
+        DocId::new(id).ok().and_then(|id| self.find(&id))
+    }
+
+    pub(crate) fn find(&self, id: &DocId) -> Option<&Device> {
+        self.at(self.slot(id)?)
     }
 
     pub(crate) fn at(&self, slot: DeviceSlot) -> Option<&Device> {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use dateline_engine::{DocId, Error, Millis, Result};
 use serde_json::{Value, json};
 
+use crate::fence::Fence;
+use crate::fix::Fix;
 use crate::hash::hash;
 use crate::point::Point;
 use crate::time::time_text;
@@ -142,6 +144,30 @@ pub(crate) struct FenceTold {
     pub(crate) dwell_ms: Option<u64>,
     /// Of a pair of devices.
     pub(crate) other: Option<DocId>,
+}
+
+impl FenceTold {
+    /// What is told of a device at a fence, without what only some events have.
+    pub(crate) fn new(
+        id: &DocId,
+        fence: &Fence,
+        fix: &Fix,
+        previous: Option<Point>,
+        distance_m: f64,
+    ) -> Self {
+        Self {
+            fence: id.clone(),
+            device: fix.device.clone(),
+            place: fix.point,
+            previous,
+            distance_m,
+            name: fence.name.clone(),
+            meta: fence.meta.clone(),
+            group: fence.group.clone().map(|name| Group { name, crossed: false }),
+            dwell_ms: None,
+            other: None,
+        }
+    }
 }
 
 /// The group of a fence, and whether the group as a whole was entered or left with this event.

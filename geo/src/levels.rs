@@ -51,8 +51,8 @@ impl Ask {
 }
 
 impl Levels {
-    /// The state at a fence has changed from `before`, by a fix at `at` or, without `fixed`, otherwise since the last fix,
-    /// which was at `at`.
+    /// The state at a fence has changed from `before`, with the device's last fix, at `at`, or since. `was_seen` as
+    /// [`Ask::was_seen`] says before.
     pub(crate) fn changed(&mut self, ask: Ask, at: Millis, before: Kind, was_seen: bool) {
         let Some(interval) = ask.interval(at) else { return };
         if self.find(ask, interval).is_some() {

@@ -94,6 +94,6 @@ pub use query::{ANSWER_ITEMS_MAX, AdHit, Counts, DeviceHit};
 pub use service::{Geo, GeoOptions, begin_at};
 pub use shape::Shape;
 pub use snapshot::witnesses;
-pub use tracks::{Figures as TrackFigures, FixesHeat, Track, TrackQuery, Tracks};
+pub use tracks::{Figures as TrackFigures, Track, TrackQuery, Tracks};
 pub use verify::Verdict;
 pub use within::{TILE_ZOOM_MAX, Within};

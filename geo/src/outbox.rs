@@ -138,14 +138,11 @@ impl Outbox {
         self.passed > 0
     }
 
-    /// Moves the cursor, and that of the device snapshot, where nothing is to be told; survives power loss.
-    pub(crate) fn checkpoint(&mut self, through: Tail, snapshot: Option<&str>) -> Result<()> {
+    /// Moves the cursor where nothing is to be told; survives power loss.
+    pub(crate) fn checkpoint(&mut self, through: Tail) -> Result<()> {
         self.settle()?;
         let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, through);
-        match snapshot {
-            Some(name) => self.store.commit(transaction.cursor(name, through)).map(|_| ()),
-            None => self.store.commit(transaction).map(|_| ()),
-        }
+        self.store.commit(transaction).map(drop)
     }
 
     /// Begins anew at `at`, because what lies between the cursor and there has been trimmed. Its events are lost.
@@ -179,11 +176,6 @@ impl Outbox {
         // Nobody waits any more when the shard has ended.
         self.store.submit(transaction, move |result| drop(answer.send(result)));
         self.under_way = Some(UnderWay { chunk, outcome });
-    }
-
-    /// Whether a commit may not be stored yet.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
     }
 
     /// Waits until all that was told is stored.

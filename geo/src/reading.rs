@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dateline_engine::{Change, ChangeOp, CollectionId, Document, Error, Result, Seq, Store};
+use dateline_engine::{Change, ChangeOp, CollectionId, Document, Error, PositionSeq, Result, Seq, Store};
 use serde_json::{Map, Value};
 
 use crate::ad::Ad;
@@ -11,6 +11,7 @@ use crate::condition::ReadCondition;
 use crate::devices::Attributes;
 use crate::event::Reason;
 use crate::fence::Fence;
+use crate::packed;
 use crate::shard::What;
 
 /// The collections the matcher reads and writes.
@@ -90,7 +91,7 @@ impl Reading {
                 Some(What::Fence { id, live: document.as_ref().and_then(|document| self.fence(document)) })
             }
             _ => match document {
-                Some(document) => self.device(change, &document)?,
+                Some(document) => Some(self.device(change, &document)?),
                 None if ended == Reason::Expired => Some(What::DeviceGone { id, reason: Reason::Expired }),
                 None => Some(What::DeviceGone { id, reason: Reason::Deleted }),
             },
@@ -101,24 +102,24 @@ impl Reading {
         self.store.version(change.collection, change.id.as_str(), seq)
     }
 
-    fn device(&self, change: &Change, document: &Document) -> Result<Option<What>> {
+    fn device(&self, change: &Change, document: &Document) -> Result<What> {
         let before = self.version(change, change.prev_seq)?.filter(|before| !before.deleted);
         let (before, after) = (before.map(|before| fields(&before)).unwrap_or_default(), fields(document));
         let is_new = |(name, value): &(&String, &Value)| before.get(*name) != Some(*value);
-        let changed: Vec<Box<str>> =
-            after.iter().filter(is_new).map(|(name, _)| name.as_str().into()).collect();
-        let gone = before.keys().any(|name| !after.contains_key(name));
-        let attributes: Attributes = Arc::new(after);
-        let what = What::Device { id: change.id.clone(), attributes, changed: changed.into() };
-        Ok(match &what {
-            What::Device { changed, .. } if changed.is_empty() && !gone => None,
-            _ => Some(what),
-        })
+        let changed = after.iter().filter(is_new).map(|(name, _)| name.as_str().into()).collect();
+        Ok(What::Device { id: change.id.clone(), attributes: Arc::new(after), changed })
     }
 
     pub(crate) fn fence(&self, document: &Document) -> Option<Arc<Fence>> {
         parsed(document, |body| Fence::parse(body, self.conditions))
     }
+}
+
+/// What a batch of positions means, by its index there: fixes, or that time has gone by.
+pub(crate) fn batch(seq: PositionSeq, bytes: &[u8]) -> Result<impl Iterator<Item = (u32, What)>> {
+    let fixes = packed::decode(bytes).map_err(|error| error.at(format!("positions {seq}")))?;
+    let tick = fixes.is_empty().then_some(What::Tick);
+    Ok((0..).zip(fixes.into_iter().map(What::Fix).chain(tick)))
 }
 
 pub(crate) fn parse_ad(document: &Document) -> Option<Arc<Ad>> {

@@ -13,8 +13,7 @@ use dateline_engine::{CollectionId, DocId, Document, Entry, Millis, PositionSeq,
 use crate::ad::Ad;
 use crate::adlist::AdList;
 use crate::event::Source;
-use crate::packed;
-use crate::reading::{Reading, parse_ad, parse_attributes, parse_list};
+use crate::reading::{self, Reading, parse_ad, parse_attributes, parse_list};
 use crate::shard::{Ground, Item, Shard, ShardPlace, What};
 use crate::snapshot::Known;
 use crate::state::State;
@@ -99,20 +98,19 @@ fn play(reading: &Reading, shard: &mut Shard, mut from: Tail, at: Tail) -> Resul
 }
 
 /// What an entry says of fences and devices, if it is not past `at`.
-fn items(reading: &Reading, place: ShardPlace, entry: Entry, at: Tail) -> Result<Vec<Item>> {
-    let collections = &reading.collections;
+fn items(reader: &Reading, place: ShardPlace, entry: Entry, at: Tail) -> Result<Vec<Item>> {
+    let collections = &reader.collections;
     match entry {
         Entry::Positions { seq, batch, at: taken, after } if seq <= at.positions => {
-            let fixes = packed::decode(&batch).map_err(|error| error.at(format!("positions {seq}")))?;
-            let item = |index, what| {
-                let source = Source::Positions { seq: PositionSeq::get(seq), index };
+            let items = reading::batch(seq, &batch)?.map(|(index, what)| {
+                let source = Source::Positions { seq: seq.get(), index };
                 Item { source, at: taken, log_seq: after.get(), what }
+            });
+            let concerns = |item: &Item| match &item.what {
+                What::Fix(fix) => place.knows_device(fix.device.as_str()),
+                _ => true,
             };
-            if fixes.is_empty() {
-                return Ok(vec![item(0, What::Tick)]);
-            }
-            let known = (0..).zip(fixes).filter(|(_, fix)| place.knows_device(fix.device.as_str()));
-            Ok(known.map(|(index, fix)| item(index, What::Fix(fix))).collect())
+            Ok(items.filter(concerns).collect())
         }
         Entry::Change(change)
             if change.seq <= at.seq
@@ -120,7 +118,7 @@ fn items(reading: &Reading, place: ShardPlace, entry: Entry, at: Tail) -> Result
         {
             let seq = change.seq.get();
             let item = |what| Item { source: Source::Log { seq }, at: change.at, log_seq: seq, what };
-            Ok(reading.change(&change)?.map(item).into_iter().collect())
+            Ok(reader.change(&change)?.map(item).into_iter().collect())
         }
         _ => Ok(Vec::new()),
     }

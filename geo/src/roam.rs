@@ -73,7 +73,7 @@ impl Rule {
 }
 
 impl Roam {
-    /// Begins with no pairs; the earlier fence of this name is given back.
+    /// Begins with no pairs, in place of an earlier fence of this name.
     pub(crate) fn put(&mut self, id: &DocId, fence: Arc<Fence>) {
         self.rules.insert(id.clone(), Rule { fence, partners: BTreeMap::new(), pairs: 0 });
     }

@@ -5,12 +5,11 @@
 //! It keeps nothing: where it resumes is the least of the shards' cursors, and a shard skips what it has had.
 
 use crossbeam::channel::Sender;
-use dateline_engine::{Entry, Error, Follower, Millis, Result, Tail};
+use dateline_engine::{Entry, Error, Follower, Result, Tail};
 
 use crate::event::Source;
 use crate::hash::shard_of;
-use crate::packed;
-use crate::reading::Reading;
+use crate::reading::{self, Reading};
 use crate::shard::{Item, ShardPlace, What};
 use crate::worker::Input;
 
@@ -37,39 +36,22 @@ impl Sequencer {
         self.position = through;
         Ok(())
     }
-
-    /// Each fix goes to the shard that owns its device, and to the one that watches over all devices.
-    fn share_fixes(&self, batch: &Packed<'_>, shares: &mut [Vec<Item>]) -> Result<usize> {
-        let fixes =
-            packed::decode(batch.bytes).map_err(|error| error.at(format!("positions {}", batch.seq)))?;
-        let (at, log_seq, seq) = (batch.at, batch.after, batch.seq);
-        if fixes.is_empty() {
-            let source = Source::Positions { seq, index: 0 };
-            let tick = Item { source, at, log_seq, what: What::Tick };
-            shares.iter_mut().for_each(|share| share.push(tick.clone()));
-            return Ok(1);
-        }
-        let count = fixes.len();
-        let shards = shares.len();
-        for (index, fix) in (0..).zip(fixes) {
-            let source = Source::Positions { seq, index };
-            let owner = shard_of(fix.device.as_str(), shards);
-            for (number, share) in shares.iter_mut().enumerate() {
-                if number == owner || (ShardPlace { number, count: shards }).roams() {
-                    share.push(Item { source, at, log_seq, what: What::Fix(fix.clone()) });
-                }
-            }
-        }
-        Ok(count)
-    }
 }
 
-/// One batch of the positions lane.
-struct Packed<'a> {
-    seq: u64,
-    at: Millis,
-    after: u64,
-    bytes: &'a [u8],
+/// Each fix goes to the shard that owns its device, and to the one that watches over all devices; the rest to all.
+fn share(item: Item, shares: &mut [Vec<Item>]) {
+    let What::Fix(fix) = &item.what else {
+        return shares.iter_mut().for_each(|share| share.push(item.clone()));
+    };
+    let owner = shard_of(fix.device.as_str(), shares.len());
+    if owner != ShardPlace::ROAMING
+        && let Some(share) = shares.get_mut(ShardPlace::ROAMING)
+    {
+        share.push(item.clone());
+    }
+    if let Some(share) = shares.get_mut(owner) {
+        share.push(item);
+    }
 }
 
 impl Follower for Sequencer {
@@ -92,15 +74,18 @@ impl Follower for Sequencer {
             at = at.past(std::slice::from_ref(entry));
             let group_ends = match entry {
                 Entry::Positions { seq, at, batch: bytes, after } => {
-                    let packed = Packed { seq: seq.get(), at: *at, after: after.get(), bytes };
-                    items += self.share_fixes(&packed, &mut batch)?;
+                    for (index, what) in reading::batch(*seq, bytes)? {
+                        let source = Source::Positions { seq: seq.get(), index };
+                        share(Item { source, at: *at, log_seq: after.get(), what }, &mut batch);
+                        items += 1;
+                    }
                     true
                 }
                 Entry::Change(change) => {
                     if let Some(what) = self.reading.change(change)? {
                         let seq = change.seq.get();
                         let item = Item { source: Source::Log { seq }, at: change.at, log_seq: seq, what };
-                        batch.iter_mut().for_each(|share| share.push(item.clone()));
+                        share(item, &mut batch);
                         items += 1;
                     }
                     change.seq == change.group_last

@@ -214,7 +214,8 @@ fn prepare(reading: &Reading, dir: &Path, place: ShardPlace, options: &GeoOption
     let Some(at) = cursor else {
         // The first start takes the lanes from their beginning; the cursors hold them there.
         let at = store.feed().floors();
-        outbox.checkpoint(at, Some(snapshots.cursor()))?;
+        snapshots.hold(at)?;
+        outbox.checkpoint(at)?;
         // What was written by records that are trimmed is known from the documents.
         let shard = rebuild::shard(reading, place, None, at)?;
         return Ok(Prepared { shard, outbox, snapshots, at });

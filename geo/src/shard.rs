@@ -90,6 +90,9 @@ pub(crate) struct ShardPlace {
 }
 
 impl ShardPlace {
+    /// The shard that watches over fences around devices, and so over all devices.
+    pub(crate) const ROAMING: usize = 0;
+
     pub(crate) fn owns_device(self, device: &str) -> bool {
         shard_of(device, self.count) == self.number
     }
@@ -100,9 +103,8 @@ impl ShardPlace {
         }
     }
 
-    /// Whether the shard watches over fences around devices, and so over all devices.
     pub(crate) fn roams(self) -> bool {
-        self.number == 0
+        self.number == Self::ROAMING
     }
 
     /// Whether the shard needs to know of a device.
@@ -239,6 +241,7 @@ impl Shard {
         }
         let before = self.attributes.insert(id.clone(), Arc::clone(attributes)).unwrap_or_default();
         if before == *attributes {
+            // Other members of the document have changed.
             return;
         }
         let known = if self.place.owns_device(id.as_str()) { &mut self.devices } else { &mut self.foreign };

@@ -46,12 +46,7 @@ impl SnapshotFile {
         Self { store, place, path, cursor: format!("geo/{}/snapshot", place.number), every }
     }
 
-    /// The engine's cursor that keeps what the snapshot still needs of both lanes.
-    pub(crate) fn cursor(&self) -> &str {
-        &self.cursor
-    }
-
-    /// Lets go of what a snapshot at `at` does not need any more.
+    /// Keeps of both lanes what a snapshot at `at` still needs, and lets go of the rest.
     pub(crate) fn hold(&self, at: Tail) -> Result<()> {
         let transaction = Transaction::new(Durability::Sync).cursor(&*self.cursor, at);
         self.store.commit(transaction).map(drop)

@@ -197,6 +197,15 @@ impl Within {
         }
     }
 
+    /// Of something that stands on several pieces of ground and shares some of it with this: the distance of the nearest
+    /// piece that does, where the part is ordered.
+    #[must_use]
+    pub fn meets_any(&self, footprints: &[Footprint]) -> Option<Option<f64>> {
+        let met = footprints.iter().filter(|footprint| self.meets_footprint(footprint));
+        let distances = met.map(|footprint| self.distance_m(footprint));
+        distances.min_by(|a, b| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)))
+    }
+
     /// Metres from the middle of an ordered part to a place.
     #[must_use]
     pub fn point_distance_m(&self, point: Point) -> Option<f64> {

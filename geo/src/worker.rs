@@ -129,12 +129,12 @@ pub(crate) struct Worker {
     pub(crate) progress: Arc<Progress>,
     /// Everything up to here has been applied.
     pub(crate) at: Tail,
-    /// Everything up to here has been told, durably.
+    /// Everything up to here has been handed in to be stored.
     pub(crate) cursor: Tail,
     pub(crate) events: Vec<Event>,
     /// Items applied since the last snapshot.
     pub(crate) unsaved: usize,
-    /// Whose events are all stored.
+    /// The events of everything up to here are stored.
     pub(crate) stored: Tail,
     /// Writes the last snapshot, while this thread goes on.
     pub(crate) saving: Option<JoinHandle<Result<()>>>,
@@ -181,19 +181,16 @@ impl Worker {
                     next = inbox.try_recv().ok();
                 }
             }
-            if !self.events.is_empty()
+            let is_ready = !self.events.is_empty()
                 || self.outbox.is_ahead()
-                || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY)
-            {
+                || (self.cursor != self.at && cursor_moved.elapsed() >= CURSOR_EVERY);
+            if is_ready {
                 self.commit()?;
                 cursor_moved = Instant::now();
-            } else {
-                self.outbox.settle()?;
             }
-            if inbox.is_empty() {
+            // Only while there is more to do does a commit stay under way.
+            if !is_ready || inbox.is_empty() {
                 self.outbox.settle()?;
-            }
-            if !self.outbox.is_under_way() {
                 self.stored = self.at;
             }
             self.progress.advance(self.number, self.stored, self.shard.next_due());
@@ -238,15 +235,15 @@ impl Worker {
     fn finish(&mut self) -> Result<()> {
         self.commit()?;
         self.save_snapshot()?;
+        self.progress.advance(self.number, self.stored, self.shard.next_due());
         self.saved()
     }
 
     /// The cursor is made durable first, so that no snapshot is ever ahead of it.
     fn save_snapshot(&mut self) -> Result<()> {
         self.saved()?;
-        self.outbox.checkpoint(self.at, None)?;
+        self.outbox.checkpoint(self.at)?;
         (self.cursor, self.stored, self.unsaved) = (self.at, self.at, 0);
-        self.progress.advance(self.number, self.stored, self.shard.next_due());
         let (snapshots, at, state) = (self.snapshots.clone(), self.at, state::encode(&self.shard));
         let saving = std::thread::Builder::new().name(format!("dateline-geo-{}s", self.number));
         let saving = saving.spawn(move || snapshots.save(at, &state).and_then(|()| snapshots.hold(at)));

@@ -10,7 +10,7 @@ use dateline_engine::DocId;
 use super::Shard;
 use crate::bounds::Extent;
 use crate::devices::Device;
-use crate::event::{FenceTold, Group, Kind, Reason};
+use crate::event::{FenceTold, Kind, Reason};
 use crate::fence::Fence;
 use crate::point::{Point, chord2_of};
 use crate::roam::Rule;
@@ -18,11 +18,7 @@ use crate::teller::Teller;
 
 impl Shard {
     fn anyone(&self, id: &DocId) -> Option<&Device> {
-        let found = |table: &'_ crate::devices::Devices| table.slot(id);
-        match found(&self.devices) {
-            Some(slot) => self.devices.at(slot),
-            None => self.foreign.at(found(&self.foreign)?),
-        }
+        self.devices.find(id).or_else(|| self.foreign.find(id))
     }
 
     /// A device has moved, or its attributes are others.
@@ -175,17 +171,10 @@ impl Shard {
         let (Some((own, theirs)), Some(teller)) = (places, teller.filter(|_| fence.tells(kind))) else {
             return;
         };
+        let distance_m = own.fix.point.distance_m(theirs.fix.point);
         let told = FenceTold {
-            fence: name.clone(),
-            device: device.clone(),
-            place: own.fix.point,
-            previous,
-            distance_m: own.fix.point.distance_m(theirs.fix.point),
-            name: fence.name.clone(),
-            meta: fence.meta.clone(),
-            group: fence.group.clone().map(|name| Group { name, crossed: false }),
-            dwell_ms: None,
             other: Some(other.clone()),
+            ..FenceTold::new(name, &fence, &own.fix, previous, distance_m)
         };
         teller.tell_fence(teller.at, kind, reason, told);
     }

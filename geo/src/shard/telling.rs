@@ -6,10 +6,8 @@ use dateline_engine::Millis;
 
 use super::Shard;
 use crate::devices::{Device, DeviceSlot, Previous};
-use crate::event::{FenceTold, Group, Kind, Reason};
-use crate::fence::Zone;
-use crate::fences::{FenceSlot, Held};
-use crate::point::Point;
+use crate::event::{FenceTold, Kind, Reason};
+use crate::fences::FenceSlot;
 use crate::stay::{Change, Stay};
 use crate::teller::Teller;
 
@@ -109,7 +107,8 @@ impl Shard {
         }
         let reason = if change.by_hours { Reason::Schedule } else { cause.reason };
         let previous = cause.fix.flatten().map(|previous| previous.point);
-        let mut told = told(held, zone, device, previous);
+        let distance_m = zone.region.border_distance_m(device.fix.point);
+        let mut told = FenceTold::new(&held.id, &held.fence, &device.fix, previous, distance_m);
         told.dwell_ms = match change.kind {
             Kind::Exit | Kind::Dwell | Kind::Inside => Some(change.dwell_ms),
             Kind::Enter if change.dwell_ms > 0 => Some(change.dwell_ms),
@@ -173,20 +172,5 @@ impl Shard {
             let change = Change { kind, at, dwell_ms, by_hours: false };
             self.tell_change(slot, fence, change, cause, None, teller);
         }
-    }
-}
-
-fn told(held: &Held, zone: &Zone, device: &Device, previous: Option<Point>) -> FenceTold {
-    FenceTold {
-        fence: held.id.clone(),
-        device: device.fix.device.clone(),
-        place: device.fix.point,
-        previous,
-        distance_m: zone.region.border_distance_m(device.fix.point),
-        name: held.fence.name.clone(),
-        meta: held.fence.meta.clone(),
-        group: held.fence.group.clone().map(|name| Group { name, crossed: false }),
-        dwell_ms: None,
-        other: None,
     }
 }

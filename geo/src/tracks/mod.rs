@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use dateline_engine::{Error, ErrorKind, PositionSeq, Result, Seq, Store, Tail};
 
-pub use reading::{FixesHeat, Track, TrackQuery};
+pub use reading::{Track, TrackQuery};
 
 use builder::Builder;
 use segment::{Facts, Segment};
@@ -186,6 +186,8 @@ impl Shared {
 
     /// Takes in some batches; false when there are none.
     fn step(&self, builder: &mut Builder) -> Result<bool> {
+        // First, so that a segment that could not be written does not grow beyond what one holds.
+        self.seal(builder)?;
         let at = self.state().open.at;
         let read = match builder.read(&self.store, at) {
             Err(error) if error.kind() == ErrorKind::Gone => {
@@ -197,20 +199,25 @@ impl Shared {
             }
             read => read?,
         };
-        let full = {
-            let mut state = self.state();
-            read.add_to(&mut state.open);
-            Builder::is_full(&state.open).then(|| (facts_of(&state.open), state.open.postings.clone()))
-        };
+        read.add_to(&mut self.state().open);
         self.moved.notify_all();
+        self.forget_trimmed();
+        Ok(read.found_any())
+    }
+
+    /// Writes what has been gathered if that is all a segment holds.
+    fn seal(&self, builder: &Builder) -> Result<()> {
+        let full = {
+            let open = &self.state().open;
+            Builder::is_full(open).then(|| (facts_of(open), open.postings.clone()))
+        };
         if let Some((facts, postings)) = full {
             let sealed = builder.seal(&self.store, facts, postings)?;
             let mut state = self.state();
             state.open = Open::after(sealed.facts.last);
             state.segments.push(Arc::new(sealed));
         }
-        self.forget_trimmed();
-        Ok(read.found_any())
+        Ok(())
     }
 
     /// Removes what lies below the floor of the lane.

@@ -47,15 +47,6 @@ pub struct Track {
     pub next: Option<(PositionSeq, u32)>,
 }
 
-/// Fixes by cell.
-#[derive(Clone, Debug)]
-pub struct FixesHeat {
-    /// How many lie in each cell.
-    pub heat: Heat,
-    /// Fixes that were counted.
-    pub fixes: u64,
-}
-
 impl Tracks {
     /// A page of a track. One that would read too much ends early, perhaps empty, and says where the next goes on.
     ///
@@ -88,11 +79,11 @@ impl Tracks {
         from: Option<Millis>,
         to: Option<Millis>,
         grid: HeatGrid,
-    ) -> Result<FixesHeat> {
+    ) -> Result<Heat> {
         within.check().map_err(Error::invalid)?;
         let (from_ms, to_ms) = bounds(from, to);
         let (segments, open) = self.pieces(from_ms, to_ms, |_| true);
-        let (feed, mut heat, mut fixes, mut bytes) = (self.shared.store.feed(), Heat::new(grid), 0_u64, 0);
+        let (feed, mut heat, mut bytes) = (self.shared.store.feed(), Heat::new(grid), 0);
         let mut stretches: Vec<(PositionSeq, PositionSeq)> =
             segments.iter().map(|segment| (segment.facts.first, segment.facts.last)).collect();
         stretches.extend(open.first().copied().zip(open.last().copied()));
@@ -117,7 +108,6 @@ impl Tracks {
                         if (from_ms..=to_ms).contains(&record.at.get()) {
                             let point = record.fix()?.point;
                             if within.holds(point) {
-                                fixes += 1;
                                 heat.add(point)?;
                             }
                         }
@@ -125,7 +115,7 @@ impl Tracks {
                 }
             }
         }
-        Ok(FixesHeat { heat, fixes })
+        Ok(heat)
     }
 
     /// What may hold fixes of a time: segments, and of the open one the batches with these postings.

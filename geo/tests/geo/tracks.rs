@@ -7,6 +7,7 @@ use dateline_engine::{DocId, Durability, Millis, Retention, Seq, TrimPolicy};
 use dateline_geo::{Fix, HeatGrid, TrackQuery, Tracks, Within};
 
 use super::engine::{House, fix_at};
+use super::oracle::Place;
 
 type Sent = BTreeMap<String, Vec<(u64, Fix)>>;
 
@@ -112,7 +113,39 @@ fn a_track_is_what_was_sent() {
     let counted =
         tracks.heat(&Within::everywhere(), None, None, HeatGrid::new("geohash", 1).unwrap()).unwrap();
     let all: usize = sent.values().map(Vec::len).sum();
-    assert_eq!(counted.fixes, all as u64);
+    let counted: u64 = counted.cells().unwrap().iter().map(|cell| cell.count).sum();
+    assert_eq!(counted, all as u64);
+}
+
+/// Batches of one fix of seven devices, more than one segment holds.
+fn flood(house: &House, place: Place) {
+    const BATCHES: u64 = 66_000;
+    let (told, done) = std::sync::mpsc::channel();
+    for n in 0..BATCHES {
+        let (told, fixes) = (told.clone(), [fix_at(&format!("d{}", n % 7), place, 1_000_000 + n)]);
+        house.geo().submit(&fixes, Durability::Buffered, move |outcome| told.send(outcome.is_ok()).unwrap());
+        if n % 200 == 199 {
+            assert!((0..200).all(|_| done.recv().unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_written_waits() {
+    let house = House::new(1);
+    let (dir, tracks) = (house.dir.path().join("tracks"), open(&house));
+    std::fs::remove_dir_all(&dir).unwrap();
+    flood(&house, (100_000_000, 500_000_000));
+    let tail = house.store().watermark().applied().positions;
+    // The index stands still at the end of the segment, and takes in nothing that would not fit it.
+    assert!(!tracks.wait_for(tail, Duration::from_secs(3)));
+    let stood = tracks.visible();
+    assert!(stood < tail && tracks.figures().segments == 0 && tracks.failed().is_none());
+    std::fs::create_dir_all(&dir).unwrap();
+    assert!(tracks.wait_for(tail, Duration::from_secs(20)));
+    assert_eq!(tracks.figures().segments, 1);
+    let total: usize = (0..7).map(|n| whole(&tracks, &query(&format!("d{n}"), 10_000)).len()).sum();
+    assert_eq!(total as u64, tail.get());
 }
 
 #[test]
@@ -120,17 +153,8 @@ fn segments_are_sealed_found_again_and_forgotten() {
     let mut rng = Rng::new("segments_are_sealed_found_again_and_forgotten");
     let house = House::new(1);
     let mut sent = Sent::new();
-    // More batches than one segment holds.
     let (place, store) = ((100_000_000, 500_000_000), house.store());
-    let last = 66_000_u64;
-    let (told, done) = std::sync::mpsc::channel();
-    for n in 0..last {
-        let (told, fixes) = (told.clone(), [fix_at(&format!("d{}", n % 7), place, 1_000_000 + n)]);
-        house.geo().submit(&fixes, Durability::Buffered, move |outcome| told.send(outcome.is_ok()).unwrap());
-        if n % 200 == 199 {
-            assert!((0..200).all(|_| done.recv().unwrap()));
-        }
-    }
+    flood(&house, place);
     house.fixes(&[fix_at("last", place, 5)]);
     let tracks = open(&house);
     let tail = store.watermark().durable().positions.get();
