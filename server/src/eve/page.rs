@@ -24,20 +24,10 @@ pub struct PageRequest {
 impl PageRequest {
     /// Reads `page`, `max_results` and `cursor`. An empty `cursor` begins a list, as its absence does.
     pub fn parse(params: &Params) -> Result<Self, Problem> {
-        let number = |name: &str, default: u64, least: u64| match params.get(name) {
-            None | Some("") => Ok(default),
-            Some(text) => match text.parse::<u64>() {
-                Ok(number) if number >= least => Ok(number),
-                _ => Err(Problem::query(
-                    name,
-                    format!("expected a whole number from {least}, found '{}'", cut(text)),
-                )),
-            },
-        };
-        let page = number("page", 1, 1)?;
-        let max_results = number("max_results", MAX_RESULTS_DEFAULT, 0)?.min(MAX_RESULTS_MAX);
+        let page = params.number("page", 1, 1, u64::from(u32::MAX))?;
+        let max_results = params.number("max_results", MAX_RESULTS_DEFAULT, 0, MAX_RESULTS_MAX)?;
         let cursor = params.get("cursor").filter(|token| !token.is_empty()).map(str::to_owned);
-        Ok(Self { page: page.min(u64::from(u32::MAX)), max_results, cursor })
+        Ok(Self { page, max_results, cursor })
     }
 
     /// Documents before the page; 0 with a cursor, which says itself where to begin.
@@ -90,6 +80,25 @@ impl ListMeta {
             meta["next_cursor"] = cursor.into();
         }
         meta
+    }
+}
+
+impl Params {
+    /// A parameter that is a whole number; above `most` it is taken as `most`.
+    ///
+    /// # Errors
+    /// 400 when it is no number, or below `least`.
+    pub(crate) fn number(&self, name: &str, usual: u64, least: u64, most: u64) -> Result<u64, Problem> {
+        match self.get(name) {
+            None | Some("") => Ok(usual),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) if number >= least => Ok(number.min(most)),
+                _ => Err(Problem::query(
+                    name,
+                    format!("expected a whole number from {least}, found '{}'", cut(text)),
+                )),
+            },
+        }
     }
 }
 

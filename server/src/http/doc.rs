@@ -50,7 +50,7 @@ pub struct Doc {
     pub(crate) summary: &'static str,
     pub(crate) tag: &'static str,
     pub(crate) access: Access,
-    pub(crate) query: &'static [Param],
+    pub(crate) query: Vec<&'static [Param]>,
     pub(crate) request: Option<(&'static str, &'static str)>,
     pub(crate) replies: Vec<Reply>,
     pub(crate) body_bytes_max: Option<u64>,
@@ -60,13 +60,21 @@ impl Doc {
     /// A description with the group it is listed under and who may call it.
     #[must_use]
     pub const fn new(summary: &'static str, tag: &'static str, access: Access) -> Self {
-        Self { summary, tag, access, query: &[], request: None, replies: Vec::new(), body_bytes_max: None }
+        Self {
+            summary,
+            tag,
+            access,
+            query: Vec::new(),
+            request: None,
+            replies: Vec::new(),
+            body_bytes_max: None,
+        }
     }
 
-    /// Parameters of the query string.
+    /// Parameters of the query string, besides those given before.
     #[must_use]
-    pub const fn query(mut self, params: &'static [Param]) -> Self {
-        self.query = params;
+    pub fn query(mut self, params: &'static [Param]) -> Self {
+        self.query.push(params);
         self
     }
 

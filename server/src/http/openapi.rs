@@ -98,7 +98,7 @@ fn describe(operation: &Operation) -> Value {
         "tags": [doc.tag],
         "responses": replies(doc),
     });
-    let parameters: Vec<Value> = path_parameters(path).chain(doc.query.iter().map(|param| {
+    let parameters: Vec<Value> = path_parameters(path).chain(doc.query.iter().copied().flatten().map(|param| {
         json!({"name": param.name, "in": "query", "description": param.text, "schema": {"type": param.kind}})
     })).collect();
     let mut set = |name: &str, value: Value| {

@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::GEO_JSON;
 use super::base::Base;
 use crate::app::App;
 use crate::auth::Principal;
@@ -15,6 +14,7 @@ use crate::auth::policy::Action;
 use crate::eve::link;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
+use crate::places::geojson;
 use crate::resources::placed::has_places;
 use crate::resources::{Resource, Sight};
 
@@ -90,7 +90,7 @@ fn describe(base: &Base, name: &str) -> Value {
         "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]], "crs": CRS84}},
         "links": [
             base.link(&path, "self", JSON, name),
-            base.link(&format!("{path}/items"), "items", GEO_JSON, "the features"),
+            base.link(&format!("{path}/items"), "items", geojson::MEDIA_TYPE, "the features"),
         ],
     })
 }

@@ -15,7 +15,7 @@ const CORNERS: usize = 64;
 pub(super) fn of_document(resource: &Resource, document: &Document) -> Result<Value, Problem> {
     let Value::Object(mut body) = answer::body_of(document)? else { return Ok(Value::Null) };
     let geometry = geometry(resource, &mut body);
-    let tag = document.revision().to_string();
+    let tag = answer::tag(document);
     system::add(&mut body, &answer::meta(document, &tag));
     body.shift_remove("_links");
     Ok(json!({"type": "Feature", "id": document.id.as_str(), "geometry": geometry, "properties": body}))

@@ -3,25 +3,23 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::base::Base;
 use super::catalog::{find, path_of};
+use super::feature;
 use super::query::translated;
-use super::{GEO_JSON, feature};
 use crate::app::App;
 use crate::auth::Principal;
-use crate::eve::problem::{Problem, Slug};
+use crate::eve::problem::Problem;
 use crate::eve::{Params, date, link};
 use crate::http::Answer;
-use crate::places::catch_up;
-use crate::places::devices::check_device;
-use crate::places::positions;
+use crate::places::answers::ask;
+use crate::places::devices::last_fix;
+use crate::places::geojson;
+use crate::places::positions::Question;
 use crate::resources::list::select;
-use crate::resources::{Query, Resource, Sight, answer, check_sight, find as find_document, missing};
+use crate::resources::{Query, Resource, Sight, check_sight, find as find_document, missing};
 
 /// Features of one page.
 struct Page {
@@ -40,21 +38,18 @@ pub(crate) async fn items(
 ) -> Answer {
     let (resource, sight) = find(&app, &principal, &name)?;
     let asked = translated(&resource, &params)?;
-    catch_up(&app).await?;
-    let kept = app.clone();
-    let page = app
-        .scan(move |_| match resource.name.as_str() {
-            "devices" => devices(&kept, &sight, &asked),
-            _ => documents(&kept, &resource, &sight, &asked),
-        })
-        .await?;
+    let page = ask(&app, move |app| match resource.name.as_str() {
+        "devices" => devices(app, &sight, &asked),
+        _ => documents(app, &resource, &sight, &asked),
+    })
+    .await?;
     let now = date::format_precise(app.store().now().get());
-    Ok(geojson(&collection(&base, &name, &params, page, &now)))
+    Ok(geojson::answer(&collection(&base, &name, &params, page, &now)))
 }
 
 fn devices(app: &App, sight: &Sight, params: &Params) -> Result<Page, Problem> {
-    let found = positions::find(app, sight, params)?;
-    let features = found.hits.iter().map(|hit| positions::feature(&hit.fix, None)).collect();
+    let found = Question::read(app, params)?.page(app, sight)?;
+    let features = found.hits.iter().map(|hit| geojson::feature(&hit.fix, None)).collect();
     Ok(Page { features, total: found.total, next: found.next })
 }
 
@@ -80,11 +75,11 @@ fn collection(base: &Base, name: &str, params: &Params, page: Page, now: &str) -
         }
     };
     let mut links = vec![
-        base.link(&address(None), "self", GEO_JSON, "this page"),
+        base.link(&address(None), "self", geojson::MEDIA_TYPE, "this page"),
         base.link(&path_of(name), "collection", "application/json", name),
     ];
     if let Some(next) = &page.next {
-        links.push(base.link(&address(Some(next)), "next", GEO_JSON, "the next page"));
+        links.push(base.link(&address(Some(next)), "next", geojson::MEDIA_TYPE, "the next page"));
     }
     let mut body = json!({
         "type": "FeatureCollection", "timeStamp": now, "links": links, "numberReturned": page.features.len(),
@@ -104,31 +99,20 @@ pub(crate) async fn item(
     Path((name, id)): Path<(String, String)>,
 ) -> Answer {
     let (resource, sight) = find(&app, &principal, &name)?;
-    catch_up(&app).await?;
-    let mut feature = if resource.name == "devices" {
-        let (kept, device) = (app.clone(), id.clone());
-        app.scan(move |_| -> Result<Value, Problem> {
-            let unknown = || Problem::new(Slug::NotFound, format!("no position of '{device}' is known"));
-            check_device(&kept, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
-            let fix = kept.geo().device(&device)?.ok_or_else(unknown)?;
-            Ok(positions::feature(&fix, None))
-        })
-        .await?
-    } else {
-        let document = find_document(&app, &resource, &id)?.ok_or_else(|| missing(&resource, &id))?;
+    let item = id.clone();
+    let mut feature = ask(&app, move |app| {
+        if resource.name == "devices" {
+            return Ok(geojson::feature(&last_fix(app, &sight, &principal, &item)?, None));
+        }
+        let document = find_document(app, &resource, &item)?.ok_or_else(|| missing(&resource, &item))?;
         check_sight(&sight, &resource, &document)?;
-        feature::of_document(&resource, &document)?
-    };
+        feature::of_document(&resource, &document)
+    })
+    .await?;
     let path = format!("/{}", link::document_href(&format!("ogc/collections/{name}/items"), &id));
     feature["links"] = json!([
-        base.link(&path, "self", GEO_JSON, "this feature"),
+        base.link(&path, "self", geojson::MEDIA_TYPE, "this feature"),
         base.link(&path_of(&name), "collection", "application/json", &name),
     ]);
-    Ok(geojson(&feature))
-}
-
-fn geojson(value: &Value) -> Response {
-    let mut response = answer::json_bytes(value.to_string().into_bytes());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(GEO_JSON));
-    response
+    Ok(geojson::answer(&feature))
 }

@@ -12,10 +12,7 @@ mod query;
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
-use crate::places::BBOX;
-
-/// GeoJSON's media type (RFC 7946 12).
-pub(crate) const GEO_JSON: &str = "application/geo+json";
+use crate::places::{BBOX, geojson};
 
 /// Routes below `/ogc`.
 pub(crate) fn routes() -> Routes {
@@ -70,11 +67,11 @@ pub(crate) fn routes() -> Routes {
             items::items,
             doc("Features of a collection; any other parameter is a member and the value it must have")
                 .query(ITEMS)
-                .answer_as(200, GEO_JSON, None),
+                .answer_as(200, geojson::MEDIA_TYPE, None),
         )
         .get(
             "/ogc/collections/{collection}/items/{item}",
             items::item,
-            doc("One feature").answer_as(200, GEO_JSON, None),
+            doc("One feature").answer_as(200, geojson::MEDIA_TYPE, None),
         )
 }

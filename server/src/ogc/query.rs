@@ -41,19 +41,10 @@ pub(super) fn translated(resource: &Resource, params: &Params) -> Result<Params,
     if !conditions.is_empty() {
         pairs.push(("where".to_owned(), json!({"$and": conditions}).to_string()));
     }
-    pairs.push(("max_results".to_owned(), limit(params)?.to_string()));
+    // More than there can be is no error (OGC 17-069r4, 7.15.2).
+    let limit = params.number("limit", LIMIT_USUAL, 1, LIMIT_MAX)?;
+    pairs.push(("max_results".to_owned(), limit.to_string()));
     Ok(Params::new(pairs))
-}
-
-fn limit(params: &Params) -> Result<u64, Problem> {
-    match params.get("limit").filter(|text| !text.is_empty()) {
-        None => Ok(LIMIT_USUAL),
-        Some(text) => match text.parse::<u64>() {
-            // More than there can be is no error (OGC 17-069r4, 7.15.2).
-            Ok(limit) if limit > 0 => Ok(limit.min(LIMIT_MAX)),
-            _ => Err(Problem::query("limit", "expected a whole number from 1")),
-        },
-    }
 }
 
 /// Six numbers are a box with heights, which nothing here has.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::eve::problem::Problem;
 use crate::eve::{Item, ListMeta, ListWriter, PageRequest};
+use crate::http::Refusal;
+use crate::places::catch_up;
 use crate::resources::{Resource, Sight, answer};
 
 /// Documents in one answer at the most.
@@ -13,6 +15,16 @@ const FOUND_MAX: usize = 10_000;
 
 /// A document that was found, with what is known of it besides.
 pub(crate) type Found = (DocId, Option<(&'static str, Value)>);
+
+/// Looks for an answer, on a thread that may read, once all is matched that was durable when the request came.
+pub(crate) async fn ask<T: Send + 'static>(
+    app: &App,
+    find: impl FnOnce(&App) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Refusal> {
+    catch_up(app).await?;
+    let asked = app.clone();
+    app.scan(move |_| find(&asked)).await
+}
 
 /// The envelope of documents in the given order, as far as they may be seen.
 pub(crate) fn documents(

@@ -1,16 +1,46 @@
 //! The devices that somebody may know of.
 
-use dateline_geo::{After, DeviceHit, Within};
+use dateline_geo::{After, DeviceHit, Fix, Within};
 use serde_json::Value;
 
 use crate::app::App;
 use crate::auth::Principal;
-use crate::eve::problem::Problem;
+use crate::eve::problem::{Problem, Slug};
 use crate::places::answers::owner_of;
 use crate::resources::Sight;
 
-/// Whether somebody may see where a device is.
+/// The answer for a device that was never seen, and the same for one that somebody may not know of.
+pub(crate) fn unseen(device: &str) -> Problem {
+    Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"))
+}
+
+/// # Errors
+/// 404 for a device that somebody may not know of.
 pub(crate) fn check_device(
+    app: &App,
+    sight: &Sight,
+    principal: &Principal,
+    device: &str,
+) -> Result<(), Problem> {
+    if may_know(app, sight, principal, device)? { Ok(()) } else { Err(unseen(device)) }
+}
+
+/// The last fix of a device.
+///
+/// # Errors
+/// 404 without one, and as `check_device`.
+pub(crate) fn last_fix(
+    app: &App,
+    sight: &Sight,
+    principal: &Principal,
+    device: &str,
+) -> Result<Fix, Problem> {
+    check_device(app, sight, principal, device)?;
+    app.geo().device(device)?.ok_or_else(|| unseen(device))
+}
+
+/// Whether somebody may see where a device is.
+pub(crate) fn may_know(
     app: &App,
     sight: &Sight,
     principal: &Principal,

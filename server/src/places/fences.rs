@@ -3,18 +3,17 @@
 use axum::extract::State;
 use dateline_engine::DocId;
 use dateline_geo::Point;
-use serde_json::Value;
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::Params;
-use crate::eve::problem::{Problem, Slug};
+use crate::eve::problem::Problem;
 use crate::http::Answer;
-use crate::places::answers::documents;
-use crate::places::catch_up;
-use crate::places::devices::check_device;
+use crate::places::answers::{ask, documents};
+use crate::places::devices::{check_device, unseen};
 use crate::resources::list::list as list_documents;
+use crate::resources::part::numbers;
 use crate::resources::target::{Id, Named};
 use crate::resources::{Query, Sight, answer};
 
@@ -30,22 +29,17 @@ pub(crate) async fn list(
     };
     let sight = Sight::of(&principal, Action::Read, "fences")?;
     let (app, resource) = (state.0, resource.0);
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let bytes = app
-        .scan(move |_| -> Result<Vec<u8>, Problem> {
-            let found = asked.geo().fences_holding(place)?.into_iter().map(|id| (id, None)).collect();
-            documents(&asked, &resource, &sight, found)
-        })
-        .await?;
-    Ok(answer::json_bytes(bytes))
+    let found = ask(&app, move |app| {
+        let found = app.geo().fences_holding(place)?.into_iter().map(|id| (id, None)).collect();
+        documents(app, &resource, &sight, found)
+    });
+    Ok(answer::json_bytes(found.await?))
 }
 
 /// The place of `contains=lon,lat`.
 pub(crate) fn contained(params: &Params) -> Result<Option<Point>, Problem> {
     let Some(text) = params.get("contains").filter(|text| !text.is_empty()) else { return Ok(None) };
-    let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse::<f64>()).collect();
-    let Ok(&[lon, lat]) = numbers.as_deref() else {
+    let Some(&[lon, lat]) = numbers(text).as_deref() else {
         return Err(Problem::query("contains", "expected longitude,latitude in degrees"));
     };
     Point::new(lon, lat).map(Some).map_err(|reason| Problem::query("contains", reason))
@@ -56,16 +50,11 @@ pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(
     let (fence, device) = (id(&params, "fence")?, id(&params, "device")?);
     Sight::of(&principal, Action::Read, "fences")?;
     let sight = Sight::of(&principal, Action::Read, "devices")?;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let told = app
-        .scan(move |_| -> Result<Value, Problem> {
-            let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-            check_device(&asked, &sight, &principal, device.as_str())?.then_some(()).ok_or_else(unknown)?;
-            Ok(asked.geo().explain_fence(&fence, &device)?)
-        })
-        .await?;
-    Ok(answer::json_bytes(told.to_string().into_bytes()))
+    let told = ask(&app, move |app| {
+        check_device(app, &sight, &principal, device.as_str())?;
+        Ok(app.geo().explain_fence(&fence, &device)?)
+    });
+    Ok(answer::json_bytes(told.await?.to_string().into_bytes()))
 }
 
 /// A document that the query string names.
@@ -79,16 +68,11 @@ pub(crate) fn id(params: &Params, name: &str) -> Result<DocId, Problem> {
 pub(crate) async fn of_device(State(app): State<App>, principal: Principal, Id(device): Id) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "devices")?;
     let fences_sight = Sight::of(&principal, Action::Read, "fences")?;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let bytes = app
-        .scan(move |_| -> Result<Vec<u8>, Problem> {
-            let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-            check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
-            let inside = asked.geo().fences_of(&device)?.ok_or_else(unknown)?;
-            let fences = asked.resources().get("fences")?;
-            documents(&asked, &fences, &fences_sight, inside.into_iter().map(|id| (id, None)).collect())
-        })
-        .await?;
-    Ok(answer::json_bytes(bytes))
+    let found = ask(&app, move |app| {
+        check_device(app, &sight, &principal, &device)?;
+        let inside = app.geo().fences_of(&device)?.ok_or_else(|| unseen(&device))?;
+        let fences = app.resources().get("fences")?;
+        documents(app, &fences, &fences_sight, inside.into_iter().map(|id| (id, None)).collect())
+    });
+    Ok(answer::json_bytes(found.await?))
 }

@@ -1,8 +1,7 @@
 //! How many devices, ads or fixes lie in each cell of a grid, for heat maps.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use dateline_geo::{Heat, HeatCell, HeatGrid, Point, Within};
 use serde_json::{Value, json};
@@ -13,8 +12,9 @@ use crate::auth::policy::Action;
 use crate::eve::Params;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
-use crate::places::catch_up;
+use crate::places::answers::ask;
 use crate::places::devices::own_devices;
+use crate::places::geojson;
 use crate::places::track::{time, wait};
 use crate::resources::placed::over_budget;
 use crate::resources::{Query, Sight, answer, within};
@@ -61,17 +61,14 @@ pub(crate) async fn heat(
             Problem::query("from", "belongs to of=fixes: devices and ads are where they are now").into()
         );
     }
-    catch_up(&app).await?;
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let as_geojson = accept.contains("application/geo+json");
-    let asked = app.clone();
-    app.scan(move |_| -> Result<Response, Problem> {
+    let as_geojson = geojson::is_wanted(&headers);
+    ask(&app, move |app| -> Result<Response, Problem> {
         let heat = match (counted, sight.owner()) {
-            (Counted::Fixes, _) => asked.tracks().heat(&part, from, to, grid).map_err(over_budget)?.heat,
-            (Counted::Ads, _) => count(grid, asked.geo().ad_places(&part)?)?,
-            (Counted::Devices, None) => count(grid, asked.geo().device_places(&part)?)?,
+            (Counted::Fixes, _) => app.tracks().heat(&part, from, to, grid).map_err(over_budget)?,
+            (Counted::Ads, _) => count(grid, app.geo().ad_places(&part)?)?,
+            (Counted::Devices, None) => count(grid, app.geo().device_places(&part)?)?,
             (Counted::Devices, Some(owner)) => {
-                let own = own_devices(&asked, owner, &part)?;
+                let own = own_devices(app, owner, &part)?;
                 count(grid, own.into_iter().map(|hit| hit.fix.point))?
             }
         };
@@ -119,7 +116,5 @@ fn render(grid: &str, cells: &[HeatCell], as_geojson: bool) -> Response {
     };
     let features: Vec<Value> = cells.iter().map(feature).collect();
     let body = json!({"type": "FeatureCollection", "features": features, "grid": grid, "total": total});
-    let mut response = answer::json_bytes(body.to_string().into_bytes());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
-    response
+    geojson::answer(&body)
 }

@@ -10,9 +10,8 @@ use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
-use crate::places::answers::documents;
-use crate::places::catch_up;
-use crate::places::devices::check_device;
+use crate::places::answers::{ask, documents};
+use crate::places::devices::{last_fix, may_know};
 use crate::places::fences::{contained, id};
 use crate::resources::list::list as list_documents;
 use crate::resources::target::{Id, Named};
@@ -34,28 +33,19 @@ pub(crate) async fn list(
         return list_documents(state, principal, resource, Query(params)).await;
     };
     let sight = Sight::of(&principal, Action::Read, "adlists")?;
-    let app = state.0;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let bytes = app.scan(move |_| holding(&asked, &sight, place)).await?;
-    Ok(answer::json_bytes(bytes))
+    let found = ask(&state.0, move |app| holding(app, &sight, place)).await?;
+    Ok(answer::json_bytes(found))
 }
 
 /// `GET /api/devices/{id}/adlists`: the lists whose area holds a device now.
 pub(crate) async fn of_device(State(app): State<App>, principal: Principal, Id(device): Id) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "devices")?;
     let lists_sight = Sight::of(&principal, Action::Read, "adlists")?;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let bytes = app
-        .scan(move |_| -> Result<Vec<u8>, Problem> {
-            let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-            check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
-            let fix = asked.geo().device(&device)?.ok_or_else(unknown)?;
-            holding(&asked, &lists_sight, fix.point)
-        })
-        .await?;
-    Ok(answer::json_bytes(bytes))
+    let found = ask(&app, move |app| {
+        let fix = last_fix(app, &sight, &principal, &device)?;
+        holding(app, &lists_sight, fix.point)
+    });
+    Ok(answer::json_bytes(found.await?))
 }
 
 /// The envelope of the lists that hold a place. Somebody who sees only own lists is shown no other.
@@ -77,19 +67,15 @@ pub(crate) async fn of_list(State(app): State<App>, principal: Principal, Id(id)
     check_sight(&sight, &lists, &list)?;
     check_device_of(&app, &principal, &sight, &list)?;
     let ads_sight = Sight::of(&principal, Action::Read, "ads")?;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let bytes = app
-        .scan(move |_| -> Result<Vec<u8>, Problem> {
-            let hits = asked.geo().matches(&list.id, MATCHES_MAX)?.unwrap_or_default();
-            let found = hits
-                .into_iter()
-                .map(|hit| (hit.ad, hit.distance_m.map(|distance| ("distance_m", Value::from(distance)))));
-            let ads = asked.resources().get("ads")?;
-            documents(&asked, &ads, &ads_sight, found.collect())
-        })
-        .await?;
-    Ok(answer::json_bytes(bytes))
+    let found = ask(&app, move |app| {
+        let hits = app.geo().matches(&list.id, MATCHES_MAX)?.unwrap_or_default();
+        let found = hits
+            .into_iter()
+            .map(|hit| (hit.ad, hit.distance_m.map(|distance| ("distance_m", Value::from(distance)))));
+        let ads = app.resources().get("ads")?;
+        documents(app, &ads, &ads_sight, found.collect())
+    });
+    Ok(answer::json_bytes(found.await?))
 }
 
 /// `GET /api/explain/match?ad=&adlist=`.
@@ -105,9 +91,7 @@ pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(
         None if sight.is_clear() => {}
         None => return Err(Problem::new(Slug::NotFound, format!("there is no adlist '{list}'")).into()),
     }
-    catch_up(&app).await?;
-    let asked = app.clone();
-    let told = app.scan(move |_| -> Result<Value, Problem> { Ok(asked.geo().explain(&ad, &list)?) }).await?;
+    let told = ask(&app, move |app| Ok(app.geo().explain(&ad, &list)?)).await?;
     Ok(answer::json_bytes(told.to_string().into_bytes()))
 }
 
@@ -115,7 +99,7 @@ pub(crate) async fn explain(State(app): State<App>, principal: Principal, Query(
 fn check_device_of(app: &App, principal: &Principal, sight: &Sight, list: &Document) -> Result<(), Problem> {
     let body = answer::body_of(list)?;
     match body.get("device").and_then(Value::as_str) {
-        Some(device) if !check_device(app, sight, principal, device)? => {
+        Some(device) if !may_know(app, sight, principal, device)? => {
             Err(Problem::new(Slug::Forbidden, "the device of this list is not registered as yours"))
         }
         _ => Ok(()),

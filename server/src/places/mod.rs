@@ -7,6 +7,7 @@ pub(crate) mod answers;
 pub(crate) mod clock;
 pub(crate) mod devices;
 pub(crate) mod fences;
+pub(crate) mod geojson;
 mod heat;
 pub(crate) mod ingest;
 mod matches;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::eve::Filter;
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Access, Doc, Param, Refusal, Routes};
+use crate::http::{Access, Doc, Param, Routes};
 use crate::resources::list_doc;
 
 /// Longest wait for the matcher to catch up.
@@ -34,41 +35,45 @@ pub(crate) fn read_condition(value: &Value) -> Result<Condition, String> {
 }
 
 /// Waits until what was durable at the call is matched.
-pub(crate) async fn catch_up(app: &App) -> Result<(), Refusal> {
+pub(crate) async fn catch_up(app: &App) -> Result<(), Problem> {
     let tail = app.store().watermark().durable();
     let visible = app.geo().visible();
     if visible.seq >= tail.seq && visible.positions >= tail.positions {
         return Ok(());
     }
-    let asked = app.clone();
-    let waited = tokio::task::spawn_blocking(move || asked.geo().wait_for(tail, CATCH_UP_MAX)).await;
-    if waited.unwrap_or(false) {
-        return Ok(());
-    }
-    let detail = app.geo().failed().unwrap_or_else(|| "the matcher is behind; retry".to_owned());
-    Err(Problem::new(Slug::Overloaded, detail).retry_after(1).into())
+    let wait = move |app: &App| app.geo().wait_for(tail, CATCH_UP_MAX);
+    caught_up(app, wait, || app.geo().failed().unwrap_or_else(|| "the matcher is behind; retry".to_owned()))
+        .await
 }
 
-/// Parameters that name a part of the earth; one at a time.
-pub(crate) const NEAR: Param =
-    Param::new("near", "string", "lon,lat or lon,lat,radius_m: nearest first, with distance_m in metres");
+/// Waits for a follower where that holds up nobody; `why` says what keeps it.
+async fn caught_up(
+    app: &App,
+    wait: impl FnOnce(&App) -> bool + Send + 'static,
+    why: impl FnOnce() -> String,
+) -> Result<(), Problem> {
+    let asked = app.clone();
+    match tokio::task::spawn_blocking(move || wait(&asked)).await {
+        Ok(true) => Ok(()),
+        _ => Err(Problem::new(Slug::Overloaded, why()).retry_after(1)),
+    }
+}
+
 pub(crate) const BBOX: Param =
     Param::new("bbox", "string", "west,south,east,north in degrees; west > east crosses the antimeridian");
-pub(crate) const POLYGON: Param = Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon");
-pub(crate) const TILE: Param = Param::new("tile", "string", "zoom/column/row of a web map");
-pub(crate) const ALONG: Param =
-    Param::new("along", "string", "a GeoJSON line, or lon,lat;lon,lat..: nearest to it first; needs width_m");
-pub(crate) const WIDTH: Param = Param::new("width_m", "number", "metres to either side of along");
+/// Parameters that name a part of the earth; one at a time.
+pub(crate) const PART: &[Param] = &[
+    Param::new("near", "string", "lon,lat or lon,lat,radius_m: nearest first, with distance_m in metres"),
+    BBOX,
+    Param::new("polygon", "string", "a GeoJSON Polygon or MultiPolygon"),
+    Param::new("tile", "string", "zoom/column/row of a web map"),
+    Param::new("along", "string", "a GeoJSON line, or lon,lat;lon,lat..: nearest to it first; needs width_m"),
+    Param::new("width_m", "number", "metres to either side of along"),
+];
 
 /// Routes of places.
 pub(crate) fn routes() -> Routes {
-    const WITHIN: &[Param] = &[
-        NEAR,
-        BBOX,
-        POLYGON,
-        TILE,
-        ALONG,
-        WIDTH,
+    const POSITIONS: &[Param] = &[
         Param::new(
             "where",
             "string",
@@ -90,12 +95,6 @@ pub(crate) fn routes() -> Routes {
         Param::new("precision", "integer", "h3: 0 to 15, 8 without it; geohash: 1 to 12, 6 without it"),
         Param::new("from", "string", "of fixes: of this RFC 3339 time or later"),
         Param::new("to", "string", "of fixes: of this RFC 3339 time or earlier"),
-        NEAR,
-        BBOX,
-        POLYGON,
-        TILE,
-        ALONG,
-        WIDTH,
     ];
     const FENCE_PAIR: &[Param] = &[
         Param::new("fence", "string", "id of the fence"),
@@ -149,9 +148,10 @@ pub(crate) fn routes() -> Routes {
             "/api/positions",
             positions::list,
             Doc::new("Where devices are", "positions", Access::SignedIn)
-                .query(WITHIN)
+                .query(PART)
+                .query(POSITIONS)
                 .answer(200, "List")
-                .answer_as(200, "application/geo+json", None),
+                .answer_as(200, geojson::MEDIA_TYPE, None),
         )
         .get(
             "/api/positions/{device}",
@@ -179,16 +179,17 @@ pub(crate) fn routes() -> Routes {
             "/api/heat",
             heat::heat,
             Doc::new("Counts of devices, ads or fixes by cell", "positions", Access::SignedIn)
+                .query(PART)
                 .query(HEAT)
                 .answer(200, "Heat")
-                .answer_as(200, "application/geo+json", None),
+                .answer_as(200, geojson::MEDIA_TYPE, None),
         )
         .get(
             "/api/devices/{id}/track",
             track::of_device,
             Doc::new("Where a device has been", "devices", Access::SignedIn)
                 .query(TRACK)
-                .answer_as(200, "application/geo+json", None)
+                .answer_as(200, geojson::MEDIA_TYPE, None)
                 .answer_as(200, track::MF_JSON, None),
         )
         .get(

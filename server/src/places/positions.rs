@@ -1,11 +1,9 @@
 //! Where devices are: asked for one by one or by place.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use dateline_engine::DocId;
-use dateline_geo::{After, DeviceHit, Fix, Within};
+use dateline_geo::{After, DeviceHit, Within};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -14,9 +12,10 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Links, ListMeta, ListQuery, ListWriter, PageRequest, Params};
 use crate::http::Answer;
-use crate::places::catch_up;
-use crate::places::devices::{check_device, devices_after};
-use crate::resources::placed::Placed;
+use crate::places::answers::ask;
+use crate::places::devices::{devices_after, last_fix};
+use crate::places::geojson;
+use crate::resources::placed::{self, Placed};
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer, within};
 
@@ -29,33 +28,6 @@ const LOOKED_MAX: usize = 100_000;
 /// Devices asked for at first; each further time four times as many.
 const STEP_FIRST: usize = 256;
 
-fn wants_geojson(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/geo+json")
-}
-
-/// A device as a GeoJSON feature.
-pub(crate) fn feature(fix: &Fix, distance_m: Option<f64>) -> Value {
-    let mut properties = fix.to_json();
-    if let Some(map) = properties.as_object_mut() {
-        map.shift_remove("lon");
-        map.shift_remove("lat");
-        map.extend(distance_m.map(|distance| ("distance_m".to_owned(), distance.into())));
-    }
-    json!({
-        "type": "Feature",
-        "id": fix.device.as_str(),
-        "geometry": {"type": "Point", "coordinates": [fix.point.lon(), fix.point.lat()]},
-        "properties": properties,
-    })
-}
-
-fn geojson(value: &Value) -> Response {
-    let mut response = answer::json_bytes(value.to_string().into_bytes());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
-    response
-}
-
 /// `GET /api/positions/{device}`.
 pub(crate) async fn one(
     State(app): State<App>,
@@ -64,15 +36,11 @@ pub(crate) async fn one(
     headers: HeaderMap,
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "positions")?;
-    let wants_geojson = wants_geojson(&headers);
-    catch_up(&app).await?;
-    let asked = app.clone();
-    app.scan(move |_| -> Result<Response, Problem> {
-        let unknown = || Problem::new(Slug::NotFound, format!("no position of '{device}' is known"));
-        check_device(&asked, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
-        let fix = asked.geo().device(&device)?.ok_or_else(unknown)?;
-        Ok(match wants_geojson {
-            true => geojson(&feature(&fix, None)),
+    let as_geojson = geojson::is_wanted(&headers);
+    ask(&app, move |app| {
+        let fix = last_fix(app, &sight, &principal, &device)?;
+        Ok(match as_geojson {
+            true => geojson::answer(&geojson::feature(&fix, None)),
             false => answer::json_bytes(fix.to_json().to_string().into_bytes()),
         })
     })
@@ -87,13 +55,11 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "positions")?;
-    let wants_geojson = wants_geojson(&headers);
-    Question::read(&app, &params)?;
-    catch_up(&app).await?;
-    let asked = app.clone();
-    app.scan(move |_| -> Result<Response, Problem> {
-        let found = find(&asked, &sight, &params)?;
-        Ok(render(&asked, &params, &found, wants_geojson))
+    let as_geojson = geojson::is_wanted(&headers);
+    let question = Question::read(&app, &params)?;
+    ask(&app, move |app| {
+        let found = question.page(app, &sight)?;
+        Ok(render(app, &params, &found, as_geojson))
     })
     .await
 }
@@ -108,18 +74,6 @@ pub(crate) struct DevicePage {
     limit: usize,
 }
 
-/// The devices that a list of positions shows.
-pub(crate) fn find(app: &App, sight: &Sight, params: &Params) -> Result<DevicePage, Problem> {
-    let question = Question::read(app, params)?;
-    let (hits, more) = question.find(app, sight)?;
-    let total = (!more && question.after.is_none()).then_some(hits.len() as u64);
-    let next = hits.last().filter(|_| more).and_then(|hit| {
-        let key = question.query.sort.key(&item(hit), hit.fix.device.as_str());
-        question.query.next_cursor(app.geo().visible().seq.get(), key, &app.store().id().0)
-    });
-    Ok(DevicePage { hits, total, next, limit: question.limit })
-}
-
 fn render(app: &App, params: &Params, found: &DevicePage, as_geojson: bool) -> Response {
     let cursor = params.get("cursor").filter(|cursor| !cursor.is_empty()).map(str::to_owned);
     let page = PageRequest { page: 1, max_results: found.limit as u64, cursor };
@@ -128,8 +82,9 @@ fn render(app: &App, params: &Params, found: &DevicePage, as_geojson: bool) -> R
     let links = Links { href: "positions", title: "positions", params, page: &page, next_cursor: next };
     let (links, seq) = (links.to_json(&meta), app.geo().visible().seq.get());
     if as_geojson {
-        let features: Vec<Value> = found.hits.iter().map(|hit| feature(&hit.fix, hit.distance_m)).collect();
-        return geojson(&json!({
+        let features: Vec<Value> =
+            found.hits.iter().map(|hit| geojson::feature(&hit.fix, hit.distance_m)).collect();
+        return geojson::answer(&json!({
             "type": "FeatureCollection", "features": features,
             "_meta": meta.to_json(next), "_links": links, "_seq": seq,
         }));
@@ -140,7 +95,7 @@ fn render(app: &App, params: &Params, found: &DevicePage, as_geojson: bool) -> R
 }
 
 /// Which devices are asked for.
-struct Question {
+pub(crate) struct Question {
     within: Within,
     query: ListQuery,
     after: Option<After>,
@@ -148,23 +103,28 @@ struct Question {
 }
 
 impl Question {
-    fn read(app: &App, params: &Params) -> Result<Self, Problem> {
+    /// # Errors
+    /// 400 naming the parameter.
+    pub(crate) fn read(app: &App, params: &Params) -> Result<Self, Problem> {
         let within = within(params)?.unwrap_or_else(Within::everywhere);
-        let mut query = ListQuery::parse("positions", params, &Placed::sort(&within)?)?;
-        query.sort = Placed::sort(&within)?;
-        let limit = match params.get("max_results").filter(|text| !text.is_empty()) {
-            None => DEVICES_USUAL,
-            Some(text) => match text.parse::<usize>() {
-                Ok(limit) if limit > 0 => limit.min(DEVICES_MAX),
-                _ => return Err(Problem::query("max_results", "expected a whole number from 1")),
-            },
-        };
-        let cursor = query.cursor(&app.store().id().0)?;
-        let after = cursor.and_then(|cursor| {
-            let distance_m = cursor.after.values(&[0]).next().flatten().and_then(Value::as_f64);
-            Some(After { distance_m, id: DocId::new(cursor.after.id()).ok()? })
-        });
+        let sort = Placed::sort(&within)?;
+        let mut query = ListQuery::parse("positions", params, &sort)?;
+        query.sort = sort;
+        let limit = params.number("max_results", DEVICES_USUAL as u64, 1, DEVICES_MAX as u64)?;
+        let limit = usize::try_from(limit).unwrap_or(DEVICES_MAX);
+        let after = query.cursor(&app.store().id().0)?.and_then(|cursor| placed::after(&cursor.after));
         Ok(Self { within, query, after, limit })
+    }
+
+    /// The devices of a page.
+    pub(crate) fn page(&self, app: &App, sight: &Sight) -> Result<DevicePage, Problem> {
+        let (hits, more) = self.find(app, sight)?;
+        let total = (!more && self.after.is_none()).then_some(hits.len() as u64);
+        let next = hits.last().filter(|_| more).and_then(|hit| {
+            let key = self.query.sort.key(&item(hit), hit.fix.device.as_str());
+            self.query.next_cursor(app.geo().visible().seq.get(), key, &app.store().id().0)
+        });
+        Ok(DevicePage { hits, total, next, limit: self.limit })
     }
 
     /// The devices of a page, and whether there are more.

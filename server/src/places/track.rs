@@ -4,8 +4,8 @@
 //! more, and who sees only own devices sees only what was stored since the device was registered as theirs.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,14 +19,15 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Params, date};
 use crate::http::Answer;
-use crate::places::devices::check_device;
-use crate::places::{CATCH_UP_MAX, catch_up};
+use crate::places::answers::ask;
+use crate::places::devices::{check_device, unseen};
+use crate::places::{CATCH_UP_MAX, caught_up, geojson};
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer};
 
 /// Fixes of a page without `limit`, and at the most.
-const FIXES_USUAL: usize = 1_000;
-const FIXES_MAX: usize = 10_000;
+const FIXES_USUAL: u64 = 1_000;
+const FIXES_MAX: u64 = 10_000;
 /// Versions of a device's document that are looked through for its last deletion.
 const VERSIONS_MAX: usize = 1_000;
 const CURSOR_BYTES: usize = 12;
@@ -44,26 +45,20 @@ pub(crate) async fn of_device(
 ) -> Answer {
     let sight = Sight::of(&principal, Action::Read, "positions")?;
     let form = Form::of(&headers, &params)?;
-    let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-    let id = DocId::new(&device).map_err(|_| unknown())?;
-    let asked = (time(&params, "from")?, time(&params, "to")?, limit(&params)?, cursor(&params)?);
+    let id = DocId::new(&device).map_err(|_| unseen(&device))?;
+    let limit = usize::try_from(params.number("limit", FIXES_USUAL, 1, FIXES_MAX)?).unwrap_or(usize::MAX);
+    let (from, to, after) = (time(&params, "from")?, time(&params, "to")?, cursor(&params)?);
     wait(&app).await?;
-    catch_up(&app).await?;
-    let (kept, device) = (app.clone(), device.clone());
-    app.scan(move |_| -> Result<Response, Problem> {
-        let unknown = || Problem::new(Slug::NotFound, format!("device '{device}' has not been seen"));
-        check_device(&kept, &sight, &principal, &device)?.then_some(()).ok_or_else(unknown)?;
-        let since = since(&kept, &sight, &device)?;
-        let (from, to, limit, after) = asked;
-        let track = kept.tracks().track(&TrackQuery { device: id, from, to, since, after, limit })?;
-        if track.fixes.is_empty() && kept.geo().device(&device)?.is_none() {
-            return Err(unknown());
+    ask(&app, move |app| -> Result<Response, Problem> {
+        check_device(app, &sight, &principal, &device)?;
+        let since = since(app, &sight, &device)?;
+        let track = app.tracks().track(&TrackQuery { device: id, from, to, since, after, limit })?;
+        if track.fixes.is_empty() && app.geo().device(&device)?.is_none() {
+            return Err(unseen(&device));
         }
         let mut body = form.write(&device, &track.fixes);
         add_paging(&mut body, &device, &params, &track);
-        let mut response = answer::json_bytes(body.to_string().into_bytes());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
-        Ok(response)
+        Ok(geojson::answer_as(form.media_type(), &body))
     })
     .await
 }
@@ -74,13 +69,9 @@ pub(crate) async fn wait(app: &App) -> Result<(), Problem> {
     if app.tracks().visible() >= seq {
         return Ok(());
     }
-    let asked = app.clone();
-    let waited = tokio::task::spawn_blocking(move || asked.tracks().wait_for(seq, CATCH_UP_MAX)).await;
-    if waited.unwrap_or(false) {
-        return Ok(());
-    }
-    let detail = app.tracks().failed().unwrap_or_else(|| "tracks are being indexed; retry".to_owned());
-    Err(Problem::new(Slug::Overloaded, detail).retry_after(1))
+    let wait = move |app: &App| app.tracks().wait_for(seq, CATCH_UP_MAX);
+    let why = || app.tracks().failed().unwrap_or_else(|| "tracks are being indexed; retry".to_owned());
+    caught_up(app, wait, why).await
 }
 
 /// Where the log stood when the history that may be seen began: at the last deletion, and for its owner when the device
@@ -123,7 +114,7 @@ impl Form {
 
     fn media_type(self) -> &'static str {
         match self {
-            Self::Line | Self::Points => "application/geo+json",
+            Self::Line | Self::Points => geojson::MEDIA_TYPE,
             Self::MovingFeatures => MF_JSON,
         }
     }
@@ -170,15 +161,11 @@ const NUMBERS: [(&str, Number); 3] =
     [("speed", |fix| fix.speed), ("heading", |fix| fix.heading), ("accuracy", |fix| fix.accuracy)];
 
 fn points(fixes: &[Fix]) -> Value {
+    // One device has no name of its own for each place.
     let feature = |fix: &Fix| {
-        let mut properties = fix.to_json();
-        if let Some(map) = properties.as_object_mut() {
-            map.shift_remove("lon");
-            map.shift_remove("lat");
-        }
-        json!({
-            "type": "Feature", "geometry": {"type": "Point", "coordinates": place(fix)}, "properties": properties,
-        })
+        let mut feature = geojson::feature(fix, None);
+        feature.as_object_mut().map(|map| map.shift_remove("id"));
+        feature
     };
     json!({"type": "FeatureCollection", "features": fixes.iter().map(feature).collect::<Vec<_>>()})
 }
@@ -263,16 +250,6 @@ pub(crate) fn time(params: &Params, name: &str) -> Result<Option<Millis>, Proble
     let Some(text) = params.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
     let at = date::parse_time(text).and_then(|at| u64::try_from(at.as_millisecond()).ok());
     at.map(|ms| Some(Millis::new(ms))).ok_or_else(|| Problem::query(name, "expected an RFC 3339 time"))
-}
-
-fn limit(params: &Params) -> Result<usize, Problem> {
-    match params.get("limit").filter(|text| !text.is_empty()) {
-        None => Ok(FIXES_USUAL),
-        Some(text) => match text.parse::<usize>() {
-            Ok(limit) if limit > 0 => Ok(limit.min(FIXES_MAX)),
-            _ => Err(Problem::query("limit", "expected a whole number from 1")),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Answer, Refusal};
 use crate::resources::target::Id;
 use crate::resources::{Query, answer};
-use crate::streams::{Caller, Kind, Seat, heartbeat, number, sse};
+use crate::streams::{Caller, Kind, Seat, heartbeat, sse};
 
 /// Longest wait for the end of a job, in seconds; a client asks again.
 pub(super) const WAIT_S_MAX: u64 = 60;
@@ -38,7 +38,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Answer {
     let id = job_id(&text)?;
-    let wait = Duration::from_secs(number(&params, "wait", 0, 0, WAIT_S_MAX)?);
+    let wait = Duration::from_secs(params.number("wait", 0, 0, WAIT_S_MAX)?);
     let standing = Standing { app: app.clone(), credentials: caller.credentials.clone() };
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains(sse::MEDIA_TYPE) {

@@ -9,7 +9,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Issue, Issues};
 use crate::http::Refusal;
-use crate::places::devices::check_device;
+use crate::places::devices::may_know;
 use crate::resources::rules::Draft;
 use crate::resources::{Resource, Sight};
 
@@ -36,7 +36,7 @@ pub(crate) fn check_list(
 ) -> Result<(), Problem> {
     let Some(device) = body.get("device").and_then(Value::as_str) else { return Ok(()) };
     let sight = Sight::of(draft.principal, Action::Update, "adlists")?;
-    if !check_device(draft.app, &sight, draft.principal, device)? {
+    if !may_know(draft.app, &sight, draft.principal, device)? {
         issues.add(&["device"], Issue::Text("not registered as yours; POST /api/devices first".to_owned()));
     }
     Ok(())

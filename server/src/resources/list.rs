@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
-use crate::eve::{Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, cursor::CursorError, system};
+use crate::eve::{Item, Links, ListMeta, ListQuery, ListWriter, Params, Sort, system};
 use crate::http::Answer;
 use crate::resources::candidates::{Candidates, choose, wait};
 use crate::resources::part::within;
@@ -98,11 +98,7 @@ fn with_page<T>(
     }
     let explains = explains(params)?;
     let secret = app.store().id().0;
-    let cursor = query.cursor(&secret).map_err(|error| match error {
-        CursorError::Unknown => Problem::new(Slug::InvalidCursor, "the cursor is not one of this server"),
-        CursorError::OtherQuery => Problem::new(Slug::InvalidCursor, "the cursor belongs to another query"),
-    });
-    let cursor = cursor.map_err(|problem| problem.issue("cursor", "unknown cursor"))?;
+    let cursor = query.cursor(&secret)?;
     let snapshot = app.store().snapshot()?;
     let own = snapshot.tail().seq;
     // Places are known of the present alone; a distance is a stable place all the same.

@@ -36,7 +36,8 @@ pub(crate) fn named(params: &Params) -> Result<Option<(&'static str, Within)>, P
     Ok(Some((name, within)))
 }
 
-fn numbers(text: &str) -> Option<Vec<f64>> {
+/// Finite numbers by comma.
+pub(crate) fn numbers(text: &str) -> Option<Vec<f64>> {
     let numbers = text.split(',').map(|part| part.trim().parse::<f64>().ok().filter(|n| n.is_finite()));
     numbers.collect()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
-use crate::eve::{Params, Sort};
+use crate::eve::{Params, Sort, SortKey};
 use crate::places::devices::devices_after;
 use crate::resources::{Resource, Sight};
 
@@ -90,10 +90,7 @@ impl Placed {
         if self.resource.name == "ads" && body.get("active") == Some(&Value::Bool(false)) {
             return Ok(None);
         }
-        let footprints = footprints(&self.resource, body);
-        let met = footprints.iter().filter(|footprint| self.within.meets_footprint(footprint));
-        let distances = met.map(|footprint| self.within.distance_m(footprint));
-        Ok(distances.min_by(|a, b| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0))))
+        Ok(self.within.meets_any(&footprints(&self.resource, body)))
     }
 }
 
@@ -117,7 +114,13 @@ pub(crate) fn over_budget(error: dateline_engine::Error) -> Problem {
     }
 }
 
-/// Whether a list is asked for by place and in the order of places.
+/// Where a page that ended with this key goes on.
+pub(crate) fn after(key: &SortKey) -> Option<After> {
+    let distance_m = key.values(&[0]).next().flatten().and_then(Value::as_f64);
+    Some(After { distance_m, id: DocId::new(key.id()).ok()? })
+}
+
+/// Whether a list that is asked for by place comes in the order of places.
 pub(crate) fn orders(params: &Params) -> bool {
     let is_empty = |name: &str| params.get(name).is_none_or(|text| text.trim().is_empty());
     is_empty("sort") && is_empty("q")

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
-use crate::places::{ALONG, BBOX, NEAR, POLYGON, TILE, WIDTH};
+use crate::places::PART;
 use crate::resources::{bulk, home, list, read, upgrades, write};
 
 const LIST: &[Param] = &[
@@ -15,12 +15,6 @@ const LIST: &[Param] = &[
     Param::new("cursor", "string", "opaque token of the next page; stable while documents change"),
     Param::new("projection", "string", "members to keep or leave out, in JSON"),
     Param::new("q", "string", "full-text query"),
-    NEAR,
-    BBOX,
-    POLYGON,
-    TILE,
-    ALONG,
-    WIDTH,
     Param::new(
         "contains",
         "string",
@@ -172,7 +166,7 @@ fn collection() -> serde_json::Value {
 }
 
 pub(crate) fn list_doc(tag: &'static str) -> Doc {
-    Doc::new("List documents", tag, Access::SignedIn).query(LIST).answer(200, "List")
+    Doc::new("List documents", tag, Access::SignedIn).query(LIST).query(PART).answer(200, "List")
 }
 
 fn item_doc(tag: &'static str) -> Doc {

@@ -16,7 +16,7 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListQuery, SortKey, system};
 use crate::resources::candidates::{Candidate, Candidates, Found as Searched};
 use crate::resources::declaration::declared;
-use crate::resources::placed::Placed;
+use crate::resources::placed::{self, Placed};
 use crate::resources::plan::{Plan, Walk, missing};
 use crate::resources::visibility::Sight;
 use crate::resources::{Resource, answer};
@@ -157,7 +157,7 @@ impl<'a> Look<'a> {
         };
         let mut page = Filling::new(self, BEYOND_MAX);
         let mut rows = Vec::new();
-        let mut after = self.after.filter(|_| in_order).and_then(|after| self.place_of(after));
+        let mut after = self.after.filter(|_| in_order).and_then(placed::after);
         let mut step = PLACED_STEP_FIRST;
         loop {
             let hits = placed.more(after.as_ref(), step)?;
@@ -180,12 +180,6 @@ impl<'a> Look<'a> {
             }
             step = (step * 4).min(ANSWER_ITEMS_MAX);
         }
-    }
-
-    /// Where the last page ended, among places.
-    fn place_of(&self, key: &SortKey) -> Option<After> {
-        let distance_m = key.values(&[0]).next().flatten().and_then(Value::as_f64);
-        Some(After { distance_m, id: DocId::new(key.id()).ok()? })
     }
 
     /// The page's beginning in rows of the whole list.

@@ -59,9 +59,9 @@ pub(crate) async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let since = since(&app, &params)?;
-    let limit = number(&params, "limit", LIMIT_USUAL as u64, 1, LIMIT_MAX as u64)?;
+    let limit = params.number("limit", LIMIT_USUAL as u64, 1, LIMIT_MAX as u64)?;
     let limit = usize::try_from(limit).unwrap_or(LIMIT_MAX);
-    let wait = Duration::from_secs(number(&params, "wait", 0, 0, WAIT_S_MAX)?);
+    let wait = Duration::from_secs(params.number("wait", 0, 0, WAIT_S_MAX)?);
     let with_documents = match params.get("include") {
         None | Some("" | "meta") => false,
         Some("doc") => true,
@@ -112,20 +112,6 @@ fn placed(app: &App, params: &Params, topics: &Topics) -> Result<Option<Within>,
     match topics.without_place(app)? {
         Some(collection) => Err(Problem::query(name, format!("'{collection}' declares no 'geo' member"))),
         None => Ok(Some(within)),
-    }
-}
-
-/// A parameter that is a whole number; above `max` it is taken as `max`.
-///
-/// # Errors
-/// 400 when it is no number, or below `min`.
-pub(crate) fn number(params: &Params, name: &str, usual: u64, min: u64, max: u64) -> Result<u64, Problem> {
-    match params.get(name).filter(|text| !text.is_empty()) {
-        None => Ok(usual),
-        Some(text) => match text.parse::<u64>() {
-            Ok(number) if number >= min => Ok(number.min(max)),
-            _ => Err(Problem::query(name, format!("expected a whole number from {min} to {max}"))),
-        },
     }
 }
 

@@ -35,7 +35,6 @@ use serde_json::json;
 use crate::http::{Access, Doc, Param, Routes};
 
 pub(crate) use caller::Caller;
-pub(crate) use changes::number;
 pub(crate) use connections::{Connections, Kind, Seat};
 pub(crate) use feeds::{Feeds, routes as feed_routes};
 pub(crate) use named::{Holders, cursors_of};
