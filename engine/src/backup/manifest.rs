@@ -1,9 +1,9 @@
 //! What one generation consists of.
 //!
 //! ```text
-//! {"crc32c":"XXXXXXXX","manifest":{"format":1,"generation":N,"created_ms":N,"store":"32 hex digits","store_format":N,
+//! {"crc32c":"8 hex digits","manifest":{"format":1,"generation":N,"created_ms":N,"store":"32 hex digits","store_format":N,
 //!  "epoch":N,
-//!  "last_seq":N,"positions_last":N,"log_floor":N,"files":[{"name":"000012.sst","size":N,"crc32c":"XXXXXXXX"},..]}}
+//!  "last_seq":N,"positions_last":N,"log_floor":N,"files":[{"name":"000012.sst","size":N,"crc32c":"8 hex digits"},..]}}
 //! ```
 //! One line of JSON. The outer checksum is CRC32C over the bytes of the value of `manifest`, that of a file over its
 //! bytes; both eight lower-case hexadecimal digits. `generation` is also the name of the file.

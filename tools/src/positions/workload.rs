@@ -178,21 +178,11 @@ impl Mover {
         let (east, north) = self.at;
         if east.abs().max(north.abs()) > self.reach_m {
             // Too far out: turn towards home.
-            self.heading = match east.abs() > north.abs() {
-                true => {
-                    if east > 0.0 {
-                        270.0
-                    } else {
-                        90.0
-                    }
-                }
-                false => {
-                    if north > 0.0 {
-                        180.0
-                    } else {
-                        0.0
-                    }
-                }
+            self.heading = match (east.abs() > north.abs(), east > 0.0, north > 0.0) {
+                (true, true, _) => 270.0,
+                (true, false, _) => 90.0,
+                (false, _, true) => 180.0,
+                (false, _, false) => 0.0,
             };
         } else if rng.f64() < 0.4 {
             let turn = if rng.bool() { 90.0 } else { 270.0 };
