@@ -4,9 +4,10 @@
 //! file    := magic:"DLS2" length:u32 store:u8{16} mark_seq:u64 mark_positions:u64 shard:u32 shards:u32
 //!            seq:u64 positions:u64 state crc:u32
 //! ```
-//! Little-endian; `state` as in `state`, where it also stands what a file with the magic `DLS1` has; `crc` is CRC-32C of all bytes before it; `length` counts all bytes modulo
-//! 2^32. `mark_*` are fingerprints of the last entry of each lane: a store restored to an earlier state and gone
-//! another way since has other entries there, and the file is not used. Written beside, synced, then renamed.
+//! Little-endian; `state` as in `state`, which also says what a file with the magic `DLS1` has; `crc` is CRC-32C of
+//! all bytes before it; `length` counts all bytes modulo 2^32. `mark_*` are fingerprints of the last entry of each
+//! lane: a store restored to an earlier state and gone another way since has other entries there, and the file is not
+//! used. Written beside, synced, then renamed.
 
 use std::fs::File;
 use std::io::Write;

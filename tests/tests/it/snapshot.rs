@@ -1,7 +1,8 @@
 //! Plants a difference: moves one device in the matcher's snapshot file, with a right checksum.
 //!
-//! The file as it is documented: `"DLS1" length:u32 store:16 mark:8 mark:8 shard:u32 shards:u32 seq:u64 positions:u64
-//! count:u64 record{count} crc:u32`, little-endian; a record starts `device_bytes:u8 device at_ms:u64 lon:i32 lat:i32`.
+//! The file as it is documented: `"DLS2" length:u32 store:16 mark:8 mark:8 shard:u32 shards:u32 seq:u64 positions:u64
+//! devices:u64 device{devices} .. crc:u32`, little-endian; a device starts `name_bytes:u8 name at_ms:u64 lon:i32
+//! lat:i32`.
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,6 @@ pub(crate) fn shift_first_device(dir: &Path) -> String {
 
 fn count(file: &Path) -> u64 {
     let bytes = std::fs::read(file).expect("the snapshot is read");
-    assert_eq!(&bytes[..4], b"DLS1", "{}", file.display());
+    assert_eq!(&bytes[..4], b"DLS2", "{}", file.display());
     u64::from_le_bytes(bytes[COUNT_AT..COUNT_AT + 8].try_into().expect("8 bytes"))
 }
