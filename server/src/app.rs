@@ -29,6 +29,7 @@ use crate::http::Refusal;
 use crate::metrics::Metrics;
 use crate::outcome;
 use crate::places::read_condition;
+use crate::publishing::Publishing;
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
@@ -47,6 +48,7 @@ struct Shared {
     config: Config,
     auth: Auth,
     resources: Resources,
+    publishing: Publishing,
     geo: Geo,
     atlas: Atlas,
     tracks: Tracks,
@@ -171,6 +173,7 @@ impl Builder {
         let store = open_store(&data, &self.config, self.clock, self.consent)?;
         let auth = Auth::open(&store, &self.config.auth)?;
         resources::install(&store)?;
+        let publishing = Publishing::open(&store, &self.config.superdesk)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let tracks = Tracks::open(&store, &data.tracks())?;
@@ -188,6 +191,7 @@ impl Builder {
             auth,
             resources: Resources::new(store.clone()),
             bell: Bell::new(&store)?,
+            publishing,
             geo,
             atlas: Atlas::default(),
             tracks,
@@ -289,6 +293,11 @@ impl App {
     /// The resources.
     pub(crate) fn resources(&self) -> &Resources {
         &self.shared.resources
+    }
+
+    /// Publishing.
+    pub(crate) fn publishing(&self) -> &Publishing {
+        &self.shared.publishing
     }
 
     /// The geo matcher.

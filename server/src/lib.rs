@@ -28,6 +28,7 @@ pub mod metrics;
 mod ogc;
 mod outcome;
 mod places;
+mod publishing;
 mod queues;
 mod resources;
 mod schedules;
@@ -55,6 +56,7 @@ pub fn routes() -> Routes {
         .merge(blobs::routes())
         .merge(places::routes())
         .merge(ogc::routes())
+        .merge(publishing::routes())
         .merge(queues::routes())
         .merge(schedules::routes())
         .merge(streams::routes())

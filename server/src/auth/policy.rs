@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     ("adlists", OwnOr("adlists"), SignedIn, OwnOr("adlists")),
     ("api_keys", Nobody, Nobody, Nobody),
     ("archive", SignedIn, privilege("archive"), privilege("archive")),
+    ("archive_history", SignedIn, Nobody, Nobody),
     ("audit", Administrator, Nobody, Nobody),
     ("auth", Nobody, Nobody, Nobody),
     ("blob_manifests", Nobody, Nobody, Nobody),
@@ -66,23 +67,30 @@ const RULES: &[Rule] = &[
     ("content_filters", SignedIn, privilege("content_filters"), privilege("content_filters")),
     ("content_types", SignedIn, privilege("content_type"), privilege("content_type")),
     ("credentials", Nobody, Nobody, Nobody),
+    ("desks", SignedIn, privilege("desks"), privilege("desks")),
     ("devices", OwnOr("devices"), SignedIn, OwnOr("devices")),
     ("feeds", OwnOr("feeds"), SignedIn, OwnOr("feeds")),
     ("fence_events", OwnOr("fences"), Nobody, Nobody),
     ("fences", SignedIn, privilege("fences"), privilege("fences")),
     ("filter_conditions", SignedIn, privilege("content_filters"), privilege("content_filters")),
+    ("formatted_items", privilege("publish_queue"), Nobody, Nobody),
+    ("items", Administrator, Nobody, Nobody),
     ("jobs", privilege("jobs"), privilege("jobs"), privilege("jobs")),
     ("matches", OwnOr("matches"), Nobody, Nobody),
     ("media", SignedIn, SignedIn, OwnOr("media")),
     ("positions", OwnOr("positions"), SignedIn, OwnOr("positions")),
     ("products", SignedIn, privilege("products"), privilege("products")),
     ("publish_queue", privilege("publish_queue"), privilege("publish_queue"), privilege("publish_queue")),
-    ("published", SignedIn, privilege("publish"), privilege("publish")),
+    ("published", SignedIn, Nobody, Nobody),
     ("queues", privilege("queues"), privilege("queues"), privilege("queues")),
     // A role is privileges: who writes one could give themselves any.
     ("roles", SignedIn, Administrator, Administrator),
     ("schedules", privilege("schedules"), privilege("schedules"), privilege("schedules")),
+    ("sequences", Administrator, Nobody, Nobody),
     ("sessions", OwnOr("users"), Nobody, OwnOr("users")),
+    ("stages", SignedIn, privilege("desks"), privilege("desks")),
+    ("subscriber_secrets", Nobody, Nobody, Nobody),
+    ("subscriber_tokens", Nobody, Nobody, Nobody),
     ("subscribers", privilege("subscribers"), privilege("subscribers"), privilege("subscribers")),
     ("uploads", OwnOr("blobs"), SignedIn, OwnOr("blobs")),
     ("users", SignedIn, privilege("users"), OwnOr("users")),
@@ -93,7 +101,10 @@ const RULES: &[Rule] = &[
 /// Collections that no route, list, stream or export ever reads out.
 #[must_use]
 pub fn is_secret(collection: &str) -> bool {
-    matches!(collection, "api_keys" | "auth" | "blob_manifests" | "credentials")
+    matches!(
+        collection,
+        "api_keys" | "auth" | "blob_manifests" | "credentials" | "subscriber_secrets" | "subscriber_tokens"
+    )
 }
 
 /// Whether `principal` may do `action` with documents of `resource`.

@@ -4,10 +4,17 @@ use dateline_engine::{Error, Store};
 use dateline_index::{Language, Mapping};
 use serde_json::{Map, Value, json};
 
+use crate::publishing::collections;
 use crate::resources::definition::options;
 
 /// Name and definition of each, in the order in which a new store gets them.
 fn definitions() -> Vec<(&'static str, Value)> {
+    let mut all = own();
+    all.extend(collections::definitions());
+    all
+}
+
+fn own() -> Vec<(&'static str, Value)> {
     vec![
         ("users", users()),
         (

@@ -11,7 +11,7 @@
 //! document take effect in their order, the others share commits. With `atomic=true` all lines are one transaction:
 //! all are stored or none.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, Mode, Params, Wording, json, render};
 use crate::http::{Answer, RawBody};
 use crate::resources::pending::{Checked, Pending, Writer, commit, id_of};
-use crate::resources::{Prefer, Query, Resource, answer, idempotency, users};
+use crate::resources::{Prefer, Query, Resource, answer, idempotency, rules};
 
 /// Bytes of one request at the most.
 pub(crate) const BULK_BYTES_MAX: u64 = 32 << 20;
@@ -153,7 +153,7 @@ impl Run {
             let written = idempotency::first_answer(&self.app, &[resource.collection], remembered.seq)?;
             return rendered(index, line.op, &resource, written.first());
         }
-        let _turn = users::turn(&self.app, &resource).await;
+        let _turn = rules::turn(&self.app, &resource, line.op == Op::Create).await;
         let pending = self
             .pending(line, &resource)
             .await?
@@ -173,7 +173,7 @@ impl Run {
             }
             (Op::Replace, Some(id)) => writer.change(id, if_match, document, Mode::Replace).await,
             (Op::Patch, Some(id)) => writer.change(id, if_match, document, Mode::Patch).await,
-            (Op::Delete, Some(id)) => writer.remove(id, if_match).map(Ok),
+            (Op::Delete, Some(id)) => writer.remove(id, if_match).await.map(Ok),
         }
     }
 
@@ -198,11 +198,12 @@ impl Run {
         let written = match earlier {
             Some(remembered) => idempotency::first_answer(&self.app, &own, remembered.seq)?,
             None => {
-                let users = resources.iter().find(|resource| resource.name == "users");
-                let _turn = match users {
-                    Some(users) => users::turn(&self.app, users).await,
-                    None => None,
-                };
+                // In the order of their names, so that two such requests never wait for each other.
+                let shared = resources.iter().filter_map(|own| Some((rules::shared_turn(&own.name)?, own)));
+                let mut turns = Vec::new();
+                for resource in shared.collect::<BTreeMap<_, _>>().into_values() {
+                    turns.extend(rules::turn(&self.app, resource, false).await);
+                }
                 let pending = self.all_pending(&lines, &resources).await?;
                 commit(&self.app, pending, self.prefer, once).await?
             }

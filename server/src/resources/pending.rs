@@ -121,14 +121,14 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// As `change`; whatever the resource refuses with.
-    pub(crate) fn remove(self, id: &str, if_match: Option<&str>) -> Result<Pending, Problem> {
+    pub(crate) async fn remove(self, id: &str, if_match: Option<&str>) -> Result<Pending, Problem> {
         let Self { app, principal, resource } = self;
         let sight = Sight::of(principal, Action::Delete, &resource.name)?;
         let (before, stored) = self.stored(id, &sight)?;
         sight.check(resource, before.id.as_str(), &stored)?;
         let condition = preconditions::for_change(if_match, &before)?;
         let id = before.id.clone();
-        match rules::removal(app, principal, resource, &id, &stored) {
+        match rules::removal(app, principal, resource, &id, &stored).await {
             Removal::Refused(problem) => Err(problem),
             Removal::Gone(effects) => Ok(Pending {
                 collection: resource.collection,

@@ -36,12 +36,14 @@ const BULK: &[Param] =
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Writes {
     ByClients,
+    /// What was there once is never removed: others refer to it.
+    ButNotRemoval,
     /// What is in them comes another way.
     OnlyRemoval,
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 12] = [
+const BUILTIN: [(&str, &str, &str, Writes); 25] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -54,6 +56,19 @@ const BUILTIN: [(&str, &str, &str, Writes); 12] = [
     ("matches", "/api/matches", "/api/matches/{id}", Writes::ByTheServer),
     ("fence_events", "/api/fence_events", "/api/fence_events/{id}", Writes::ByTheServer),
     ("activity", "/api/activity", "/api/activity/{id}", Writes::ByTheServer),
+    ("filter_conditions", "/api/filter_conditions", "/api/filter_conditions/{id}", Writes::ByClients),
+    ("content_filters", "/api/content_filters", "/api/content_filters/{id}", Writes::ByClients),
+    ("products", "/api/products", "/api/products/{id}", Writes::ByClients),
+    ("subscribers", "/api/subscribers", "/api/subscribers/{id}", Writes::ButNotRemoval),
+    ("vocabularies", "/api/vocabularies", "/api/vocabularies/{id}", Writes::ByClients),
+    ("content_types", "/api/content_types", "/api/content_types/{id}", Writes::ByClients),
+    ("validators", "/api/validators", "/api/validators/{id}", Writes::ByClients),
+    ("desks", "/api/desks", "/api/desks/{id}", Writes::ByClients),
+    ("stages", "/api/stages", "/api/stages/{id}", Writes::ByClients),
+    ("archive", "/api/archive", "/api/archive/{id}", Writes::ButNotRemoval),
+    ("archive_history", "/api/archive_history", "/api/archive_history/{id}", Writes::ByTheServer),
+    ("published", "/api/published", "/api/published/{id}", Writes::ByTheServer),
+    ("publish_queue", "/api/publish_queue", "/api/publish_queue/{id}", Writes::ByClients),
 ];
 
 /// Routes of all resources. `fences` and `adlists` list by `contains` too: their lists are registered with the geo routes.
@@ -112,7 +127,8 @@ pub(crate) fn routes() -> Routes {
         }
         routes = routes.get(one, read::get, item_doc(name));
         routes = match writes {
-            Writes::ByClients => with_writes(routes, all, one, name),
+            Writes::ByClients => with_removal(with_writes(routes, all, one, name), one, name),
+            Writes::ButNotRemoval => with_writes(routes, all, one, name),
             Writes::OnlyRemoval => with_removal(routes, one, name),
             Writes::ByTheServer => routes,
         };
@@ -135,7 +151,8 @@ pub(crate) fn routes() -> Routes {
         )
         .get("/api/{resource}", list::list, list_doc("collections of your own"))
         .get("/api/{resource}/{id}", read::get, item_doc("collections of your own"));
-    with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own")
+    let routes = with_writes(routes, "/api/{resource}", "/api/{resource}/{id}", "collections of your own");
+    with_removal(routes, "/api/{resource}/{id}", "collections of your own")
 }
 
 /// A collection's definition.
@@ -179,7 +196,7 @@ fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'stat
         "collections" => ("CollectionOrArray", "Collection"),
         _ => ("DocumentOrArray", "Document"),
     };
-    let routes = routes
+    routes
         .post(all, write::create, doc("Create one or many").request(one_or_many).answer(201, "Document"))
         .patch(
             one,
@@ -192,8 +209,7 @@ fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'stat
             doc("Replace with If-Match, create with If-None-Match: *")
                 .request(single)
                 .answer(200, "Document"),
-        );
-    with_removal(routes, one, tag)
+        )
 }
 
 fn with_removal(routes: Routes, one: &'static str, tag: &'static str) -> Routes {

@@ -2,12 +2,14 @@
 
 use dateline_engine::{DocId, Millis, NewJob, Transaction};
 use serde_json::{Map, Value};
+use tokio::sync::MutexGuard;
 
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
 use crate::places::read_condition;
+use crate::publishing::saving;
 use crate::resources::{Resource, ads, collections, devices, users};
 use crate::schedules;
 
@@ -62,6 +64,7 @@ pub(crate) async fn check(
             Ok(Vec::new())
         }
         "users" => users::check(draft, body, issues).await,
+        name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
         _ => Ok(Vec::new()),
     }
 }
@@ -76,6 +79,31 @@ pub(crate) fn end(resource: &Resource, body: &[u8]) -> Option<Millis> {
     u64::try_from(end.as_millisecond()).ok().map(Millis::new)
 }
 
+/// Held from reading a document until the change is committed, where a document is checked against others.
+pub(crate) async fn turn<'a>(app: &'a App, resource: &Resource, is_new: bool) -> Option<MutexGuard<'a, ()>> {
+    match shared_turn(&resource.name)? {
+        Turn::Users if is_new => None,
+        Turn::Users => Some(app.auth().turn().await),
+        Turn::Publishing => Some(app.publishing().turn().await),
+    }
+}
+
+/// Resources whose documents are written one at a time, together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Turn {
+    Publishing,
+    Users,
+}
+
+/// Whose turn a write of this resource waits for.
+pub(crate) fn shared_turn(resource: &str) -> Option<Turn> {
+    match resource {
+        "users" => Some(Turn::Users),
+        name if saving::is_configuration(name) => Some(Turn::Publishing),
+        _ => None,
+    }
+}
+
 /// What becomes of a document that is deleted.
 pub(crate) enum Removal {
     /// A tombstone.
@@ -86,7 +114,7 @@ pub(crate) enum Removal {
     Refused(Problem),
 }
 
-pub(crate) fn removal(
+pub(crate) async fn removal(
     app: &App,
     principal: &Principal,
     resource: &Resource,
@@ -94,6 +122,9 @@ pub(crate) fn removal(
     stored: &Map<String, Value>,
 ) -> Removal {
     match resource.name.as_str() {
+        name if saving::is_configuration(name) => {
+            saving::removal(app, name, id, stored).await.unwrap_or_else(Removal::Refused)
+        }
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
         "collections" => Removal::Gone(collections::removal(app, id)),
         "users" => match users::removal(app, principal, id, stored) {

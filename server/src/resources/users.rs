@@ -5,7 +5,6 @@
 
 use dateline_engine::{DocId, Transaction};
 use serde_json::{Map, Value, json};
-use tokio::sync::MutexGuard;
 
 use crate::app::App;
 use crate::auth::Principal;
@@ -13,7 +12,6 @@ use crate::auth::users::{administers, is_administrator, is_username, login_name}
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Issue, Issues};
 use crate::http::Refusal;
-use crate::resources::Resource;
 use crate::resources::rules::{Draft, Effect};
 use crate::streams;
 
@@ -21,11 +19,6 @@ use crate::streams;
 const POWERS: [&str; 5] = ["user_type", "role", "privileges", "is_active", "is_enabled"];
 /// Members by which somebody proves to be a user.
 const PROOFS: [&str; 2] = ["username", "email"];
-
-/// Held from reading a user until the change is committed; other resources need none.
-pub(crate) async fn turn<'a>(app: &'a App, resource: &Resource) -> Option<MutexGuard<'a, ()>> {
-    if resource.name == "users" { Some(app.auth().turn().await) } else { None }
-}
 
 pub(crate) async fn check(
     draft: &Draft<'_>,

@@ -20,7 +20,7 @@ use crate::resources::preconditions::{self, Prefer};
 use crate::resources::read::find;
 use crate::resources::target::{Id, Named};
 use crate::resources::visibility::Sight;
-use crate::resources::{Resource, idempotency, users};
+use crate::resources::{Resource, idempotency, rules};
 
 /// Documents in one array at the most.
 const ARRAY_MAX: usize = 1_000;
@@ -44,6 +44,7 @@ pub(crate) async fn create(
     if defines {
         return Err(Problem::new(Slug::BadRequest, "collections are defined one at a time").into());
     }
+    let _turn = rules::turn(&app, &resource, true).await;
     let writer = Writer { app: &app, principal: &principal, resource: &resource };
     let (mut pending, mut found) = (Vec::with_capacity(documents.len()), Vec::new());
     for document in documents {
@@ -154,6 +155,7 @@ pub(crate) async fn replace(
     if find(&app, &resource, id.as_str())?.is_some() {
         return Err(Problem::new(Slug::PreconditionFailed, format!("'{id}' exists already")).into());
     }
+    let _turn = rules::turn(&app, &resource, true).await;
     let writer = Writer { app: &app, principal: &principal, resource: &resource };
     let pending = writer.create_as(id, document).await?.map_err(invalid)?;
     let written = commit(&app, vec![pending], prefer, None).await.map_err(exists_is_412)?;
@@ -189,7 +191,7 @@ async fn update(
         let document = written.first().ok_or_else(lost)?;
         return replayed(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?);
     }
-    let _turn = users::turn(app, resource).await;
+    let _turn = rules::turn(app, resource, false).await;
     let writer = Writer { app, principal, resource };
     let if_match = preconditions::text(headers, IF_MATCH);
     let pending = writer.change(id, if_match, changes, mode).await?.map_err(invalid)?;
@@ -221,9 +223,9 @@ pub(crate) async fn remove(
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    let _turn = users::turn(&app, &resource).await;
+    let _turn = rules::turn(&app, &resource, false).await;
     let writer = Writer { app: &app, principal: &principal, resource: &resource };
-    let pending = writer.remove(&id, preconditions::text(&headers, IF_MATCH))?;
+    let pending = writer.remove(&id, preconditions::text(&headers, IF_MATCH)).await?;
     commit(&app, vec![pending], prefer, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

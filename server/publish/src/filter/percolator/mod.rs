@@ -81,6 +81,12 @@ impl Percolator {
         &self.catalog
     }
 
+    /// Gives the catalog back, without the index over it.
+    #[must_use]
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
     /// Applies changes, in their order. Keys and texts are renewed once for all of them, so many at once cost less.
     pub fn apply<'c>(&mut self, changes: impl IntoIterator<Item = &'c Change>) {
         let known = self.catalog.filters.len();

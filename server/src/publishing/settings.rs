@@ -1,0 +1,121 @@
+//! Site settings by their usual names, from the table `superdesk` of the configuration.
+
+use std::time::Duration;
+
+use dateline_engine::{Error, Result};
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+/// What publishing is told by the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Whether items also go to the content API of this server.
+    pub(crate) content_api: bool,
+    pub(crate) unpublish_to_matching: bool,
+    pub(crate) provider: String,
+    pub(crate) language: String,
+    pub(crate) urn_domain: String,
+    pub(crate) time_zone: TimeZone,
+    pub(crate) public_url: String,
+    pub(crate) extends_places: bool,
+    pub(crate) names_nitf_schema: bool,
+    pub(crate) common_renditions: Vec<String>,
+    pub(crate) japanese_characters_per_minute: u32,
+    pub(crate) source: String,
+    /// Attempts at a delivery beside the first.
+    pub(crate) retries_max: u32,
+    /// How long rows of the queue are kept; `None`: always, so that a kill reaches everybody who has the story.
+    pub(crate) queue_expiry: Option<Duration>,
+    /// Everything as it was given, for decisions that have settings of their own.
+    pub(crate) given: Map<String, Value>,
+}
+
+impl Settings {
+    /// # Errors
+    /// `Invalid` with the name of a setting that has no value of its kind.
+    pub(crate) fn read(given: &Map<String, Value>) -> Result<Self> {
+        let reader = Reader { given };
+        let minutes = reader.whole("PUBLISH_QUEUE_EXPIRY_MINUTES", 0)?;
+        let zone = reader.text("DEFAULT_TIMEZONE", "UTC")?;
+        let renditions = reader.texts("NINJS_COMMON_RENDITIONS", &["thumbnail", "viewImage", "baseImage"])?;
+        Ok(Self {
+            content_api: reader.flag("CONTENTAPI_ENABLED", true)?,
+            unpublish_to_matching: reader.flag("UNPUBLISH_TO_MATCHING_SUBSCRIBERS", true)?,
+            provider: reader.text("NEWSML_PROVIDER_ID", "dateline")?,
+            language: reader.text("DEFAULT_LANGUAGE", "en")?,
+            urn_domain: reader.text("URN_DOMAIN", "localhost")?,
+            time_zone: TimeZone::get(&zone)
+                .map_err(|error| Error::invalid(format!("superdesk.DEFAULT_TIMEZONE: {error}")))?,
+            public_url: reader.text("CONTENTAPI_URL", "")?,
+            extends_places: reader.flag("NINJS_PLACE_EXTENDED", false)?,
+            names_nitf_schema: reader.flag("NITF_INCLUDE_SCHEMA", false)?,
+            common_renditions: renditions,
+            japanese_characters_per_minute: reader.whole("JAPANESE_CHARACTERS_PER_MINUTE", 600)?,
+            source: reader.text("DEFAULT_SOURCE_VALUE_FOR_MANUAL_ARTICLES", "AAP")?,
+            retries_max: reader.whole("MAX_TRANSMIT_RETRY_ATTEMPT", 10)?,
+            queue_expiry: (minutes > 0).then(|| Duration::from_secs(u64::from(minutes) * 60)),
+            given: given.clone(),
+        })
+    }
+}
+
+struct Reader<'a> {
+    given: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    fn of<T>(&self, name: &str, usual: T, kind: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        match self.given.get(name) {
+            None | Some(Value::Null) => Ok(usual),
+            Some(value) => {
+                read(value).ok_or_else(|| Error::invalid(format!("superdesk.{name}: must be {kind}")))
+            }
+        }
+    }
+
+    fn flag(&self, name: &str, usual: bool) -> Result<bool> {
+        self.of(name, usual, "true or false", Value::as_bool)
+    }
+
+    fn text(&self, name: &str, usual: &str) -> Result<String> {
+        self.of(name, usual.to_owned(), "a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn whole(&self, name: &str, usual: u32) -> Result<u32> {
+        self.of(name, usual, "a whole number", |value| u32::try_from(value.as_u64()?).ok())
+    }
+
+    fn texts(&self, name: &str, usual: &[&str]) -> Result<Vec<String>> {
+        let usual = usual.iter().map(|text| (*text).to_owned()).collect();
+        self.of(name, usual, "a list of texts", |value| {
+            value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_have_defaults_and_kinds() {
+        let read = |given: Value| Settings::read(given.as_object().unwrap());
+        let usual = read(json!({})).unwrap();
+        assert!(usual.content_api && usual.unpublish_to_matching && usual.queue_expiry.is_none());
+        assert_eq!((usual.retries_max, usual.source.as_str()), (10, "AAP"));
+        let given =
+            read(json!({"MAX_TRANSMIT_RETRY_ATTEMPT": 3, "PUBLISH_QUEUE_EXPIRY_MINUTES": 2})).unwrap();
+        assert_eq!((given.retries_max, given.queue_expiry), (3, Some(Duration::from_secs(120))));
+        for wrong in [
+            json!({"DEFAULT_LANGUAGE": 1}),
+            json!({"NITF_INCLUDE_SCHEMA": "yes"}),
+            json!({"MAX_TRANSMIT_RETRY_ATTEMPT": -1}),
+            json!({"DEFAULT_TIMEZONE": "Mars/Base"}),
+            json!({"NINJS_COMMON_RENDITIONS": [1]}),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+}
