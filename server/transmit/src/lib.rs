@@ -22,14 +22,19 @@ pub mod egress;
 mod body;
 mod config;
 mod digest;
+mod email;
 mod failure;
 mod file;
+mod ftp;
+mod http;
+mod http_push;
 mod limits;
 mod media;
 mod name;
 mod receipt;
 mod secret;
 mod site;
+mod tls;
 mod transmission;
 mod transmitter;
 
@@ -46,9 +51,16 @@ pub use transmitter::{Lent, Transmitter, Transmitters};
 
 impl Transmitters {
     /// All transmitters of this crate, for one site.
-    pub fn standard(site: &Site) -> Transmitters {
+    ///
+    /// # Errors
+    /// A sentence if the settings of the site cannot be used: authorities that are no certificates.
+    pub fn standard(site: &Site) -> Result<Transmitters, String> {
+        let tls = tls::Tls::new(site.authorities_pem.as_deref())?;
         let mut transmitters = Transmitters::empty();
         transmitters.register(Box::new(file::FileTransmitter::new(site.egress.clone())));
-        transmitters
+        transmitters.register(Box::new(email::Email::new(site, tls.clone())));
+        transmitters.register(Box::new(ftp::Ftp::new(site, tls.clone())));
+        transmitters.register(Box::new(http_push::HttpPush::new(site, tls)));
+        Ok(transmitters)
     }
 }

@@ -12,6 +12,8 @@ pub(crate) const ANSWER_BODY_MAX: Duration = Duration::from_secs(20);
 pub(crate) const RESOLVE_MAX: Duration = Duration::from_secs(5);
 /// Time for one address to take a connection.
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Time for all addresses of a name together.
+pub(crate) const REACH_MAX: Duration = Duration::from_secs(15);
 /// Addresses of one name that are tried.
 pub(crate) const ADDRESSES_MAX: usize = 8;
 /// Time for a TLS handshake.
@@ -30,6 +32,8 @@ pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const FILE_NAME_BYTES_MAX: usize = 255;
 /// Media of one item that are sent.
 pub(crate) const MEDIA_MAX: usize = 500;
+/// Bytes of a listing of a folder that are read.
+pub(crate) const LISTING_BYTES_MAX: u64 = 1 << 20;
 /// Recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
 /// Bytes of all attachments of one message.

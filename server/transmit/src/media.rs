@@ -55,6 +55,22 @@ pub trait MediaProvider: Send + Sync {
 
     /// Opens a medium. May be called twice for one transmission: for the signature, and to send.
     fn open<'a>(&'a self, medium: &'a Medium) -> Lent<'a, Result<MediaReader, MediaError>>;
+
+    /// Opens a picture for an e-mail: a JPEG of quality 80, with the site's watermark where the destination wants one.
+    /// A provider that makes no pictures lends the medium as it is, and none where a watermark is wanted.
+    fn open_picture<'a>(
+        &'a self,
+        medium: &'a Medium,
+        has_watermark: bool,
+    ) -> Lent<'a, Result<MediaReader, MediaError>> {
+        match has_watermark {
+            false => self.open(medium),
+            true => {
+                let error = MediaError { message: "no watermarks are made here".to_owned() };
+                Box::pin(async move { Err(error) })
+            }
+        }
+    }
 }
 
 /// Media that cannot be read. The transmission fails and may be tried again.
@@ -71,6 +87,12 @@ impl fmt::Display for MediaError {
 }
 
 impl std::error::Error for MediaError {}
+
+impl From<std::io::Error> for MediaError {
+    fn from(error: std::io::Error) -> MediaError {
+        MediaError { message: error.to_string() }
+    }
+}
 
 /// Lends nothing.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use super::range::Range;
 use super::resolve::{Resolve, SystemResolver};
 use super::root::{Place, RootError, Roots};
 use super::target::{Target, TargetHost};
-use crate::limits::{ADDRESSES_MAX, CONNECT_MAX, RESOLVE_MAX};
+use crate::limits::{ADDRESSES_MAX, CONNECT_MAX, REACH_MAX, RESOLVE_MAX};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -63,6 +63,13 @@ impl Egress {
     /// a mistake. [`ConnectError::Unreachable`] if no address takes the connection in its time.
     pub async fn connect(&self, class: Class, target: &Target) -> Result<TcpStream, ConnectError> {
         let addresses = self.addresses(class, target).await?;
+        match timeout(REACH_MAX, self.reach(target, addresses)).await {
+            Ok(reached) => reached,
+            Err(_) => Err(ConnectError::Unreachable(format!("no answer within {} s", REACH_MAX.as_secs()))),
+        }
+    }
+
+    async fn reach(&self, target: &Target, addresses: Vec<IpAddr>) -> Result<TcpStream, ConnectError> {
         let mut last = "it has no address".to_owned();
         for address in addresses {
             let peer = SocketAddr::new(address, target.port);

@@ -26,5 +26,3 @@ pub use guard::{ConnectError, Egress, Policy};
 pub use resolve::{Resolve, SystemResolver};
 pub use root::RootError;
 pub use target::Target;
-
-pub(crate) use root::Place;
