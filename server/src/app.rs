@@ -173,7 +173,7 @@ impl Builder {
         let store = open_store(&data, &self.config, self.clock, self.consent)?;
         let auth = Auth::open(&store, &self.config.auth)?;
         resources::install(&store)?;
-        let publishing = Publishing::open(&store, &self.config.superdesk)?;
+        let publishing = Publishing::open(&store, &self.config)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let tracks = Tracks::open(&store, &data.tracks())?;

@@ -47,6 +47,8 @@ pub struct Config {
     pub log: Log,
     /// Where the server itself may connect to and write files.
     pub egress: Egress,
+    /// How items go out.
+    pub publishing: PublishingConfig,
     /// Site settings by their usual names, such as `MAIL_SERVER`.
     pub superdesk: Map<String, Value>,
 }
@@ -194,6 +196,40 @@ pub struct Egress {
     pub allow: Vec<String>,
     /// Directories it may write deliveries to.
     pub file_roots: Vec<PathBuf>,
+    /// PEM file of authorities that are trusted beside the public ones.
+    pub authorities: Option<PathBuf>,
+}
+
+/// How items go out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishingConfig {
+    /// Which exchange does which requests; what fits none of these is done as usual.
+    pub channels: Vec<ChannelConfig>,
+    /// Deliveries that are sent at one time.
+    pub deliveries_max: usize,
+    /// Wait before the second attempt at a delivery, in seconds; it doubles up to 64 times as much.
+    pub retry_s: f64,
+}
+
+/// A channel: a composition of registered parts for some requests.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// What it is called.
+    pub name: String,
+    /// Of these operations (`publish`, `correct`, `kill`, `takedown`, `unpublish`, `resend`); empty: all.
+    pub operations: Vec<String>,
+    /// Of items of these types; empty: all.
+    pub item_types: Vec<String>,
+    /// `content` or `basic`.
+    pub exchange: String,
+    /// `default`, `content`, `content:corrected`, `content:killed` or `resend`; empty: the one of the operation.
+    pub filter: String,
+    /// `default`.
+    pub formatter: String,
+    /// `default` or `serial`.
+    pub router: String,
 }
 
 impl Config {
@@ -227,7 +263,8 @@ impl Config {
             feed: RetentionConfig::generous(),
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
-            egress: Egress { allow: Vec::new(), file_roots: Vec::new() },
+            egress: Egress { allow: Vec::new(), file_roots: Vec::new(), authorities: None },
+            publishing: PublishingConfig { channels: Vec::new(), deliveries_max: 64, retry_s: 60.0 },
             superdesk: Map::new(),
         }
     }

@@ -10,24 +10,29 @@
 
 mod audience;
 pub(crate) mod collections;
+pub(crate) mod consumer;
+mod content_api;
 mod destinations;
+pub(crate) mod exchange;
 mod items;
 mod lender;
 mod questions;
 mod related;
+mod release;
 pub(crate) mod saving;
 mod settings;
 mod site;
 
 use dateline_engine::{CollectionId, Error, Result, Store};
 use dateline_formats::Registry;
-use serde_json::{Map, Value};
 use tokio::sync::MutexGuard;
 
 pub(crate) use audience::Audience;
-pub(crate) use questions::routes;
 pub(crate) use settings::Settings;
 
+use crate::config::Config;
+use crate::http::Routes;
+use exchange::Channels;
 use site::Sites;
 
 /// What the parts of publishing share.
@@ -37,6 +42,7 @@ pub(crate) struct Publishing {
     audience: Audience,
     sites: Sites,
     formats: Registry,
+    channels: Channels,
     saving: tokio::sync::Mutex<()>,
 }
 
@@ -44,18 +50,33 @@ pub(crate) struct Publishing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Collections {
     pub(crate) archive: CollectionId,
-    pub(crate) stages: CollectionId,
+    pub(crate) history: CollectionId,
+    pub(crate) published: CollectionId,
+    pub(crate) queue: CollectionId,
+    pub(crate) formatted: CollectionId,
+    pub(crate) sequences: CollectionId,
+    pub(crate) subscribers: CollectionId,
     pub(crate) secrets: CollectionId,
+    pub(crate) stages: CollectionId,
+    pub(crate) items: CollectionId,
 }
 
 impl Publishing {
     /// # Errors
     /// `Invalid` for a setting that cannot be read; `NotFound` without the built-in collections.
-    pub(crate) fn open(store: &Store, given: &Map<String, Value>) -> Result<Self> {
+    pub(crate) fn open(store: &Store, config: &Config) -> Result<Self> {
         Ok(Self {
-            settings: Settings::read(given)?,
+            settings: Settings::read(&config.superdesk)?,
+            channels: Channels::read(&config.publishing.channels)?,
             collections: Collections {
                 archive: collection(store, "archive")?,
+                history: collection(store, "archive_history")?,
+                published: collection(store, "published")?,
+                queue: collection(store, "publish_queue")?,
+                formatted: collection(store, "formatted_items")?,
+                sequences: collection(store, "sequences")?,
+                subscribers: collection(store, "subscribers")?,
+                items: collection(store, "items")?,
                 stages: collection(store, "stages")?,
                 secrets: collection(store, "subscriber_secrets")?,
             },
@@ -82,6 +103,10 @@ impl Publishing {
         &self.formats
     }
 
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
     /// Held from judging a document of the configuration until it is committed.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.saving.lock().await
@@ -94,6 +119,11 @@ impl Publishing {
     pub(crate) fn site(&self, store: &Store) -> Result<std::sync::Arc<dateline_formats::Site>> {
         self.sites.current(store, &self.settings)
     }
+}
+
+/// Routes of publishing.
+pub(crate) fn routes() -> Routes {
+    questions::routes().merge(consumer::routes())
 }
 
 /// A built-in collection.

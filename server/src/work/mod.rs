@@ -20,11 +20,14 @@ use dateline_engine::{Error, Result};
 
 use crate::app::App;
 use crate::places::clock;
+use crate::publishing::consumer::Transmit;
+use crate::publishing::exchange::Publish;
 use crate::{blobs, schedules, scrub};
 use expire::Expire;
-use lane::Lane;
+pub(crate) use lane::{Desk, LEASE, Lane};
 use new_ad::NewAd;
 use new_log::NewLog;
+pub(crate) use settle::hand_back;
 pub(crate) use stop::Stop;
 use worker::Worker;
 
@@ -34,7 +37,7 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 3] = ["ads:expire", "new:ad", "new:log"];
+const OWN_LANES: [&str; 5] = ["ads:expire", "new:ad", "new:log", "publish", "transmit"];
 
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
@@ -49,8 +52,13 @@ pub(crate) struct Workers {
 /// # Errors
 /// `NotFound` without the built-in collections, `Unavailable` when no thread can be started.
 pub(crate) fn start(app: &App) -> Result<Workers> {
-    let lanes: Vec<Box<dyn Lane>> =
-        vec![Box::new(Expire::new(app)?), Box::new(NewAd), Box::new(NewLog::new(app)?)];
+    let lanes: Vec<Box<dyn Lane>> = vec![
+        Box::new(Expire::new(app)?),
+        Box::new(NewAd),
+        Box::new(NewLog::new(app)?),
+        Box::new(Publish),
+        Box::new(Transmit::new(app)?),
+    ];
     let mut workers = Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new() };
     for lane in lanes {
         assert!(is_own_lane(lane.name()), "{} is missing from OWN_LANES", lane.name());

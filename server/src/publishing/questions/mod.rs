@@ -1,5 +1,6 @@
 //! Questions about publishing that change nothing: what matches, who would get an item, in which form, and why.
 
+mod dry_run;
 mod explain;
 mod filter_test;
 mod formatters;
@@ -45,7 +46,15 @@ pub(crate) fn routes() -> Routes {
             "now": {"type": "string", "format": "date-time"}, "sequence": {"type": "integer", "minimum": 0},
         })))
         .schema("Formatted", json!({"type": "object", "required": ["formatted_doc"]}))
-        .schema("Explanation", json!({"type": "object", "required": ["subscriber", "accepted", "reason", "steps"]}))
+        .schema("DryRun", json!({
+            "type": "object", "required": ["item"],
+            "properties": {
+                "item": {"type": ["string", "object"]}, "action": {"type": "string"},
+                "subscribers": {"type": "array", "items": {"type": "string"}},
+            },
+        }))
+        .schema("DryRunAnswer", json!({"type": "object", "required": ["subscribers", "queue"]}))
+        .schema("PublishExplained", json!({"type": "object", "required": ["subscriber", "accepted", "reason", "steps"]}))
         .get(
             "/api/filter_conditions/parameters",
             parameters::parameters,
@@ -75,12 +84,19 @@ pub(crate) fn routes() -> Routes {
             formatters::format,
             doc("An item in a format", Access::SignedIn).request("Format").answer(201, "Formatted"),
         )
+        .post(
+            "/api/publish/dry_run",
+            dry_run::dry_run,
+            doc("What publishing an item would come to", Access::Privilege("subscribers"))
+                .request("DryRun")
+                .answer(200, "DryRunAnswer"),
+        )
         .get(
             "/api/explain/publish",
             explain::explain,
             doc("Why a subscriber gets an item or not, step by step", Access::Privilege("subscribers"))
                 .query(EXPLAIN)
-                .answer(200, "Explanation"),
+                .answer(200, "PublishExplained"),
         )
 }
 

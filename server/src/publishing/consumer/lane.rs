@@ -1,0 +1,98 @@
+//! The lane: takes as many jobs as there are free slots and lets each be sent by itself.
+//!
+//! A destination that takes long holds one slot and nobody else. Jobs are settled by their senders, so the lane takes
+//! others meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dateline_engine::{Error, LeasedJob, Result};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use super::sender::Sender;
+use crate::app::App;
+use crate::publishing::exchange::TRANSMIT_LANE;
+use crate::work::{Desk, Lane};
+
+/// Jobs taken at a time at the most.
+const JOBS_MAX: usize = 64;
+/// What is on its way when the server stops gets so long to arrive.
+const LAST: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The lane.
+pub(crate) struct Transmit {
+    sender: Arc<Sender>,
+    slots: Arc<Semaphore>,
+    slots_max: usize,
+    /// Taken when the lane ends.
+    runtime: Option<Runtime>,
+}
+
+impl Transmit {
+    /// # Errors
+    /// `Invalid` for settings that cannot be used, `Unavailable` when no thread can be started.
+    pub(crate) fn new(app: &App) -> Result<Self> {
+        // Its own threads: what the network does to them is not felt by those who serve.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("dateline-transmit")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::unavailable(format!("cannot start the threads that send: {error}")))?;
+        let slots_max = app.config().publishing.deliveries_max.max(1);
+        Ok(Self {
+            sender: Arc::new(Sender::new(app)?),
+            slots: Arc::new(Semaphore::new(slots_max)),
+            slots_max,
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Lane for Transmit {
+    fn name(&self) -> &'static str {
+        TRANSMIT_LANE
+    }
+
+    fn jobs_max(&self) -> usize {
+        self.slots.available_permits().clamp(1, JOBS_MAX)
+    }
+
+    fn work(&mut self, desk: &Desk<'_>, jobs: &[LeasedJob]) -> Result<()> {
+        let Some(runtime) = &self.runtime else { return Err(Error::unavailable("the lane has ended")) };
+        for (place, job) in jobs.iter().enumerate() {
+            let permit = loop {
+                let slot = tokio::time::timeout(LOOK, Arc::clone(&self.slots).acquire_owned());
+                match runtime.block_on(async { slot.await }) {
+                    Ok(Ok(permit)) => break permit,
+                    Ok(Err(_)) => return Err(Error::unavailable("the lane has ended")),
+                    Err(_) => desk.heartbeat(jobs.get(place..).unwrap_or_default())?,
+                }
+                if desk.is_stopping() {
+                    let left = jobs.iter().skip(place);
+                    left.for_each(|job| drop(desk.app.store().queue().release(job.lease)));
+                    return Ok(());
+                }
+            };
+            let (sender, job) = (Arc::clone(&self.sender), job.clone());
+            runtime.spawn(async move {
+                sender.deliver(&job).await;
+                drop(permit);
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Transmit {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
+        let idle = tokio::time::timeout(LAST, self.slots.acquire_many(all));
+        // What has not arrived by then is sent again after the next start.
+        drop(runtime.block_on(async { idle.await.is_ok() }));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,207 @@
+//! Rows in the hands of people: retry, cancel, replay, statistics, and a trial of a destination.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use dateline_engine::{Condition, Durability, NewJob, Transaction};
+use serde_json::{Map, Value, json};
+
+use super::{statistics, trial};
+use crate::app::App;
+use crate::auth::Principal;
+use crate::auth::policy::Action;
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{Issue, Issues, json as text, patch};
+use crate::http::{Access, Answer, Doc, Routes};
+use crate::ids;
+use crate::publishing::exchange::{self, Numbers};
+use crate::publishing::{audience, items};
+use crate::resources::answer::{self, As};
+use crate::resources::rules::{Draft, Effect};
+use crate::resources::target::Id;
+use crate::resources::{Sight, find, missing};
+
+/// What a client may change of a row.
+const CHANGEABLE: [&str; 3] = ["state", "error_message", "moved_to_legal"];
+
+/// Routes of the queue beside those of every resource.
+pub(crate) fn routes() -> Routes {
+    let doc = |summary| Doc::new(summary, "publish_queue", Access::Privilege("publish_queue"));
+    Routes::new()
+        .schema("Statistics", json!({"type": "object", "required": ["states"]}))
+        .schema(
+            "Trial",
+            json!({
+                "type": "object",
+                "properties": {"article_id": {"type": "string"}, "article": {"type": "object"}},
+            }),
+        )
+        .schema("Tried", json!({"type": "object", "required": ["sent"]}))
+        .post(
+            "/api/publish_queue/{id}/retry",
+            retry,
+            doc("Send a row again, under the same identity: a receiver that has it may drop it")
+                .answer(200, "Document"),
+        )
+        .post("/api/publish_queue/{id}/cancel", cancel, doc("Send a row no more").answer(200, "Document"))
+        .post(
+            "/api/publish_queue/{id}/replay",
+            replay,
+            doc("Send what a row has once more, as a new row with the next number").answer(201, "Document"),
+        )
+        .get(
+            "/api/publish_queue/statistics",
+            statistics::statistics,
+            doc("Rows by state and by subscriber, and destinations that are left alone")
+                .answer(200, "Statistics"),
+        )
+        .post(
+            "/api/subscribers/{id}/destinations/{destination}/test",
+            trial::trial,
+            Doc::new("Send an item to one destination now", "subscribers", Access::Privilege("subscribers"))
+                .request("Trial")
+                .answer(200, "Tried"),
+        )
+}
+
+/// Checks a row that a client writes: its state is all there is to say, and what is to be sent gets its turn.
+pub(crate) fn check(
+    draft: &Draft<'_>,
+    body: &mut Map<String, Value>,
+    issues: &mut Issues,
+) -> Result<Vec<Effect>, Problem> {
+    let state = |body: &Map<String, Value>| body.get("state").and_then(Value::as_str).map(str::to_owned);
+    let after = state(body).unwrap_or_default();
+    let Some(stored) = draft.stored else {
+        return if after == "pending" {
+            Ok(turn(draft.app, draft.id.as_str(), body)?)
+        } else {
+            Ok(Vec::new())
+        };
+    };
+    for name in patch::changed(stored, body).into_iter().filter(|name| !CHANGEABLE.contains(name)) {
+        issues.add(&[name], Issue::ReadOnly);
+    }
+    let before = state(stored).unwrap_or_default();
+    match (before.as_str(), after.as_str()) {
+        (before, after) if before == after => Ok(Vec::new()),
+        ("failed" | "canceled" | "error" | "success", "pending") => {
+            for (name, value) in [("retry_attempt", json!(0)), ("error_message", Value::Null)] {
+                body.insert(name.to_owned(), value);
+            }
+            body.shift_remove("next_retry_attempt_at");
+            Ok(turn(draft.app, draft.id.as_str(), body)?)
+        }
+        ("pending" | "retrying" | "error" | "failed" | "routing", "canceled") => Ok(Vec::new()),
+        (before, after) => {
+            let text = format!("a row that is {before} cannot become {after}");
+            issues.add(&["state"], Issue::Text(text));
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// The job that sends a row.
+fn turn(app: &App, row: &str, body: &Map<String, Value>) -> Result<Vec<Effect>, Problem> {
+    Ok(vec![Effect::Enqueue(Box::new(job(app, row, body)?))])
+}
+
+fn job(app: &App, row: &str, body: &Map<String, Value>) -> Result<NewJob, Problem> {
+    let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default();
+    let document = items::find(app.store(), app.publishing().collections().subscribers, subscriber)?;
+    let destination = body.get("destination").map_or("", exchange::delivery_of);
+    Ok(exchange::transmit_job(row, subscriber, destination, &document.unwrap_or(Value::Null)))
+}
+
+async fn retry(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
+    turned(&app, &principal, &id, "pending").await
+}
+
+async fn cancel(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
+    turned(&app, &principal, &id, "canceled").await
+}
+
+/// Puts a row into a state, if it can come there.
+async fn turned(app: &App, principal: &Principal, id: &str, state: &str) -> Answer {
+    let queue = app.resources().get("publish_queue")?;
+    Sight::of(principal, Action::Update, &queue.name)?;
+    let row = find(app, &queue, id)?.ok_or_else(|| missing(&queue, id))?;
+    let Value::Object(stored) = answer::body_of(&row)? else { return Err(missing(&queue, id).into()) };
+    let mut body = stored.clone();
+    body.insert("state".to_owned(), state.into());
+    let mut issues = Issues::new();
+    let draft = Draft { app, principal, resource: &queue, id: &row.id, stored: Some(&stored) };
+    let effects = check(&draft, &mut body, &mut issues)?;
+    if !issues.is_empty() {
+        let was = stored.get("state").and_then(Value::as_str).unwrap_or_default();
+        let detail = format!("a row that is {was} cannot become {state}");
+        return Err(Problem::new(Slug::StateConflict, detail).into());
+    }
+    let version = patch::version(&stored) + 1;
+    patch::set_version(&mut body, version);
+    let (condition, bytes) = (Condition::Revision(row.revision()), text::encode(&body));
+    let transaction = Transaction::new(Durability::Sync);
+    let transaction = match row.expires {
+        Some(end) => transaction.put_until(queue.collection, row.id.clone(), condition, bytes, end),
+        None => transaction.put(queue.collection, row.id.clone(), condition, bytes),
+    };
+    app.commit(effects.into_iter().fold(transaction, |tx, effect| effect.add_to(tx))).await?;
+    shown(app, id, As::Changed)
+}
+
+/// A new row of the same output.
+async fn replay(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
+    let queue = app.resources().get("publish_queue")?;
+    Sight::of(&principal, Action::Create, &queue.name)?;
+    let row = find(&app, &queue, &id)?.ok_or_else(|| missing(&queue, &id))?;
+    let Value::Object(mut body) = audience::body(&row)? else { return Err(missing(&queue, &id).into()) };
+    if body.get("formatted_item_id").is_none_or(Value::is_null) && !body.contains_key("formatted_item") {
+        return Err(Problem::new(Slug::StateConflict, "there is nothing to send in this row").into());
+    }
+    for member in ["completed_at", "transmit_started_at", "next_retry_attempt_at", "receipt"] {
+        body.shift_remove(member);
+    }
+    let fresh = ids::new_id(app.store().now())?;
+    for (name, value) in [
+        ("state", json!("pending")),
+        ("error_message", Value::Null),
+        ("retry_attempt", json!(0)),
+        ("replay_of", json!(id)),
+    ] {
+        body.insert(name.to_owned(), value);
+    }
+    patch::set_version(&mut body, 1);
+    let (made, used) = (fresh.clone(), app.clone());
+    app.scan(move |store| -> Result<(), Problem> {
+        let collections = used.publishing().collections();
+        let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let document = items::find(store, collections.subscribers, &subscriber)?;
+        let document = document.ok_or_else(|| Problem::new(Slug::StateConflict, "the subscriber is gone"))?;
+        let mut numbers = Numbers::new(store, collections.sequences);
+        body.insert("published_seq_num".to_owned(), numbers.next(&subscriber, &document)?.into());
+        let job = job(&used, fresh.as_str(), &body)?;
+        let tx = Transaction::new(Durability::Sync).enqueue(job);
+        let tx = numbers.put(tx, &subscriber)?;
+        let bytes = text::encode(&body);
+        let tx = match exchange::end(&used) {
+            Some(end) => tx.put_until(collections.queue, fresh, Condition::Absent, bytes, end),
+            None => tx.put(collections.queue, fresh, Condition::Absent, bytes),
+        };
+        store.commit(tx)?;
+        Ok(())
+    })
+    .await?;
+    shown(&app, made.as_str(), As::Created)
+}
+
+fn shown(app: &App, id: &str, kind: As) -> Answer {
+    let queue = app.resources().get("publish_queue")?;
+    let row = find(app, &queue, id)?.ok_or_else(|| missing(&queue, id))?;
+    answer::document(&queue.name, &row, kind, false, &[])
+}
+
+/// An answer in one JSON value.
+pub(super) fn told(value: &Value) -> Answer {
+    let response: Response = answer::json_bytes(value.to_string().into_bytes());
+    Ok((StatusCode::OK, response).into_response())
+}
