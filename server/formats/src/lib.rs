@@ -39,6 +39,7 @@ pub use email::Email;
 pub use error::{Fault, FaultKind, FormatError};
 pub use feeds::Feed;
 pub use formatter::{Document, Formatter, Registry, Varies};
+pub use html::word_count;
 pub use idml::Idml;
 pub use item::{Fields, Item, ItemType};
 pub use json::Json;
@@ -46,6 +47,7 @@ pub use newsml12::NewsMl12;
 pub use newsmlg2::NewsMlG2;
 pub use ninjs::{Ninjs, media_file_name};
 pub use nitf::Nitf;
+pub use time::{parse as parse_time, wire as wire_time};
 
 impl Registry {
     /// All formats of this crate.

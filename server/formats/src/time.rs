@@ -5,8 +5,9 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
-/// Reads ISO 8601 with `Z`, `+00:00` or `+0000`, with or without a fraction. A time without a zone counts as UTC.
-pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+/// Reads ISO 8601 with `Z`, `+00:00` or `+0000`, with or without a fraction. A time without a zone counts as UTC. `None`
+/// for anything else.
+pub fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse::<Timestamp>().ok().or_else(|| {
         text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
@@ -18,7 +19,7 @@ fn print(at: Timestamp, pattern: &str) -> String {
 }
 
 /// `2015-06-13T11:45:19+0000`: dates on the wire and in ninjs.
-pub(crate) fn wire(at: Timestamp) -> String {
+pub fn wire(at: Timestamp) -> String {
     print(at, "%Y-%m-%dT%H:%M:%S+0000")
 }
 

@@ -11,6 +11,7 @@ pub(crate) use clean::{clean, safe_address};
 pub(crate) use nitf::enriched;
 pub(crate) use paragraphs::{Run, paragraphs};
 
+use crate::chars::count_words;
 use crate::error::Fault;
 use ego_tree::NodeRef;
 use ego_tree::iter::Edge;
@@ -48,6 +49,11 @@ impl Markup {
     pub(crate) fn lines(&self) -> String {
         lines(self.html.tree.root())
     }
+}
+
+/// The words of a marked-up text, as `word_count` of an item has them; `None` for one that is too large to be read.
+pub fn word_count(markup: &str) -> Option<usize> {
+    Some(count_words(&Markup::parse("", markup).ok()?.lines()))
 }
 
 /// The text of one node, as [`Markup::lines`] gives it of all.

@@ -21,7 +21,7 @@ mod content;
 mod explain;
 mod field;
 mod fold;
-mod html;
+pub(crate) mod html;
 mod lender;
 mod lookups;
 mod nesting;

@@ -1,0 +1,9 @@
+//! Tests of the producer, over a small world that productions are applied to.
+
+mod metadata;
+mod packages;
+mod random;
+mod refusals;
+mod states;
+mod updates;
+mod world;
