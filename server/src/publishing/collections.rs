@@ -226,7 +226,9 @@ fn archive() -> Value {
 fn published() -> Value {
     json!({
         "search": true,
-        "indexes": [["item_id"], ["state"], ["queue_state"], ["publish_sequence_no"], ["versioncreated"]],
+        "indexes": [
+            ["item_id"], ["state"], ["queue_state"], ["publish_sequence_no"], ["versioncreated"], ["translation_id"],
+        ],
         "schema": item_schema(),
     })
 }

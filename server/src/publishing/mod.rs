@@ -8,6 +8,7 @@
 //! **What it does not know.** The decisions (`dateline-publish`), the formats (`dateline-formats`) and the wire
 //! (`dateline-transmit`) are elsewhere; this room reads, commits and calls them.
 
+mod actions;
 mod audience;
 pub(crate) mod collections;
 pub(crate) mod consumer;
@@ -18,7 +19,6 @@ mod items;
 mod lender;
 mod questions;
 mod related;
-mod release;
 pub(crate) mod saving;
 mod settings;
 mod site;
@@ -27,11 +27,13 @@ use dateline_engine::{CollectionId, Error, Result, Store};
 use dateline_formats::Registry;
 use tokio::sync::MutexGuard;
 
+pub(crate) use actions::{check as check_item, new_id, notices_of};
 pub(crate) use audience::Audience;
 pub(crate) use settings::Settings;
 
 use crate::config::Config;
 use crate::http::Routes;
+use actions::Counters;
 use exchange::Channels;
 use site::Sites;
 
@@ -43,6 +45,7 @@ pub(crate) struct Publishing {
     sites: Sites,
     formats: Registry,
     channels: Channels,
+    counters: Counters,
     saving: tokio::sync::Mutex<()>,
 }
 
@@ -57,7 +60,9 @@ pub(crate) struct Collections {
     pub(crate) sequences: CollectionId,
     pub(crate) subscribers: CollectionId,
     pub(crate) secrets: CollectionId,
+    pub(crate) desks: CollectionId,
     pub(crate) stages: CollectionId,
+    pub(crate) tokens: CollectionId,
     pub(crate) items: CollectionId,
 }
 
@@ -77,10 +82,13 @@ impl Publishing {
                 sequences: collection(store, "sequences")?,
                 subscribers: collection(store, "subscribers")?,
                 items: collection(store, "items")?,
+                desks: collection(store, "desks")?,
+                tokens: collection(store, "subscriber_tokens")?,
                 stages: collection(store, "stages")?,
                 secrets: collection(store, "subscriber_secrets")?,
             },
             audience: Audience::new(store)?,
+            counters: Counters::open(store, collection(store, "published")?, collection(store, "archive")?)?,
             sites: Sites::new(store)?,
             formats: Registry::standard(),
             saving: tokio::sync::Mutex::default(),
@@ -107,6 +115,10 @@ impl Publishing {
         &self.channels
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// Held from judging a document of the configuration until it is committed.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.saving.lock().await
@@ -123,7 +135,7 @@ impl Publishing {
 
 /// Routes of publishing.
 pub(crate) fn routes() -> Routes {
-    questions::routes().merge(consumer::routes())
+    questions::routes().merge(actions::routes()).merge(consumer::routes()).merge(content_api::routes())
 }
 
 /// A built-in collection.

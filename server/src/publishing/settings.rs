@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dateline_engine::{Error, Result};
+use dateline_publish::action;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) retries_max: u32,
     /// How long rows of the queue are kept; `None`: always, so that a kill reaches everybody who has the story.
     pub(crate) queue_expiry: Option<Duration>,
+    /// How actions are done.
+    pub(crate) actions: action::Settings,
     /// Everything as it was given, for decisions that have settings of their own.
     pub(crate) given: Map<String, Value>,
 }
@@ -54,6 +57,7 @@ impl Settings {
             source: reader.text("DEFAULT_SOURCE_VALUE_FOR_MANUAL_ARTICLES", "AAP")?,
             retries_max: reader.whole("MAX_TRANSMIT_RETRY_ATTEMPT", 10)?,
             queue_expiry: (minutes > 0).then(|| Duration::from_secs(u64::from(minutes) * 60)),
+            actions: reader.actions(&zone)?,
             given: given.clone(),
         })
     }
@@ -71,6 +75,29 @@ impl Reader<'_> {
                 read(value).ok_or_else(|| Error::invalid(format!("superdesk.{name}: must be {kind}")))
             }
         }
+    }
+
+    fn actions(&self, zone: &str) -> Result<action::Settings> {
+        let minutes = |name: &str| -> Result<Option<u32>> {
+            Ok(Some(self.whole(name, 0)?).filter(|minutes| *minutes > 0))
+        };
+        Ok(action::Settings {
+            publishes_associated_items: self.flag("PUBLISH_ASSOCIATED_ITEMS", false)?,
+            published_expiry_minutes: minutes("PUBLISHED_CONTENT_EXPIRY_MINUTES")?,
+            spiked_expiry_minutes: minutes("SPIKE_EXPIRY_MINUTES")?,
+            expiry_minutes: self.whole("CONTENT_EXPIRY_MINUTES", 0)?,
+            default_source: self.text("DEFAULT_SOURCE_VALUE_FOR_MANUAL_ARTICLES", "AAP")?,
+            keeps_full_sign_off: self.flag("FULL_SIGN_OFF", false)?,
+            allows_updating_scheduled_items: self.flag("ALLOW_UPDATING_SCHEDULED_ITEMS", false)?,
+            allows_multiple_updates: self.flag("WORKFLOW_ALLOW_MULTIPLE_UPDATES", false)?,
+            has_corrections_workflow: self.flag("CORRECTIONS_WORKFLOW", false)?,
+            priority_of_updates: match self.whole("RESET_PRIORITY_VALUE_FOR_UPDATE_ARTICLES", 0)? {
+                0 => None,
+                priority => Some(priority),
+            },
+            time_zone: TimeZone::get(zone)
+                .map_err(|error| Error::invalid(format!("superdesk.DEFAULT_TIMEZONE: {error}")))?,
+        })
     }
 
     fn flag(&self, name: &str, usual: bool) -> Result<bool> {

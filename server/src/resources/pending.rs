@@ -17,6 +17,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Check, Issue, Issues, Mode, Wording, etag, filter::Filter, json, patch, system, validate};
 use crate::http::Refusal;
+use crate::publishing;
 use crate::resources::read::{find, missing};
 use crate::resources::rules::{self, Draft, Effect, Removal};
 use crate::resources::visibility::{Sight, stamp_owner};
@@ -165,6 +166,7 @@ impl<'a> Writer<'a> {
         let given = match (self.resource.name.as_str(), given) {
             // These are found by their names.
             ("collections" | SCHEDULES, _) => document.get("name").filter(|name| name.is_string()).cloned(),
+            ("archive", None) => return publishing::new_id(self.app, document),
             (_, given) => given,
         };
         match given {

@@ -11,6 +11,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, ListMeta, ListWriter, PageRequest, Params};
 use crate::http::Answer;
+use crate::publishing::consumer;
 use crate::resources::answer::{self, As};
 use crate::resources::query::Query;
 use crate::resources::target::{Id, Named};
@@ -46,6 +47,7 @@ pub(crate) async fn get(
     }
     let extras = match resource.name.as_str() {
         "collections" => collections::state(&app, document.id.as_str())?,
+        "publish_queue" => consumer::formatted(&app, &document)?,
         _ => Vec::new(),
     };
     answer::document(&resource.name, &document, As::Read, false, &extras)
@@ -59,21 +61,29 @@ fn past(found: dateline_engine::Result<Option<Document>>) -> Result<Option<Docum
     }
 }
 
-/// The live document of this id; a user may also be named by `username`.
+/// The live document of this id; a user may also be named by `username`, rows of published items by the item: that is
+/// the last one.
 pub(crate) fn find(app: &App, resource: &Resource, id: &str) -> Result<Option<Document>, Problem> {
     let found = match app.store().get(resource.collection, id) {
         // What can never be a name is simply not there.
         Err(error) if error.kind() == dateline_engine::ErrorKind::Invalid => None,
         other => other?,
     };
-    if found.is_some() || resource.name != "users" {
+    let field = match resource.name.as_str() {
+        "users" => "username",
+        "published" | "publish_queue" => "item_id",
+        _ => return Ok(found),
+    };
+    if found.is_some() {
         return Ok(found);
     }
-    let named = app.store().lookup(resource.collection, "username", &[Value::String(id.to_owned())])?;
-    match named.first() {
-        Some(id) => Ok(app.store().get(resource.collection, id.as_str())?),
-        None => Ok(None),
+    let named = app.store().lookup(resource.collection, field, &[Value::String(id.to_owned())])?;
+    let mut last: Option<Document> = None;
+    for id in named {
+        let found = app.store().get(resource.collection, id.as_str())?;
+        last = last.into_iter().chain(found).max_by_key(|document| (document.created, document.seq));
     }
+    Ok(last)
 }
 
 pub(crate) fn missing(resource: &Resource, id: &str) -> Problem {

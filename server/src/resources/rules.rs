@@ -9,7 +9,7 @@ use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
 use crate::places::read_condition;
-use crate::publishing::{consumer, saving};
+use crate::publishing::{self, consumer, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
 use crate::schedules;
 
@@ -65,6 +65,7 @@ pub(crate) async fn check(
         }
         "users" => users::check(draft, body, issues).await,
         name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
+        "archive" => publishing::check_item(draft, body, issues).await,
         "publish_queue" => consumer::check(draft, body, issues),
         _ => Ok(Vec::new()),
     }

@@ -28,6 +28,11 @@ impl Sight {
         Ok(Self { owner })
     }
 
+    /// Of those parts of the server that decide by themselves who sees what.
+    pub(crate) fn whole() -> Self {
+        Self { owner: None }
+    }
+
     /// Every document, without a look at it.
     pub(crate) fn is_clear(&self) -> bool {
         self.owner.is_none()

@@ -6,13 +6,17 @@
 //! resource:deleted {resource, _id}      users {created | deleted: 1, user_id}      user {updated: 1, user_id}
 //! user_disabled, user_inactivated, user_role_changed, user_type_changed, user_privileges_revoked {updated: 1, user_id}
 //! role_privileges_revoked {updated: 1, role_id}
+//! item:publish, item:lock, item:spike .. {item, user, ..}      publish_queue:update {queue_id, completed_at, state, error_message}
 //! ```
 //! They are functions of the log, so they have its ids and are resumed like everything else.
+
+use std::borrow::Cow;
 
 use dateline_engine::{Change, ChangeOp};
 use serde_json::{Map, Value, json};
 
 use crate::eve::date;
+use crate::publishing;
 
 /// Whether anything is notified of documents of a collection. Events about places have topics of their own.
 pub(crate) fn are_of(collection: &str) -> bool {
@@ -33,16 +37,19 @@ pub(crate) enum Before {
 /// What is notified of a change of a document; for a deletion `body` is what was deleted.
 pub(crate) fn of(change: &Change, collection: &str, before: &Before, body: &Value) -> Vec<Value> {
     let id = change.id.as_str();
-    let mut told: Vec<(&str, Value)> = Vec::new();
+    let mut told: Vec<(Cow<'static, str>, Value)> = Vec::new();
     let (user, role) = (json!({"updated": 1, "user_id": id}), json!({"updated": 1, "role_id": id}));
     match change.op {
         ChangeOp::Put if matches!(before, Before::Nothing) => {
-            told.push(("resource:created", json!({"resource": collection, "_id": id})));
+            told.extend(publishing::notices_of(collection, id, None, body));
+            told.push(("resource:created".into(), json!({"resource": collection, "_id": id})));
             if collection == "users" {
-                told.push(("users", json!({"created": 1, "user_id": id})));
+                told.push(("users".into(), json!({"created": 1, "user_id": id})));
             }
         }
         ChangeOp::Put => {
+            let known = if let Before::Body(before) = before { Some(before) } else { None };
+            told.extend(publishing::notices_of(collection, id, known, body));
             let (before, fields) = match before {
                 Before::Body(before) => (before, changed(before, body)),
                 // What differs cannot be told.
@@ -50,17 +57,20 @@ pub(crate) fn of(change: &Change, collection: &str, before: &Before, body: &Valu
             };
             if collection == "users" {
                 let names = of_user(before, body);
-                told.extend(names.into_iter().map(|name| (name, user.clone())));
+                told.extend(names.into_iter().map(|name| (name.into(), user.clone())));
             }
             if collection == "roles" && has_less(before, body) {
-                told.push(("role_privileges_revoked", role));
+                told.push(("role_privileges_revoked".into(), role));
             }
-            told.push(("resource:updated", json!({"resource": collection, "_id": id, "fields": fields})));
+            told.push((
+                "resource:updated".into(),
+                json!({"resource": collection, "_id": id, "fields": fields}),
+            ));
         }
         _ => {
-            told.push(("resource:deleted", json!({"resource": collection, "_id": id})));
+            told.push(("resource:deleted".into(), json!({"resource": collection, "_id": id})));
             if collection == "users" {
-                told.push(("users", json!({"deleted": 1, "user_id": id})));
+                told.push(("users".into(), json!({"deleted": 1, "user_id": id})));
             }
         }
     }

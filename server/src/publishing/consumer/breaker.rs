@@ -57,13 +57,6 @@ impl Breakers {
             breaker.until = after(now, breaker.pause);
         }
     }
-
-    /// Destinations that are left alone now, with the time until which.
-    pub(super) fn open(&self, now: Millis) -> Vec<(String, Millis)> {
-        let all = self.by_destination.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = all.iter().filter(|(_, own)| own.failures >= FAILURES_MAX && own.until > now);
-        open.map(|(destination, own)| (destination.clone(), own.until)).collect()
-    }
 }
 
 fn after(now: Millis, time: Duration) -> Millis {
@@ -84,13 +77,11 @@ mod tests {
         }
         assert_eq!(breakers.admit("d", at(10)), Err(Duration::from_secs(20)));
         assert_eq!(breakers.admit("e", at(10)), Ok(()));
-        assert_eq!(breakers.open(at(10)), [("d".to_owned(), at(30))]);
         assert_eq!(breakers.admit("d", at(30)), Ok(()), "one is a trial");
         assert!(breakers.admit("d", at(31)).is_err(), "the others wait");
         breakers.failed("d", at(32));
         assert_eq!(breakers.admit("d", at(32)), Err(Duration::from_secs(60)), "for twice as long");
         breakers.succeeded("d");
         assert_eq!(breakers.admit("d", at(33)), Ok(()));
-        assert!(breakers.open(at(33)).is_empty());
     }
 }

@@ -92,7 +92,7 @@ impl Drop for Transmit {
         let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
         let idle = tokio::time::timeout(LAST, self.slots.acquire_many(all));
         // What has not arrived by then is sent again after the next start.
-        drop(runtime.block_on(async { idle.await.is_ok() }));
+        let _ = runtime.block_on(async { idle.await.is_ok() });
         runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }

@@ -23,4 +23,4 @@ mod statistics;
 mod trial;
 
 pub(crate) use lane::Transmit;
-pub(crate) use rows::{check, routes};
+pub(crate) use rows::{check, formatted, routes};

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use dateline_engine::{Condition, Durability, NewJob, Transaction};
+use dateline_engine::{Condition, Document, Durability, NewJob, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::{statistics, trial};
@@ -52,8 +52,7 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/api/publish_queue/statistics",
             statistics::statistics,
-            doc("Rows by state and by subscriber, and destinations that are left alone")
-                .answer(200, "Statistics"),
+            doc("Rows by state and by subscriber").answer(200, "Statistics"),
         )
         .post(
             "/api/subscribers/{id}/destinations/{destination}/test",
@@ -99,6 +98,21 @@ pub(crate) fn check(
             Ok(Vec::new())
         }
     }
+}
+
+/// What reading a row adds: the text that is sent, which many rows share.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn formatted(app: &App, row: &Document) -> Result<Vec<(&'static str, Value)>, Problem> {
+    let body = answer::body_of(row)?;
+    if body.get("formatted_item").is_some() {
+        return Ok(Vec::new());
+    }
+    let id = body.get("formatted_item_id").and_then(Value::as_str).unwrap_or_default();
+    let output = items::find(app.store(), app.publishing().collections().formatted, id)?;
+    let text = output.and_then(|output| output.get("text").cloned()).unwrap_or_else(|| "".into());
+    Ok(vec![("formatted_item", text)])
 }
 
 /// The job that sends a row.

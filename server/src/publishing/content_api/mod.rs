@@ -1,5 +1,73 @@
 //! The content API: items as subscribers read them for themselves, by a token of their own.
 
+mod access;
+mod asked;
+mod reading;
 mod store;
 
+use serde_json::json;
+
 pub(super) use store::{Stored, stored};
+
+use crate::http::{Access, Doc, Param, Routes};
+
+const LIST: &[Param] = &[
+    Param::new("start_date", "string", "YYYY-MM-DD; seven days before the end without it"),
+    Param::new("end_date", "string", "YYYY-MM-DD, the whole day; today without it"),
+    Param::new("q", "string", "full-text query"),
+    Param::new("service", "string", "a code, or a list of them in JSON"),
+    Param::new("subject", "string", "a code, or a list of them in JSON"),
+    Param::new("genre", "string", "a code, or a list of them in JSON"),
+    Param::new("urgency", "string", "a number, or a list of them in JSON"),
+    Param::new("priority", "string", "a number, or a list of them in JSON"),
+    Param::new("item_source", "string", "a source, or a list of them in JSON"),
+    Param::new("filter", "string", "Mongo-style condition in JSON, or a list of them"),
+    Param::new("sort", "string", "fields by comma, '-' before a descending one; -versioncreated without it"),
+    Param::new("page", "integer", "from 1"),
+    Param::new("max_results", "integer", "items on a page, 0 to 500, 25 without it"),
+];
+const FIELDS: &[Param] = &[
+    Param::new("include_fields", "string", "members to show, by comma"),
+    Param::new("exclude_fields", "string", "members to leave out, by comma"),
+];
+
+/// Routes of the content API, and of the tokens for it.
+pub(super) fn routes() -> Routes {
+    // The token is of a subscriber, not of a user: the handlers ask for it themselves.
+    let doc = |summary| Doc::new(summary, "content API", Access::Public).query(FIELDS);
+    let tokens = |summary| Doc::new(summary, "subscribers", Access::Privilege("subscribers"));
+    Routes::new()
+        .schema("ContentItem", json!({"type": "object", "required": ["uri"]}))
+        .schema("ContentList", json!({
+            "type": "object", "required": ["_items", "_meta", "_links"],
+            "properties": {"_items": {"type": "array", "items": {"$ref": "#/components/schemas/ContentItem"}}},
+        }))
+        .schema("NewToken", json!({
+            "type": "object", "required": ["subscriber"],
+            "properties": {"subscriber": {"type": "string"}, "expiry_days": {"type": "integer", "minimum": 1}},
+        }))
+        .schema("SubscriberToken", json!({"type": "object", "required": ["_id", "subscriber"]}))
+        .get(
+            "/contentapi/items",
+            reading::all_items,
+            doc("Items of a subscriber").query(LIST).answer(200, "ContentList"),
+        )
+        .get("/contentapi/items/{id}", reading::one_item, doc("One item").answer(200, "ContentItem"))
+        .get(
+            "/contentapi/packages",
+            reading::all_packages,
+            doc("Packages of a subscriber").query(LIST).answer(200, "ContentList"),
+        )
+        .get("/contentapi/packages/{id}", reading::one_package, doc("One package").answer(200, "ContentItem"))
+        .get(
+            "/contentapi/search",
+            reading::search,
+            doc("Items and packages of a subscriber").query(LIST).answer(200, "ContentList"),
+        )
+        .post(
+            "/api/subscriber_token",
+            access::create,
+            tokens("A token for the content API, shown this once").request("NewToken").answer(201, "SubscriberToken"),
+        )
+        .delete("/api/subscriber_token/{id}", access::revoke, tokens("End a token").empty(204))
+}

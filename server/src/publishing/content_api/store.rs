@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 
 use dateline_engine::{Condition, DocId, Result, Transaction};
-use dateline_formats::{Context, Recipient};
+use dateline_formats::{Context, Recipient as Destination};
 use dateline_publish::filter::{Catalog, Question, TargetMedia, Truth};
+use dateline_publish::recipients::Recipient;
+use dateline_publish::transmission;
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -29,10 +31,12 @@ pub(crate) fn stored(
     app: &App,
     catalog: &Catalog,
     item: &Value,
-    subscribers: &[&str],
+    recipients: &[Recipient],
 ) -> Result<Option<Stored>> {
     let store = app.store();
     let now = items::now(store);
+    let entitled = recipients.iter().filter(|recipient| recipient.is_api_enabled);
+    let subscribers: BTreeSet<&str> = entitled.map(|recipient| &*recipient.subscriber).collect();
     if subscribers.is_empty() || catalog.blocks_api(item, now) != Truth::False {
         return Ok(None);
     }
@@ -43,7 +47,7 @@ pub(crate) fn stored(
     let products = catalog.test_products(question).unwrap_or_default();
     let matching = products.into_iter().filter(|product| product.matched);
     related.products = matching.map(|product| (product.product, product.name)).collect();
-    let recipient = Recipient::default();
+    let recipient = Destination::default();
     let context = Context { now, sequence: 0, site: &site, related: &related, recipient: &recipient };
     let formatted = match format.format(item, &context) {
         Ok(documents) => documents.into_iter().next(),
@@ -59,9 +63,10 @@ pub(crate) fn stored(
     let earlier = store.get(publishing.collections().items, id.as_str())?;
     let condition = earlier.as_ref().map_or(Condition::Absent, |known| Condition::Revision(known.revision()));
     let known = earlier.as_ref().map(audience::body).transpose()?;
-    let mut all: BTreeSet<&str> = subscribers.iter().copied().collect();
+    let mut all = subscribers;
     let before = known.as_ref().and_then(|known| known.get("subscribers")?.as_array());
     all.extend(before.into_iter().flatten().filter_map(Value::as_str));
+    name_subscribers(item, recipients, &mut body);
     for member in ["firstcreated", "versioncreated"] {
         body.entry(member).or_insert_with(|| date::format(store.now().get()).into());
     }
@@ -69,6 +74,19 @@ pub(crate) fn stored(
     body.insert("subscribers".to_owned(), all.into_iter().collect());
     patch::set_version(&mut body, version);
     Ok(Some(Stored { id, condition, body }))
+}
+
+/// Each association names those who may have it.
+fn name_subscribers(item: &Value, recipients: &[Recipient], body: &mut Map<String, Value>) {
+    let Some(item) = item.as_object() else { return };
+    let named = transmission::name_subscribers(item, recipients);
+    let associations = body.get_mut("associations").and_then(Value::as_object_mut);
+    for (name, own) in associations.into_iter().flatten() {
+        let subscribers = named.get("associations").and_then(|all| all.get(name)?.get("subscribers"));
+        if let (Some(own), Some(subscribers)) = (own.as_object_mut(), subscribers) {
+            own.insert("subscribers".to_owned(), subscribers.clone());
+        }
+    }
 }
 
 impl Stored {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use dateline_engine::{Error, Result};
-use dateline_formats::{Context, Document, Formatter, ItemType, Recipient, Registry, Related, Site};
+use dateline_formats::{Context, Document, Formatter, Recipient, Related, Site};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +15,6 @@ use super::rows::hashed;
 
 /// The outputs of one item.
 pub(super) struct Formatting<'a> {
-    pub(super) formats: &'a Registry,
     pub(super) site: &'a Site,
     pub(super) related: &'a Related,
     pub(super) now: Timestamp,
@@ -40,7 +39,7 @@ pub(super) struct Wanted<'a> {
     pub(super) item: &'a Value,
     /// Tells items apart that are not the same for all: what of a package is in it.
     pub(super) variant: &'a str,
-    pub(super) format: &'a str,
+    pub(super) format: &'a dyn Formatter,
     pub(super) subscriber: &'a str,
     pub(super) config: Option<&'a Value>,
     pub(super) sequence: u64,
@@ -49,31 +48,24 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Formatting<'a> {
-    pub(super) fn new(formats: &'a Registry, site: &'a Site, related: &'a Related, now: Timestamp) -> Self {
-        Self { formats, site, related, now, known: BTreeMap::new() }
+    pub(super) fn new(site: &'a Site, related: &'a Related, now: Timestamp) -> Self {
+        Self { site, related, now, known: BTreeMap::new() }
     }
 
-    /// The outputs for a destination; none for an item that the format has no place for.
-    pub(super) fn of(&mut self, wanted: &Wanted<'_>) -> Option<Formatted> {
-        let Some(format) = self.formats.find(wanted.format) else {
-            return Some(Err(format!("there is no format '{}'", wanted.format)));
-        };
-        let kind = wanted.item.get("type").and_then(Value::as_str).and_then(ItemType::parse);
-        if kind.is_some_and(|kind| !format.accepts(kind)) {
-            return None;
-        }
-        let key = key(format, wanted);
+    /// The outputs for a destination.
+    pub(super) fn of(&mut self, wanted: &Wanted<'_>) -> Formatted {
+        let key = key(wanted);
         if let Some(known) = self.known.get(&key) {
-            return Some(known.clone());
+            return known.clone();
         }
-        let formatted = self.write(format, wanted);
-        if !format.varies().by_transmission {
+        let formatted = self.write(wanted);
+        if !wanted.format.varies().by_transmission {
             self.known.insert(key, formatted.clone());
         }
-        Some(formatted)
+        formatted
     }
 
-    fn write(&self, format: &dyn Formatter, wanted: &Wanted<'_>) -> Formatted {
+    fn write(&self, wanted: &Wanted<'_>) -> Formatted {
         let config = wanted.config.and_then(Value::as_object).cloned().unwrap_or_default();
         let recipient = Recipient { config, embeds: None };
         let context = Context {
@@ -83,16 +75,16 @@ impl<'a> Formatting<'a> {
             related: self.related,
             recipient: &recipient,
         };
-        let documents = format.format(wanted.item, &context).map_err(|error| error.to_string())?;
+        let documents = wanted.format.format(wanted.item, &context).map_err(|error| error.to_string())?;
         Ok(Rc::new(documents.iter().map(|document| output(document, wanted.published)).collect()))
     }
 }
 
-fn key(format: &dyn Formatter, wanted: &Wanted<'_>) -> String {
-    let varies = format.varies();
+fn key(wanted: &Wanted<'_>) -> String {
+    let varies = wanted.format.varies();
     let config = wanted.config.filter(|_| varies.by_destination).map(Value::to_string).unwrap_or_default();
     let subscriber = if varies.by_subscriber { wanted.subscriber } else { "" };
-    json!([format.id(), wanted.variant, config, subscriber]).to_string()
+    json!([wanted.format.id(), wanted.variant, config, subscriber]).to_string()
 }
 
 /// `{"text" | "base64", "content_type", "extension"}`.

@@ -24,14 +24,14 @@ mod rows;
 mod worker;
 
 pub(crate) use channel::Channels;
-pub(crate) use enact::{enact, end};
+pub(crate) use enact::end;
 pub(crate) use formatting::stored as stored_output;
 pub(crate) use numbers::Numbers;
 pub(crate) use plan::{Plan, plan};
-pub(crate) use request::{PUBLISH_LANE, Request, job, named as named_action};
+pub(crate) use request::{Request, job, named as named_action};
 pub(crate) use routing::{TRANSMIT_LANE, transmit_job};
-pub(crate) use rows::{delivery_of, hashed, row_id};
-pub(crate) use worker::{Publish, item_of};
+pub(crate) use rows::delivery_of;
+pub(crate) use worker::Publish;
 
 use std::fmt;
 

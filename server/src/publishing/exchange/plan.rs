@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dateline_engine::{CollectionId, DocId, Store};
+use dateline_engine::{CollectionId, DocId};
 use dateline_publish::filter::{Percolator, Undecided};
 use dateline_publish::recipients::{self, Cause, Recipient, share_of};
-use serde_json::{Value, json};
+use dateline_publish::transmission::{self, Content, PublishTask, Why};
+use dateline_publish::validate::{Rules, filter_document};
+use serde_json::{Map, Value, json};
 
 use super::channel::{Channel, Exchange};
 use super::formatting::{Formatting, Output, Wanted};
 use super::numbers::Numbers;
-use super::rows::{self, About, CONTENT_API, Made, Row, row_id};
+use super::rows::{self, Row, row_id};
 use super::{Fault, Request, deliveries, package, routing};
 use crate::app::App;
 use crate::eve::date;
 use crate::publishing::content_api::{self, Stored};
-use crate::publishing::{items, related};
+use crate::publishing::{actions, items, related};
 
 /// What a request comes to.
 pub(crate) struct Plan {
@@ -79,21 +81,23 @@ pub(crate) fn plan(
     };
     let (portions, undecided, stored) = publishing.audience().ask(store, |percolator| {
         let (portions, undecided) = portions(app, channel, percolator, request, asked)?;
-        let subscribers = portions.iter().filter(|portion| portion.recipient.is_api_enabled);
-        let subscribers: Vec<&str> = subscribers.map(|portion| &*portion.recipient.subscriber).collect();
-        let stored = content_api::stored(app, percolator.catalog(), item, &subscribers)?;
+        let recipients: Vec<Recipient> = portions.iter().map(|portion| portion.recipient.clone()).collect();
+        let stored = content_api::stored(app, percolator.catalog(), item, &recipients)?;
         Ok::<_, Fault>((portions, undecided, stored))
     })??;
     let (site, related) = (publishing.site(store)?, related::of(app, item)?);
+    let validators = Vec::new();
+    let nothing = Map::new();
+    let rules = actions::rules(publishing.settings(), &site, &validators, &nothing);
     let mut making = Making {
-        store,
+        app,
         queue: publishing.collections().queue,
         request,
-        item,
         channel,
         round,
+        rules: &rules,
         is_stored: stored.is_some(),
-        formatting: Formatting::new(publishing.formats(), &site, &related, items::now(store)),
+        formatting: Formatting::new(&site, &related, items::now(store)),
         rows: Vec::new(),
         outputs: BTreeMap::new(),
         skipped: Vec::new(),
@@ -101,7 +105,7 @@ pub(crate) fn plan(
     for portion in &portions {
         let subscriber = &*portion.recipient.subscriber;
         if let Some(document) = items::find(store, publishing.collections().subscribers, subscriber)? {
-            making.subscriber(portion, &document, numbers)?;
+            making.subscriber(portion, item, &document, numbers)?;
         }
     }
     let Making { rows, outputs, skipped, .. } = making;
@@ -175,12 +179,12 @@ fn empty(package: &Value) -> Value {
 
 /// Rows in the making.
 struct Making<'a> {
-    store: &'a Store,
+    app: &'a App,
     queue: CollectionId,
     request: &'a Request,
-    item: &'a Value,
     channel: &'a Channel,
     round: &'a str,
+    rules: &'a Rules<'a>,
     is_stored: bool,
     formatting: Formatting<'a>,
     rows: Vec<Row>,
@@ -192,116 +196,116 @@ impl Making<'_> {
     fn subscriber(
         &mut self,
         portion: &Portion,
+        item: &Value,
         subscriber: &Value,
         numbers: &mut Numbers<'_>,
     ) -> Result<(), Fault> {
-        let is_text =
-            matches!(self.item.get("type").and_then(Value::as_str), None | Some("text" | "preformatted"));
-        let destinations = subscriber.get("destinations").and_then(Value::as_array);
-        for destination in destinations.into_iter().flatten() {
-            let skip = match subscriber.get("subscriber_type").and_then(Value::as_str) {
-                Some("wire") if !is_text => Some("a wire subscriber gets text only"),
-                _ if self.request.package.is_some() && is_packaged(destination) => {
-                    Some("the item goes out in its package")
-                }
-                _ => None,
-            };
-            match skip {
-                Some(reason) => self.skip(portion, destination, reason),
-                None => self.destination(portion, subscriber, destination, numbers)?,
-            }
+        let (Some(fields), Some(own)) =
+            (portion.item.as_ref().unwrap_or(item).as_object(), subscriber.as_object())
+        else {
+            return Ok(());
+        };
+        let seen = filter_document(self.rules, fields);
+        let planned = transmission::plan(self.app.publishing().formats(), fields, &portion.recipient, own);
+        for skipped in &planned.skipped {
+            self.skip(portion, &skipped.destination, why(skipped.why));
         }
-        if portion.recipient.is_api_enabled && self.is_stored {
-            let number = numbers.next(&portion.recipient.subscriber, subscriber)?;
-            let destination = json!({
-                "_id": CONTENT_API, "name": "content api", "delivery_type": CONTENT_API, "format": "ninjs", "config": {},
-            });
-            self.row(portion, subscriber, &destination, number, 0, &Made::Stored)?;
+        for task in &planned.tasks {
+            self.task(portion, task, fields, &seen, numbers)?;
         }
         Ok(())
     }
 
-    fn destination(
+    /// The rows of one destination.
+    fn task(
         &mut self,
         portion: &Portion,
-        subscriber: &Value,
-        destination: &Value,
+        task: &PublishTask<'_>,
+        item: &Map<String, Value>,
+        seen: &Map<String, Value>,
         numbers: &mut Numbers<'_>,
     ) -> Result<(), Fault> {
+        let destination = Value::Object(task.destination.clone());
+        if task.is_content_api() && !self.is_stored {
+            self.skip(portion, "content api", "a filter keeps the item out of the content API");
+            return Ok(());
+        }
         let id = &*portion.recipient.subscriber;
-        let first = row_id(&self.request.published, id, rows::delivery_of(destination), 0, self.round)?;
-        if self.store.head(self.queue, first.as_str())?.is_some() {
+        let first = row_id(&self.request.published, id, rows::delivery_of(&destination), 0, self.round)?;
+        if self.app.store().head(self.queue, first.as_str())?.is_some() {
             // A worker before this one has come so far.
             return Ok(());
         }
-        let format = destination.get("format").and_then(Value::as_str).unwrap_or_default();
-        let number = numbers.next(id, subscriber)?;
+        let sequence = numbers.next(id, &Value::Object(task.subscriber.clone()))?;
+        if task.is_content_api() {
+            let content = Content::Stored(String::new());
+            let mut made = task.rows(item, vec![transmission::Output { sequence, content }]);
+            let now = date::format(self.app.store().now().get());
+            made.iter_mut().for_each(|row| drop(row.insert("completed_at".to_owned(), now.as_str().into())));
+            return made.into_iter().try_for_each(|row| self.row(portion, task, row, 0, None));
+        }
         let wanted = Wanted {
-            item: portion.item.as_ref().unwrap_or(self.item),
+            item: &Value::Object(seen.clone()),
             variant: &portion.variant,
-            format,
+            format: task.formatter,
             subscriber: id,
-            config: destination.get("config"),
-            sequence: number,
+            config: task.destination.get("config"),
+            sequence,
             published: &self.request.published,
         };
         match self.formatting.of(&wanted) {
-            None => self.skip(portion, destination, "the format has no place for items of this type"),
-            Some(Err(error)) => {
-                self.row(portion, subscriber, destination, number, 0, &Made::Failed(&error))?;
+            Err(error) => {
+                let mut row = task.failed(item, &error);
+                row.insert("published_seq_num".to_owned(), sequence.into());
+                self.row(portion, task, row, 0, None)
             }
-            Some(Ok(outputs)) => {
+            Ok(outputs) => {
                 for (part, output) in outputs.iter().enumerate() {
-                    let made = Made::Output { id: &output.id, is_binary: output.is_binary };
-                    self.row(portion, subscriber, destination, number, part, &made)?;
+                    let content = Content::Stored(output.id.clone());
+                    for row in task.rows(item, vec![transmission::Output { sequence, content }]) {
+                        self.row(portion, task, row, part, Some(output))?;
+                    }
                     self.outputs.entry(output.id.clone()).or_insert_with(|| output.clone());
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
 
     fn row(
         &mut self,
         portion: &Portion,
-        subscriber: &Value,
-        destination: &Value,
-        sequence: u64,
+        task: &PublishTask<'_>,
+        row: Map<String, Value>,
         part: usize,
-        made: &Made<'_>,
+        output: Option<&Output>,
     ) -> Result<(), Fault> {
-        let recipient = &portion.recipient;
-        let delivery = rows::delivery_of(destination);
-        let id: DocId = row_id(&self.request.published, &recipient.subscriber, delivery, part, self.round)?;
-        let about = About {
-            item: self.item,
-            published: &self.request.published,
-            item_id: &self.request.item,
-            package: self.request.package.as_deref(),
-            recipient,
-            subscriber,
-            destination,
-            sequence,
-        };
-        let now = date::format(self.store.now().get());
-        let body = rows::body(&about, made, &now);
-        let job = matches!(made, Made::Output { .. }).then(|| {
-            routing::job(self.channel.router, id.as_str(), &recipient.subscriber, delivery, subscriber)
-        });
-        self.rows.push(Row { id, subscriber: recipient.subscriber.to_string(), body, job });
+        let (published, subscriber) = (&self.request.published, &*portion.recipient.subscriber);
+        let destination = Value::Object(task.destination.clone());
+        let delivery = rows::delivery_of(&destination);
+        let id: DocId = row_id(published, subscriber, delivery, part, self.round)?;
+        let body =
+            rows::completed(row, published, self.request.package.as_deref(), &task.destination, output);
+        let document = Value::Object(task.subscriber.clone());
+        let job =
+            output.map(|_| routing::job(self.channel.router, id.as_str(), subscriber, delivery, &document));
+        self.rows.push(Row { id, subscriber: subscriber.to_owned(), body, job });
         Ok(())
     }
 
-    fn skip(&mut self, portion: &Portion, destination: &Value, reason: &'static str) {
-        let name = destination.get("name").and_then(Value::as_str).unwrap_or_default();
+    fn skip(&mut self, portion: &Portion, destination: &str, reason: &'static str) {
         self.skipped.push(Skipped {
             subscriber: portion.recipient.subscriber.to_string(),
-            destination: name.to_owned(),
+            destination: destination.to_owned(),
             reason,
         });
     }
 }
 
-fn is_packaged(destination: &Value) -> bool {
-    destination.pointer("/config/packaged") == Some(&Value::Bool(true))
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::NotForWire => "a wire subscriber gets text only",
+        Why::InPackage => "the item goes out in its package",
+        Why::NoFormat => "no format of that name has a place for items of this type",
+    }
 }

@@ -1,14 +1,11 @@
 //! Rows of the publish queue: what goes to one destination.
 
 use dateline_engine::{DocId, NewJob, Result};
-use dateline_publish::recipients::Recipient;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::formatting::Output;
 use crate::ids;
-
-/// Name of the destination that every subscriber with API products has.
-pub(crate) const CONTENT_API: &str = "content_api";
 
 /// A row about to be stored, with what it causes.
 #[derive(Debug)]
@@ -20,74 +17,34 @@ pub(crate) struct Row {
     pub(crate) job: Option<NewJob>,
 }
 
-/// What a row tells of.
-pub(super) struct About<'a> {
-    pub(super) item: &'a Value,
-    pub(super) published: &'a str,
-    pub(super) item_id: &'a str,
-    pub(super) package: Option<&'a str>,
-    pub(super) recipient: &'a Recipient,
-    pub(super) subscriber: &'a Value,
-    pub(super) destination: &'a Value,
-    pub(super) sequence: u64,
-}
-
-/// What was made for it.
-pub(super) enum Made<'a> {
-    Output {
-        id: &'a str,
-        is_binary: bool,
-    },
-    /// Nothing: it is in the content API.
-    Stored,
-    Failed(&'a str),
-}
-
-/// The members that all rows have.
-pub(super) fn body(about: &About<'_>, made: &Made<'_>, now: &str) -> Map<String, Value> {
-    let item = |key: &str| about.item.get(key).cloned().unwrap_or(Value::Null);
-    let codes: Vec<&str> = about.recipient.codes.iter().map(|code| &**code).collect();
-    let (state, error) = match made {
-        Made::Output { .. } => ("pending", Value::Null),
-        Made::Stored => ("success", Value::Null),
-        Made::Failed(error) => ("error", Value::from(*error)),
+/// Completes a row that the plan has made: where it comes from, where its output is, and the id of its destination.
+pub(super) fn completed(
+    mut row: Map<String, Value>,
+    published: &str,
+    package: Option<&str>,
+    destination: &Map<String, Value>,
+    output: Option<&Output>,
+) -> Map<String, Value> {
+    // Many rows share an output, so it stands elsewhere; reading one row shows it.
+    row.shift_remove("formatted_item");
+    let (text, binary) = match output {
+        Some(output) if output.is_binary => (None, Some(output.id.as_str())),
+        Some(output) => (Some(output.id.as_str()), None),
+        None => (None, None),
     };
-    let mut row = json!({
-        "item_id": about.item_id,
-        "item_version": item("_current_version"),
-        "published_id": about.published,
-        "subscriber_id": &*about.recipient.subscriber,
-        "destination": about.destination,
-        "codes": codes,
-        "published_seq_num": about.sequence,
-        "publish_schedule": item("publish_schedule"),
-        "publishing_action": item("state"),
-        "published_in_package": about.package,
-        "unique_name": item("unique_name"),
-        "content_type": item("type"),
-        "headline": item("headline"),
-        "ingest_provider": item("ingest_provider"),
-        "associated_items": about.recipient.associations,
-        "priority": about.subscriber.get("priority") == Some(&Value::Bool(true)),
-        "item_encoding": "utf-8",
-        "state": state,
-        "error_message": error,
-        "retry_attempt": 0,
-        "moved_to_legal": false,
-        "_version": 1,
-    });
-    match made {
-        Made::Output { id, is_binary } => {
-            row["formatted_item_id"] = (*id).into();
-            row["encoded_item_id"] = is_binary.then_some(*id).into();
-        }
-        Made::Stored => row["completed_at"] = now.into(),
-        Made::Failed(_) => {}
+    row.insert("published_id".to_owned(), published.into());
+    row.insert("formatted_item_id".to_owned(), text.or(binary).into());
+    row.insert("encoded_item_id".to_owned(), binary.into());
+    if let Some(package) = package {
+        row.insert("published_in_package".to_owned(), package.into());
     }
-    match row {
-        Value::Object(row) => row,
-        _ => Map::new(),
+    if let (Some(own), Some(id)) =
+        (row.get_mut("destination").and_then(Value::as_object_mut), destination.get("_id"))
+    {
+        own.insert("_id".to_owned(), id.clone());
     }
+    row.insert("_version".to_owned(), 1.into());
+    row
 }
 
 /// The id of the row for a destination: the same however often it is made. `round` tells apart what is sent again on

@@ -9,7 +9,7 @@ use super::{Fault, enact::enact, plan::plan};
 use crate::app::App;
 use crate::eve::json as text;
 use crate::eve::patch;
-use crate::publishing::{audience, release};
+use crate::publishing::{actions, audience};
 use crate::work::{Desk, Lane, hand_back};
 
 /// A published row that changes all the time is left to a later attempt.
@@ -78,8 +78,13 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
     if !is_resend && !matches!(state, "pending" | "in_progress") {
         return skip("it has been exchanged");
     }
-    let release = release::of(app, &published)?;
-    let published = release.as_ref().map_or(published, |release| release.published.clone());
+    if published.get("state").and_then(Value::as_str) == Some("scheduled") {
+        // Its time has come; what it becomes asks the exchange anew.
+        return match actions::fall_due(app, job, &request.item)? {
+            Some(()) => Ok(()),
+            None => skip("the item is not scheduled"),
+        };
+    }
     let item = item_of(&published, &request.item);
     let mut numbers = Numbers::new(store, collections.sequences);
     // What is sent again on purpose has rows of its own, however often its worker dies.
@@ -105,10 +110,6 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
             next.insert("error_message".to_owned(), error.clone().into());
         }
         let transaction = settle(app, transaction, &row, next);
-        let transaction = match &release {
-            Some(release) => release.add_to(app, transaction),
-            None => transaction,
-        };
         transaction.complete(done(json!({
             "rows": rows, "undecided": undecided, "queue_state": told, "error": error,
         })))

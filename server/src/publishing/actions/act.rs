@@ -1,0 +1,193 @@
+//! One action on one item: decided, committed, answered.
+
+use axum::http::HeaderMap;
+use axum::http::header::IF_MATCH;
+use dateline_engine::{Ack, Durability, ErrorKind, LeasedJob, Store};
+use dateline_formats::Fields;
+use dateline_publish::action::{self, Command, Context, Editor, Left, Production};
+use serde_json::{Map, Value, json};
+
+use super::enacting;
+use super::shelf::Shelf;
+use super::told::{Sent, refusal, refused};
+use super::validating;
+use crate::app::App;
+use crate::auth::Principal;
+use crate::eve::problem::{Problem, Slug};
+use crate::http::{Answer, Refusal};
+use crate::publishing::{audience, items};
+use crate::resources::answer::{self, As};
+use crate::resources::{Prefer, find, missing};
+
+/// A document that changes all the time is somebody else's.
+const TRIES: usize = 5;
+
+/// What is asked, in a form that can be carried to the thread that decides.
+pub(super) type Asked = Box<dyn Fn(&App, &mut dyn FnMut(&Command<'_>)) -> Result<(), Problem> + Send>;
+
+/// An action on its way.
+pub(super) struct Action {
+    pub(super) id: String,
+    pub(super) privilege: &'static str,
+    pub(super) sent: Sent,
+    /// Whether `If-Match` must be given.
+    pub(super) is_conditional: bool,
+    /// Whether the lock of another keeps it away.
+    pub(super) respects_lock: bool,
+    pub(super) asked: Asked,
+}
+
+/// Does an action and gives its production.
+///
+/// # Errors
+/// 403 without the privilege, 404, 428 and 412 by `If-Match`; what the producer refuses with.
+pub(super) async fn act(
+    app: &App,
+    principal: &Principal,
+    headers: &HeaderMap,
+    action: Action,
+) -> Result<Production, Refusal> {
+    if !principal.holds(action.privilege) || !principal.scopes.allow("archive", true) {
+        return Err(Problem::new(Slug::Forbidden, format!("this needs privilege {}", action.privilege))
+            .message("Insufficient privileges for the requested operation.")
+            .with("needed", action.privilege)
+            .into());
+    }
+    let archive = app.resources().get("archive")?;
+    let document = find(app, &archive, &action.id)?.ok_or_else(|| missing(&archive, &action.id))?;
+    if action.is_conditional {
+        let if_match = headers.get(IF_MATCH).and_then(|value| value.to_str().ok());
+        crate::resources::for_change(if_match, &document)?;
+    }
+    let durability = Prefer::of(headers).durability;
+    let (used, principal, revision) = (app.clone(), principal.clone(), document.revision());
+    app.scan(move |store| -> Result<Production, Problem> {
+        for attempt in 1..=TRIES {
+            let (production, transaction) = decide(&used, store, Some(&principal), &action, durability)?;
+            if action.is_conditional
+                && store.get(archive.collection, &action.id)?.is_none_or(|now| now.revision() != revision)
+            {
+                let detail = "Client and server etags don't match";
+                return Err(Problem::new(Slug::PreconditionFailed, detail));
+            }
+            match store.commit(transaction) {
+                Ok(_) => {
+                    tell(&production.left);
+                    return Ok(production);
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict && attempt < TRIES => {}
+                Err(error) => return Err(crate::resources::told(error)),
+            }
+        }
+        Err(Problem::new(Slug::Conflict, "the item changes all the time"))
+    })
+    .await
+}
+
+/// Asks the producer, with everything it may look up.
+fn decide(
+    app: &App,
+    store: &Store,
+    principal: Option<&Principal>,
+    action: &Action,
+    durability: Durability,
+) -> Result<(Production, dateline_engine::Transaction), Problem> {
+    let publishing = app.publishing();
+    let (collections, site) = (publishing.collections(), publishing.site(store)?);
+    let shelf = Shelf::new(store.snapshot()?, collections, collections.desks);
+    let Some((_, original)) = shelf.document(collections.archive, &action.id) else {
+        return Err(Problem::new(Slug::NotFound, format!("no '{}' in 'archive'", action.id)));
+    };
+    let user = principal.map(|principal| principal.user.as_str());
+    if action.respects_lock && is_locked_by_other(&original, user) {
+        return Err(refusal(403, "The item was locked by another user", action.sent));
+    }
+    let profile = user.and_then(|user| site.users.get(user));
+    let editor = editor(user.unwrap_or_default(), profile);
+    let validators = validating::validators(store)?;
+    let empty = Fields::new();
+    let settings = &publishing.settings().actions;
+    let rules = validating::rules(publishing.settings(), &site, &validators, &empty);
+    let context = Context {
+        archive: &shelf,
+        rules,
+        settings,
+        editor: Editor { id: &editor.0, sign_off: &editor.1, name: &editor.2 },
+        now: items::now(store),
+    };
+    let mut decided = None;
+    (action.asked)(app, &mut |command| decided = Some(action::produce(&context, &original, command)))?;
+    let production = match decided {
+        Some(Ok(production)) => production,
+        Some(Err(reason)) => return Err(refused(&reason, action.sent)),
+        None => return Err(Problem::new(Slug::Internal, "nothing was asked")),
+    };
+    let transaction = enacting::transaction(app, &shelf, &production, durability)?;
+    shelf.check()?;
+    Ok((production, transaction))
+}
+
+/// Id, signature and name of whoever acts.
+fn editor(id: &str, profile: Option<&Value>) -> (String, String, String) {
+    let text = |key: &str| profile.and_then(|own| own.get(key)?.as_str()).unwrap_or_default();
+    let name = [text("display_name"), text("username")].into_iter().find(|name| !name.is_empty());
+    let initials = || {
+        let letter = |key: &str| text(key).chars().next();
+        match (letter("first_name"), letter("last_name")) {
+            (Some(first), Some(last)) => format!("{first}{last}").to_uppercase(),
+            _ => text("username").chars().take(3).collect::<String>().to_uppercase(),
+        }
+    };
+    let sign_off = if text("sign_off").is_empty() { initials() } else { text("sign_off").to_owned() };
+    (id.to_owned(), sign_off, name.unwrap_or_default().to_owned())
+}
+
+pub(super) fn is_locked_by_other(item: &Map<String, Value>, user: Option<&str>) -> bool {
+    let holder = item.get("lock_user").and_then(Value::as_str).filter(|holder| !holder.is_empty());
+    holder.is_some_and(|holder| Some(holder) != user)
+}
+
+/// Packages that stay as they are though a member was corrected.
+fn tell(left: &[Left]) {
+    for own in left {
+        tracing::warn!(package = own.package, reason = %own.refusal, "a package was not corrected with its member");
+    }
+}
+
+/// The item as it is after an action.
+pub(super) fn answered(app: &App, id: &str, kind: As, headers: &HeaderMap) -> Answer {
+    let archive = app.resources().get("archive")?;
+    let document = find(app, &archive, id)?.ok_or_else(|| missing(&archive, id))?;
+    let prefer = Prefer::of(headers);
+    let response = answer::document(&archive.name, &document, kind, prefer.minimal, &[])?;
+    Ok(if prefer.minimal { answer::applied(response, "return=minimal") } else { response })
+}
+
+/// A scheduled item whose time has come: what it becomes is committed with the end of the job that says so. `None` when
+/// there is nothing to release.
+///
+/// # Errors
+/// When the store cannot be read, or somebody changed the item meanwhile.
+pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engine::Result<Option<()>> {
+    let (store, archive) = (app.store(), app.publishing().collections().archive);
+    let Some(document) = store.get(archive, item)? else { return Ok(None) };
+    if audience::body(&document)?.get("state").and_then(Value::as_str) != Some("scheduled") {
+        return Ok(None);
+    }
+    let action = Action {
+        id: item.to_owned(),
+        privilege: "publish",
+        sent: Sent::AsRequest,
+        is_conditional: false,
+        respects_lock: false,
+        asked: Box::new(|_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+            decide(&Command::FallDue);
+            Ok(())
+        }),
+    };
+    let invalid = |problem: Problem| dateline_engine::Error::invalid(problem.detail().to_owned());
+    let (_, transaction) = decide(app, store, None, &action, Durability::Sync).map_err(invalid)?;
+    let result = json!({"released": item}).to_string();
+    store.commit(transaction.complete(Ack { lease: job.lease, result: Some(result.into()) }))?;
+    Ok(Some(()))
+}

@@ -1,0 +1,193 @@
+//! Items as subscribers read them.
+
+use axum::extract::State;
+use axum::http::Uri;
+use dateline_engine::Document;
+use jiff::tz::TimeZone;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::access::Subscriber;
+use super::asked::{self, Fields};
+use crate::app::App;
+use crate::eve::problem::{Problem, Slug};
+use crate::eve::{ListMeta, PageRequest, Params};
+use crate::http::Answer;
+use crate::publishing::items;
+use crate::resources::target::Id;
+use crate::resources::{Query, Sight, answer, list, missing};
+
+/// Members that are nobody's business outside.
+const HIDDEN: [&str; 10] = [
+    "_id",
+    "_etag",
+    "_created",
+    "_updated",
+    "_version",
+    "subscribers",
+    "_current_version",
+    "_latest_version",
+    "ancestors",
+    "refs",
+];
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Which items an address lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Items,
+    Packages,
+    All,
+}
+
+impl Kind {
+    fn condition(self) -> Option<Value> {
+        match self {
+            Self::Items => Some(json!({"type": {"$ne": "composite"}})),
+            Self::Packages => Some(json!({"type": "composite"})),
+            Self::All => None,
+        }
+    }
+
+    fn is_of(self, item: &Value) -> bool {
+        let is_package = item.get("type").and_then(Value::as_str) == Some("composite");
+        match self {
+            Self::Items => !is_package,
+            Self::Packages => is_package,
+            Self::All => true,
+        }
+    }
+}
+
+/// `GET /contentapi/items`: items that are no packages.
+pub(super) async fn all_items(state: State<App>, who: Subscriber, query: Query, uri: Uri) -> Answer {
+    listed(state, who, query, &uri, Kind::Items).await
+}
+
+/// `GET /contentapi/packages`.
+pub(super) async fn all_packages(state: State<App>, who: Subscriber, query: Query, uri: Uri) -> Answer {
+    listed(state, who, query, &uri, Kind::Packages).await
+}
+
+/// `GET /contentapi/search`: items and packages.
+pub(super) async fn search(state: State<App>, who: Subscriber, query: Query, uri: Uri) -> Answer {
+    listed(state, who, query, &uri, Kind::All).await
+}
+
+/// `GET /contentapi/items/{id}`.
+pub(super) async fn one_item(state: State<App>, who: Subscriber, id: Id, query: Query) -> Answer {
+    one(state, who, id, query, Kind::Items).await
+}
+
+/// `GET /contentapi/packages/{id}`.
+pub(super) async fn one_package(state: State<App>, who: Subscriber, id: Id, query: Query) -> Answer {
+    one(state, who, id, query, Kind::Packages).await
+}
+
+async fn listed(
+    State(app): State<App>,
+    Subscriber(subscriber): Subscriber,
+    Query(params): Query,
+    uri: &Uri,
+    kind: Kind,
+) -> Answer {
+    let today = items::now(app.store()).to_zoned(TimeZone::UTC).date();
+    let asked = asked::of_list(&params, today)?;
+    let mut conditions = vec![json!({"subscribers": subscriber})];
+    conditions.extend(kind.condition());
+    conditions.extend(asked.conditions);
+    let mut pairs = vec![("where".to_owned(), json!({"$and": conditions}).to_string())];
+    let sort = params.get("sort").unwrap_or("-versioncreated");
+    pairs.push(("sort".to_owned(), sort.to_owned()));
+    for name in ["q", "page", "max_results"] {
+        pairs.extend(params.get(name).map(|value| (name.to_owned(), value.to_owned())));
+    }
+    let page = PageRequest::parse(&params)?;
+    let resource = app.resources().get("items")?;
+    let used = app.clone();
+    let selected = app.scan(move |_| list::select(&used, &Sight::whole(), &resource, &Params::new(pairs)));
+    let selected = selected.await?;
+    let shown = selected.documents.iter().map(|found| shown(&app, found, &subscriber, &asked.fields));
+    let shown = shown.collect::<Result<Vec<_>, Problem>>()?;
+    let more = selected.next.is_some();
+    let meta = ListMeta::new(&page, selected.total, more);
+    let path = uri.path().trim_start_matches("/contentapi/");
+    let href = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut answer = Map::new();
+    answer.insert("_items".to_owned(), shown.into());
+    answer.insert("_links".to_owned(), json!({"self": {"title": path, "href": href}}));
+    answer.insert(
+        "_meta".to_owned(),
+        json!({
+            "page": meta.page, "max_results": meta.max_results, "total": meta.total,
+        }),
+    );
+    Ok(answer::json_bytes(Value::Object(answer).to_string().into_bytes()))
+}
+
+async fn one(
+    State(app): State<App>,
+    Subscriber(subscriber): Subscriber,
+    Id(id): Id,
+    Query(params): Query,
+    kind: Kind,
+) -> Answer {
+    let fields = asked::of_item(&params)?;
+    let resource = app.resources().get("items")?;
+    let gone = || missing(&resource, &id);
+    let document = crate::resources::find(&app, &resource, &id)?.ok_or_else(gone)?;
+    let item = items::view(&document)?;
+    let subscribers = item.get("subscribers").and_then(Value::as_array).into_iter().flatten();
+    let is_entitled = subscribers.into_iter().any(|own| own.as_str() == Some(&subscriber));
+    if !is_entitled || !kind.is_of(&item) {
+        // What somebody may not have does not exist for them.
+        return Err(gone().into());
+    }
+    let shown = shown(&app, &document, &subscriber, &fields)?;
+    Ok(answer::json_bytes(shown.to_string().into_bytes()))
+}
+
+/// An item as this subscriber sees it.
+fn shown(app: &App, document: &Document, subscriber: &str, fields: &Fields) -> Result<Value, Problem> {
+    let Value::Object(mut item) = items::view(document)? else {
+        return Err(Problem::new(Slug::Corrupt, "stored data is damaged; the log names the place"));
+    };
+    HIDDEN.iter().for_each(|name| drop(item.shift_remove(*name)));
+    let associations = item.shift_remove("associations");
+    item.insert("associations".to_owned(), own_associations(associations, subscriber));
+    if let Some(renditions) = item.get_mut("renditions") {
+        clean_renditions(renditions);
+    }
+    let kind =
+        if item.get("type").and_then(Value::as_str) == Some("composite") { "packages" } else { "items" };
+    let base = app.publishing().settings().public_url.trim_end_matches('/').to_owned();
+    let base = if base.is_empty() { "/contentapi".to_owned() } else { base };
+    let id = utf8_percent_encode(document.id.as_str(), IN_PATH);
+    item.insert("uri".to_owned(), format!("{base}/{kind}/{id}").into());
+    item.retain(|name, _| fields.shows(name));
+    Ok(Value::Object(item))
+}
+
+/// Those that the subscriber may have; of all others nothing is told.
+fn own_associations(associations: Option<Value>, subscriber: &str) -> Value {
+    let Some(Value::Object(mut all)) = associations else { return json!({}) };
+    all.retain(|_, own| match own.get("subscribers").and_then(Value::as_array) {
+        Some(entitled) => entitled.iter().any(|own| own.as_str() == Some(subscriber)),
+        None => !own.is_null(),
+    });
+    for own in all.values_mut().filter_map(Value::as_object_mut) {
+        own.shift_remove("subscribers");
+        if let Some(renditions) = own.get_mut("renditions") {
+            clean_renditions(renditions);
+        }
+    }
+    Value::Object(all)
+}
+
+fn clean_renditions(renditions: &mut Value) {
+    let Some(all) = renditions.as_object_mut() else { return };
+    all.retain(|_, own| !own.is_null());
+    for own in all.values_mut().filter_map(Value::as_object_mut) {
+        own.shift_remove("media");
+    }
+}
