@@ -208,8 +208,8 @@ pub struct PublishingConfig {
     pub channels: Vec<ChannelConfig>,
     /// Deliveries that are sent at one time.
     pub deliveries_max: usize,
-    /// Wait before the second attempt at a delivery, in seconds; it doubles up to 64 times as much.
-    pub retry_s: f64,
+    /// Wait before the second attempt at a delivery, in milliseconds; it doubles up to 64 times as much.
+    pub retry_ms: u64,
 }
 
 /// A channel: a composition of registered parts for some requests.
@@ -264,7 +264,7 @@ impl Config {
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
             egress: Egress { allow: Vec::new(), file_roots: Vec::new(), authorities: None },
-            publishing: PublishingConfig { channels: Vec::new(), deliveries_max: 64, retry_s: 60.0 },
+            publishing: PublishingConfig { channels: Vec::new(), deliveries_max: 64, retry_ms: 60_000 },
             superdesk: Map::new(),
         }
     }

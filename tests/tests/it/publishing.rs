@@ -15,7 +15,7 @@ pub(crate) async fn newsroom(receiver: &Receiver, files: &Path) -> (Server, Clie
     let mut server = Server::idle();
     let allow = format!("egress.allow={}", receiver.address());
     let roots = format!("egress.file_roots={}", files.display());
-    server.flags(&["--set", &allow, "--set", &roots, "--set", "publishing.retry_s=0.2"]);
+    server.flags(&["--set", &allow, "--set", &roots, "--set", "publishing.retry_ms=200"]);
     server.launch();
     let admin = Client::admin(&server).await;
     (server, admin)

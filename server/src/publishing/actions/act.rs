@@ -93,7 +93,7 @@ fn decide(
     durability: Durability,
 ) -> Result<(Production, dateline_engine::Transaction), Problem> {
     let publishing = app.publishing();
-    let (collections, site) = (publishing.collections(), publishing.site(store)?);
+    let collections = publishing.collections();
     let shelf = Shelf::new(store.snapshot()?, collections, collections.desks);
     let Some((_, original)) = shelf.document(collections.archive, &action.id) else {
         return Err(Problem::new(Slug::NotFound, format!("no '{}' in 'archive'", action.id)));
@@ -102,29 +102,44 @@ fn decide(
     if action.respects_lock && is_locked_by_other(&original, user) {
         return Err(refusal(403, "The item was locked by another user", action.sent));
     }
-    let profile = user.and_then(|user| site.users.get(user));
-    let editor = editor(user.unwrap_or_default(), profile);
+    let production = produced(app, store, &shelf, user, &original, action.sent, &action.asked)?;
+    let transaction = enacting::transaction(app, &shelf, &production, durability)?;
+    shelf.check()?;
+    Ok((production, transaction))
+}
+
+/// What an action on an item comes to.
+///
+/// # Errors
+/// What the producer refuses with, in the words of how it was sent.
+pub(super) fn produced(
+    app: &App,
+    store: &Store,
+    shelf: &Shelf<'_>,
+    user: Option<&str>,
+    original: &Fields,
+    sent: Sent,
+    asked: &Asked,
+) -> Result<Production, Problem> {
+    let publishing = app.publishing();
+    let site = publishing.site(store)?;
+    let editor = editor(user.unwrap_or_default(), user.and_then(|user| site.users.get(user)));
     let validators = validating::validators(store)?;
-    let empty = Fields::new();
-    let settings = &publishing.settings().actions;
-    let rules = validating::rules(publishing.settings(), &site, &validators, &empty);
+    let nothing = Fields::new();
     let context = Context {
-        archive: &shelf,
-        rules,
-        settings,
+        archive: shelf,
+        rules: validating::rules(publishing.settings(), &site, &validators, &nothing),
+        settings: &publishing.settings().actions,
         editor: Editor { id: &editor.0, sign_off: &editor.1, name: &editor.2 },
         now: items::now(store),
     };
     let mut decided = None;
-    (action.asked)(app, &mut |command| decided = Some(action::produce(&context, &original, command)))?;
-    let production = match decided {
-        Some(Ok(production)) => production,
-        Some(Err(reason)) => return Err(refused(&reason, action.sent)),
-        None => return Err(Problem::new(Slug::Internal, "nothing was asked")),
-    };
-    let transaction = enacting::transaction(app, &shelf, &production, durability)?;
-    shelf.check()?;
-    Ok((production, transaction))
+    asked(app, &mut |command| decided = Some(action::produce(&context, original, command)))?;
+    match decided {
+        Some(Ok(production)) => Ok(production),
+        Some(Err(reason)) => Err(refused(&reason, sent)),
+        None => Err(Problem::new(Slug::Internal, "nothing was asked")),
+    }
 }
 
 /// Id, signature and name of whoever acts.

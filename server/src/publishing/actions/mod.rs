@@ -6,6 +6,7 @@
 //! the transaction, and the decision is made again.
 
 mod act;
+mod deschedule;
 mod enacting;
 mod locks;
 mod moves;

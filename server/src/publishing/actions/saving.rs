@@ -5,8 +5,8 @@ use dateline_formats::word_count;
 use serde_json::{Map, Value, json};
 
 use super::act::is_locked_by_other;
-use super::packages;
 use super::told::{Sent, refusal, refused};
+use super::{deschedule, packages};
 use crate::app::App;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date, json as text, patch};
@@ -61,6 +61,9 @@ pub(crate) async fn check(
     let mut effects = Vec::new();
     if body.get("type").and_then(Value::as_str) == Some("composite") {
         effects = linked(draft, body).await?;
+    }
+    if let Some(stored) = draft.stored.filter(|stored| deschedule::is_meant(stored, body)) {
+        return deschedule::give_up(draft, stored, body).await;
     }
     let operation = match draft.stored {
         None => {

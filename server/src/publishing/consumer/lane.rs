@@ -64,8 +64,10 @@ impl Lane for Transmit {
         let Some(runtime) = &self.runtime else { return Err(Error::unavailable("the lane has ended")) };
         for (place, job) in jobs.iter().enumerate() {
             let permit = loop {
-                let slot = tokio::time::timeout(LOOK, Arc::clone(&self.slots).acquire_owned());
-                match runtime.block_on(async { slot.await }) {
+                let slots = Arc::clone(&self.slots);
+                // A timer is made inside the runtime that runs it.
+                let slot = async { tokio::time::timeout(LOOK, slots.acquire_owned()).await };
+                match runtime.block_on(slot) {
                     Ok(Ok(permit)) => break permit,
                     Ok(Err(_)) => return Err(Error::unavailable("the lane has ended")),
                     Err(_) => desk.heartbeat(jobs.get(place..).unwrap_or_default())?,
@@ -90,9 +92,9 @@ impl Drop for Transmit {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
-        let idle = tokio::time::timeout(LAST, self.slots.acquire_many(all));
+        let idle = async { tokio::time::timeout(LAST, self.slots.acquire_many(all)).await.is_ok() };
         // What has not arrived by then is sent again after the next start.
-        let _ = runtime.block_on(async { idle.await.is_ok() });
+        let _ = runtime.block_on(idle);
         runtime.shutdown_timeout(Duration::from_secs(1));
     }
 }

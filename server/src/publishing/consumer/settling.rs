@@ -117,7 +117,7 @@ pub(super) async fn end(
     let attempts = row.body.get("retry_attempt").and_then(Value::as_u64).unwrap_or(0);
     body.insert("error_message".to_owned(), trouble.message.as_str().into());
     let is_last = !trouble.can_pass || attempts >= u64::from(app.publishing().settings().retries_max);
-    let wait = wait(app.config().publishing.retry_s, attempts).max(trouble.after.unwrap_or_default());
+    let wait = wait(app.config().publishing.retry_ms, attempts).max(trouble.after.unwrap_or_default());
     if is_last {
         body.insert("state".to_owned(), "failed".into());
         body.insert("completed_at".to_owned(), now.into());
@@ -196,10 +196,9 @@ pub(super) fn shown(receipt: &Receipt) -> Value {
 }
 
 /// The wait after so many attempts beside the first: it doubles, up to 64 times the first.
-fn wait(first_s: f64, attempts: u64) -> Duration {
+fn wait(first_ms: u64, attempts: u64) -> Duration {
     let doublings = u32::try_from(attempts).unwrap_or(u32::MAX).min(DOUBLINGS_MAX);
-    let first = Duration::try_from_secs_f64(first_s).unwrap_or(Duration::from_secs(60));
-    first.max(Duration::from_millis(10)).saturating_mul(1 << doublings)
+    Duration::from_millis(first_ms.max(10)).saturating_mul(1 << doublings)
 }
 
 #[cfg(test)]
@@ -208,12 +207,11 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_bound() {
-        let check = |attempts, seconds| assert_eq!(wait(60.0, attempts), Duration::from_secs(seconds));
+        let check = |attempts, seconds| assert_eq!(wait(60_000, attempts), Duration::from_secs(seconds));
         check(0, 60);
         check(1, 120);
         check(6, 3_840);
         check(60, 3_840);
-        assert_eq!(wait(f64::NAN, 0), Duration::from_secs(60));
-        assert_eq!(wait(0.0, 0), Duration::from_millis(10));
+        assert_eq!(wait(0, 0), Duration::from_millis(10));
     }
 }
