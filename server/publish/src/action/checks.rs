@@ -125,11 +125,11 @@ fn check_embargo(draft: &Draft, merged: &Fields, now: Timestamp) -> Result<(), R
         let Some(end) = settled(merged, Wall::Embargo) else {
             return Err(Refusal::bad_request("Invalid Embargo"));
         };
-        if end <= now && !draft.action.is_withdrawal() {
-            return Err(Refusal::bad_request("Embargo cannot be earlier than now"));
-        }
         if times::is_set(merged, Wall::Schedule) || item.text("state") == State::Scheduled.name() {
             return Err(Refusal::bad_request("An item can't have both Publish Schedule and Embargo"));
+        }
+        if end <= now && !draft.action.is_withdrawal() {
+            return Err(Refusal::bad_request("Embargo cannot be earlier than now"));
         }
         if item.has("rewrite_of") {
             return Err(Refusal::bad_request("Rewrites doesn't support Embargo"));

@@ -18,6 +18,8 @@ pub struct Production {
     pub touched: Vec<Touch>,
     /// Items whose published rows go.
     pub retracted: Vec<String>,
+    /// Items whose rows in the text archive go.
+    pub unarchived: Vec<String>,
     /// New published rows, without `_id` and `publish_sequence_no`, which the store gives in this order.
     pub snapshots: Vec<Fields>,
     /// New history rows: `{"item_id", "user_id", "operation", "update", "version"}`.

@@ -3,7 +3,8 @@
 use dateline_formats::{Fields, Item, wire_time};
 use serde_json::Value;
 
-use super::draft::{Draft, fields, id_of, version_of};
+use super::draft::{Draft, fields, id_of, merged, version_of, without_system};
+use super::groups;
 use super::producer::Producer;
 use super::production::{Request, Target};
 use super::publish_action::PublishAction;
@@ -12,8 +13,12 @@ use super::snapshot;
 use super::state::State;
 use crate::recipients;
 
+fn is_scheduled(item: &Fields) -> bool {
+    Item::from(item).text("state") == State::Scheduled.name()
+}
+
 fn check_scheduled(original: &Fields) -> Result<(), Refusal> {
-    if Item::from(original).text("state") == State::Scheduled.name() {
+    if is_scheduled(original) {
         return Ok(());
     }
     Err(Refusal::transition("Workflow transition is invalid."))
@@ -27,8 +32,10 @@ pub(super) fn give_up(
     updates: &Fields,
 ) -> Result<(), Refusal> {
     check_scheduled(original)?;
+    producer.take_up(id_of(original))?;
     let action = PublishAction::Deschedule;
-    let mut draft = Draft { action, original: original.clone(), updates: updates.clone() };
+    let updates = without_system(updates.clone());
+    let mut draft = Draft { action, original: original.clone(), updates };
     for field in ["publish_schedule", "schedule_settings"] {
         draft.updates.shift_remove(field);
     }
@@ -42,10 +49,44 @@ pub(super) fn give_up(
     if !producer.context.editor.id.is_empty() {
         draft.set("version_creator", producer.context.editor.id);
     }
+    give_up_along(producer, &mut draft)?;
     let item = draft.merged();
     producer.record(&item, action.operation(), &draft.updates);
     producer.out.retracted.push(id_of(original).to_owned());
     producer.out.versions.push(item);
+    Ok(())
+}
+
+/// What was scheduled with an item is not scheduled without it: media, where the site publishes them together, and
+/// members of a package that are out through it alone.
+///
+/// Superdesk forgets the members.
+fn give_up_along(producer: &mut Producer<'_>, draft: &mut Draft) -> Result<(), Refusal> {
+    for id in groups::members(&draft.original) {
+        let member = producer.item(&id).filter(|own| is_scheduled(own) && !producer.is_taken_up(&id));
+        if let Some(member) = member.filter(|own| Item::from(own).text("published_in_package") == draft.id())
+        {
+            give_up(producer, &member, &Fields::new())?;
+        }
+    }
+    let associations = draft.get("associations").and_then(Value::as_object).cloned();
+    let Some(mut associations) =
+        associations.filter(|_| producer.context.settings.publishes_associated_items)
+    else {
+        return Ok(());
+    };
+    for association in associations.values_mut().filter_map(Value::as_object_mut) {
+        let id = id_of(association).to_owned();
+        let stored = producer.item(&id).filter(|own| is_scheduled(own) && !producer.is_taken_up(&id));
+        let Some(stored) = stored else {
+            continue;
+        };
+        give_up(producer, &stored, &Fields::new())?;
+        if association.contains_key("state") {
+            association.insert("state".to_owned(), State::InProgress.name().into());
+        }
+    }
+    draft.set("associations", associations);
     Ok(())
 }
 
@@ -62,7 +103,7 @@ pub(super) fn fall_due(producer: &mut Producer<'_>, original: &Fields) -> Result
     if let Some(row) = snapshot::last(&producer.context.archive.snapshots(id)) {
         producer.touch(Target::Snapshot(id_of(row).to_owned()), update.clone());
     }
-    let item = super::draft::merged(original, &update);
+    let item = merged(original, &update);
     producer.record(&item, PublishAction::Publish.operation(), &update);
     let package = Item::from(&item).text("published_in_package");
     producer.out.requests.push(Request {
@@ -73,7 +114,7 @@ pub(super) fn fall_due(producer: &mut Producer<'_>, original: &Fields) -> Result
         package: Some(package.to_owned()).filter(|package| !package.is_empty()),
         chosen: Vec::new(),
     });
-    producer.notify("item:publish", id, [("unique_name", Item::from(&item).text("unique_name").into())]);
+    producer.announce(&item);
     producer.out.versions.push(item);
     Ok(())
 }

@@ -21,8 +21,8 @@ use dateline_formats::Fields;
 use serde_json::Value;
 
 pub use builtin::shipped_validators;
-pub use profile::filter_document;
 pub(crate) use profile::{DEFAULT_FIELDS, is_related_content};
+pub use profile::{check_profile, filter_document};
 
 /// What validation needs to know of the site.
 #[derive(Clone, Copy, Debug)]

@@ -4,16 +4,15 @@ use dateline_formats::{Fields, Item};
 use serde_json::Value;
 
 use super::Rules;
+use crate::action::Refusal;
 
 /// Fields that a profile can switch off; what else an item has, no profile decides.
-pub(crate) const DEFAULT_FIELDS: [&str; 24] = [
-    "keywords",
+pub(crate) const DEFAULT_FIELDS: [&str; 22] = [
     "slugline",
     "genre",
     "anpa_take_key",
     "place",
     "priority",
-    "urgency",
     "anpa_category",
     "subject",
     "company_codes",
@@ -53,6 +52,20 @@ pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
         renditions.retain(|_, rendition| !rendition.is_null());
     }
     kept
+}
+
+/// Checks a profile before it is saved under `id`.
+///
+/// # Errors
+/// 400 when it is for a type, other than text, that has another profile already.
+pub fn check_profile(rules: &Rules<'_>, id: &str, profile: &Value) -> Result<(), Refusal> {
+    let kind = |profile: &Value| profile.get("item_type").and_then(Value::as_str).map(str::to_owned);
+    let own = kind(profile).filter(|kind| kind != "text");
+    let is_other = |(other, taken): (&String, &Value)| other != id && kind(taken) == own;
+    if own.is_some() && rules.profiles.iter().any(is_other) {
+        return Err(Refusal::bad_request("Only 1 instance is allowed."));
+    }
+    Ok(())
 }
 
 /// Whether an association is an item that goes its own way, such as `related--2`, and no part of this one.

@@ -81,6 +81,18 @@ fn members_of_a_scheduled_package_wait_with_it() {
 }
 
 #[test]
+fn members_of_a_package_are_not_scheduled_without_it() {
+    let mut world = package(&["b", "c"]);
+    world.add("c", json!({"state": "scheduled"}));
+    world.publish("a", json!({"publish_schedule": "2026-12-24T12:00:00+0000"}));
+    let none = object(json!({}));
+    let production = world.run("a", &Command::Deschedule(edit(&none))).unwrap();
+    assert_eq!(production.retracted, ["b", "a"]);
+    let states = ["a", "b", "c"].map(|id| world.items[id]["state"].clone());
+    assert_eq!(states, ["in_progress", "in_progress", "scheduled"], "the last has a schedule of its own");
+}
+
+#[test]
 fn a_correction_adds_and_removes_members() {
     let mut world = package(&["b", "c"]);
     world.publish("a", json!({}));

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::super::{Command, Edit, Rewrite, State};
+use super::super::{Command, Edit, ResendMedia, Rewrite, State};
 use super::world::{World, edit, object};
 
 fn number(name: &str) -> Option<u64> {
@@ -27,6 +27,7 @@ fn world(rng: &mut Rng) -> World {
     world.settings.publishes_associated_items = rng.bool();
     world.settings.has_corrections_workflow = rng.bool();
     world.settings.expiry_minutes = rng.u32(..3);
+    world.settings.resends_media = ResendMedia::named(pick(rng, &["new", "updates", "corrections", ""]));
     world.subscribers = vec![object(json!({"_id": "s", "is_active": true, "email": "a@x.org"}))];
     for id in IDS {
         let item = match id {
@@ -104,11 +105,17 @@ fn check(before: &World, after: &World, production: &super::super::Production, t
             assert!(!is_terminal || is == was || may_be_spiked, "{told}: {id} went from {was:?} to {is:?}");
         }
     }
-    let mut rows = production.snapshots.iter().map(|row| (&row["item_id"], &row["_current_version"]));
-    let is_due = told.contains("FallDue") || told.contains("Resend");
-    for request in production.requests.iter().filter(|_| !is_due) {
-        let row = rows.next();
-        assert_eq!(row, Some((&json!(request.item), &json!(request.version))), "{told}");
+    for row in &production.snapshots {
+        let is_of = |request: &&super::super::Request| {
+            (&json!(request.item), &json!(request.version)) == (&row["item_id"], &row["_current_version"])
+        };
+        assert_eq!(production.requests.iter().filter(is_of).count(), 1, "{told}: {}", row["item_id"]);
+    }
+    for request in &production.requests {
+        let is_of = |row: &&dateline_formats::Fields| {
+            (&row["item_id"], &row["_current_version"]) == (&json!(request.item), &json!(request.version))
+        };
+        assert!(after.rows.iter().any(|row| is_of(&row)), "{told}: nothing of {} is out", request.item);
     }
     let out: Vec<&str> = production.requests.iter().map(|request| request.item.as_str()).collect();
     for (place, id) in out.iter().enumerate() {
