@@ -99,14 +99,12 @@ fn set_source(context: &Context<'_>, draft: &mut Draft) {
 /// A schedule stays as long as it is ahead; an embargo as long as it runs, and never after a withdrawal.
 fn set_times(context: &Context<'_>, draft: &mut Draft) {
     let merged = draft.merged();
-    let settings = times::settled(&merged);
-    let mut settled: Fields = merged.clone();
-    settled.insert("schedule_settings".to_owned(), settings.clone().into());
+    let settings = times::schedule_settings(&merged);
     match draft.action {
         PublishAction::Schedule => draft.set("schedule_settings", settings),
         PublishAction::Publish if times::is_set(&merged, Wall::Embargo) => keep_embargo(draft, settings),
         PublishAction::Correct if times::is_set(&merged, Wall::Embargo) => {
-            if Wall::Embargo.instant(&settled).is_some_and(|end| end < context.now) {
+            if Wall::Embargo.meant(&merged).is_some_and(|end| end < context.now) {
                 draft.set("embargo", Value::Null);
                 clear(draft);
             } else {

@@ -49,6 +49,7 @@ pub use refusal::{Reason, Refusal};
 pub use rewrite::Rewrite;
 pub use settings::{ResendMedia, Settings};
 pub use state::State;
+pub use times::schedule_settings;
 
 use producer::{Cause, Producer};
 

@@ -59,6 +59,21 @@ pub struct Candidate<'a> {
     pub names_headline: bool,
 }
 
+impl<'a> Candidate<'a> {
+    /// The body of a request: `{"act", "type", "embedded"?, "validate": {item}}`; `None` if something is missing.
+    #[must_use]
+    pub fn of_request(body: &'a Fields) -> Option<Self> {
+        let text = |field: &str| body.get(field)?.as_str();
+        Some(Self {
+            act: text("act")?,
+            kind: text("type")?,
+            item: body.get("validate")?.as_object()?,
+            is_embedded: body.get("embedded").and_then(Value::as_bool).unwrap_or(false),
+            names_headline: false,
+        })
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {

@@ -36,7 +36,8 @@ pub(crate) const DEFAULT_FIELDS: [&str; 22] = [
 const KEPT: [&str; 8] =
     ["language", "embargoed", "attachments", "refs", "place", "organisation", "person", "authors"];
 
-/// The item as formats see it: without fields that its profile has switched off, and without renditions that are null.
+/// The item as formats see it: without fields that its profile has switched off, which have no rule there or a null one,
+/// and without renditions that are null.
 /// Without a profile, only the latter.
 #[must_use]
 pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
@@ -44,7 +45,7 @@ pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
     let schema = profile.and_then(|profile| profile.get("schema")).and_then(Value::as_object);
     let is_enabled = |field: &str| {
         let is_decided = DEFAULT_FIELDS.contains(&field) && !KEPT.contains(&field);
-        !is_decided || schema.is_none_or(|schema| Item::from(schema).has(field))
+        !is_decided || schema.is_none_or(|schema| Item::from(schema).get(field).is_some())
     };
     let kept = item.iter().filter(|(field, _)| is_enabled(field));
     let mut kept: Fields = kept.map(|(field, value)| (field.clone(), value.clone())).collect();

@@ -341,7 +341,7 @@ fn formats_see_what_the_profile_has() {
         "language": "en", "profile": "story", "renditions": {"original": {}, "crop": null}});
     assert_eq!(
         filtered(item),
-        json!({"abstract": "a", "place": [], "own": 1, "language": "en", "profile": "story",
+        json!({"headline": "h", "abstract": "a", "place": [], "own": 1, "language": "en", "profile": "story",
             "renditions": {"original": {}}})
     );
     assert_eq!(
