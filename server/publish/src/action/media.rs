@@ -35,7 +35,6 @@ pub(super) fn resend(producer: &mut Producer<'_>, draft: &mut Draft) {
             item: id,
             version,
             due,
-            package: None,
             chosen: Vec::new(),
         });
         medium.insert("is_queued".to_owned(), true.into());

@@ -70,7 +70,8 @@ pub enum Command<'a> {
     KillArchived(Edit<'a>),
     /// It does not go out at its time: an update of a scheduled item with `publish_schedule` null.
     Deschedule(Edit<'a>),
-    /// Its time has come: the schedule of a request is due.
+    /// Its time has come: the schedule of a request is due. A refusal means that it is no longer, or not yet, and that the
+    /// request is void.
     FallDue,
     /// A correction is begun.
     Correction,

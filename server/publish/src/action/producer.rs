@@ -113,7 +113,7 @@ impl<'a> Producer<'a> {
             associations::publish(self, &mut draft)?;
         }
         media::resend(self, &mut draft);
-        let item = self.finish(&draft, cause);
+        let item = self.finish(&draft);
         if action == PublishAction::Correct {
             self.correct_packages(&item);
         }
@@ -135,7 +135,7 @@ impl<'a> Producer<'a> {
     }
 
     /// Adds the item, its published row, its history, the request and the notice.
-    fn finish(&mut self, draft: &Draft, cause: Cause<'_>) -> Fields {
+    fn finish(&mut self, draft: &Draft) -> Fields {
         let item = draft.merged();
         let id = draft.id();
         self.touch(Target::Snapshots(id.to_owned()), snapshot::no_longer_last());
@@ -144,9 +144,8 @@ impl<'a> Producer<'a> {
         if let Some(action) = draft.action.requested() {
             let due =
                 (draft.action == PublishAction::Schedule).then(|| Wall::Schedule.instant(&item)).flatten();
-            let package = cause.package.map(str::to_owned);
             let version = version_of(&item);
-            let request = Request { action, item: id.to_owned(), version, due, package, chosen: Vec::new() };
+            let request = Request { action, item: id.to_owned(), version, due, chosen: Vec::new() };
             self.out.requests.push(request);
         }
         self.announce(&item);

@@ -74,8 +74,6 @@ pub struct Request {
     pub version: u64,
     /// When it is due; `None`: now.
     pub due: Option<Timestamp>,
-    /// The package with which the item goes out; destinations of packages do not get it alone.
-    pub package: Option<String>,
     /// The ids of the subscribers somebody chose, for a resend.
     pub chosen: Vec<String>,
 }

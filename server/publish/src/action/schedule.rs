@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::draft::{Draft, fields, id_of, merged, version_of, without_system};
 use super::groups;
+use super::metadata;
 use super::producer::Producer;
 use super::production::{Request, Target};
 use super::publish_action::PublishAction;
 use super::refusal::Refusal;
 use super::snapshot;
 use super::state::State;
+use super::times::Wall;
 use crate::recipients;
 
 fn is_scheduled(item: &Fields) -> bool {
@@ -39,16 +41,9 @@ pub(super) fn give_up(
     for field in ["publish_schedule", "schedule_settings"] {
         draft.updates.shift_remove(field);
     }
-    draft.updates.extend(fields([
-        ("state", State::InProgress.name().into()),
-        ("operation", action.operation().into()),
-        ("firstpublished", Value::Null),
-        ("versioncreated", wire_time(producer.context.now).into()),
-        ("_current_version", version_of(original).saturating_add(1).into()),
-    ]));
-    if !producer.context.editor.id.is_empty() {
-        draft.set("version_creator", producer.context.editor.id);
-    }
+    metadata::stamp(producer.context, &mut draft);
+    draft.set("state", State::InProgress.name());
+    draft.set("firstpublished", Value::Null);
     give_up_along(producer, &mut draft)?;
     let item = draft.merged();
     producer.record(&item, action.operation(), &draft.updates);
@@ -90,9 +85,13 @@ fn give_up_along(producer: &mut Producer<'_>, draft: &mut Draft) -> Result<(), R
     Ok(())
 }
 
-/// A schedule falls due: the item and its row are out, and the exchange is asked.
+/// A schedule falls due: the item and its row are out, and the exchange is asked. What was withdrawn or put off since is
+/// not due.
 pub(super) fn fall_due(producer: &mut Producer<'_>, original: &Fields) -> Result<(), Refusal> {
     check_scheduled(original)?;
+    if Wall::Schedule.instant(original).is_some_and(|due| due > producer.context.now) {
+        return Err(Refusal::transition("Workflow transition is invalid."));
+    }
     let id = id_of(original);
     let version = version_of(original).saturating_add(1);
     let update = fields([
@@ -105,13 +104,11 @@ pub(super) fn fall_due(producer: &mut Producer<'_>, original: &Fields) -> Result
     }
     let item = merged(original, &update);
     producer.record(&item, PublishAction::Publish.operation(), &update);
-    let package = Item::from(&item).text("published_in_package");
     producer.out.requests.push(Request {
         action: recipients::Action::Publish,
         item: id.to_owned(),
         version,
         due: None,
-        package: Some(package.to_owned()).filter(|package| !package.is_empty()),
         chosen: Vec::new(),
     });
     producer.announce(&item);

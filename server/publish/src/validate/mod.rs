@@ -1,8 +1,8 @@
 //! Validation: whether an item may go out as it is, in the words that people see.
 //!
 //! A *schema* gives each field its rules. It comes from the content profile of the item, from the settings of the
-//! site, from the rows of `validators` or, when nobody says anything, from [`builtin`]. Item and schema are prepared
-//! for each other ([`prepare`]), the rules are judged ([`judge`]), and each fault becomes a message ([`message`]).
+//! site, from the rows of `validators` or, when nobody says anything, from here. Item and schema are prepared for each
+//! other, the rules are judged, and each fault becomes a message.
 //!
 //! Faults are in the order of the names of their fields.
 

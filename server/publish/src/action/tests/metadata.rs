@@ -48,7 +48,7 @@ fn a_story_goes_out() {
     assert_eq!(history["update"]["word_count"], 2);
     let request = &production.requests[0];
     assert_eq!((request.action, request.item.as_str(), request.version), (Action::Publish, "a", 4));
-    assert_eq!((request.due, &request.package), (None, &None));
+    assert_eq!(request.due, None);
     let notice = &production.notices[0];
     assert_eq!(notice.event, "item:publish");
     assert_eq!(
@@ -161,6 +161,9 @@ fn a_schedule_is_made_given_up_and_falls_due() {
     assert!(given_up.rows.is_empty());
     assert!(production.requests.is_empty());
 
+    // A request that was made before the item was put off.
+    let early = world.decide("a", &Command::FallDue).unwrap_err();
+    assert_eq!(early.to_string(), "412: Workflow transition is invalid.");
     world.now = dateline_formats::parse_time(due).unwrap();
     let production = world.run("a", &Command::FallDue).unwrap();
     for document in [&world.items["a"], &world.rows[0]] {

@@ -84,6 +84,9 @@ fn step(rng: &mut Rng, world: &mut World, made: usize) -> Option<String> {
         _ => pick(rng, &[Command::Spike { event_id: "e3" }, Command::Unspike { desk: None, stage: None }]),
     };
     let before = world.clone();
+    if rng.u8(..12) == 0 {
+        world.now = dateline_formats::parse_time("2026-12-25T12:00:00Z").unwrap();
+    }
     let was = world.state(&id);
     let production = world.run(&id, &command).ok()?;
     // Falling due is the one thing that nobody asks for.
