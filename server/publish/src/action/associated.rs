@@ -122,8 +122,8 @@ impl Inspection<'_> {
 
     /// Who holds the lock is compared with who acts.
     ///
-    /// BUG in the model: it compares with who has locked the item that is published, so that nobody is told "by you" who
-    /// has let go of it first.
+    /// Superdesk compares with who has locked the item that is published, so that who has let go of that one first is told
+    /// that another holds the lock.
     fn inspect_lock(&self, current: &Fields, document: &Fields, messages: &mut Vec<String>) {
         let context = self.producer.context;
         let holder = Item::from(current).text("lock_user");

@@ -22,28 +22,49 @@ const OWN: [&str; 7] = [
     "copyrightnotice",
 ];
 
-/// Brings what stands in the item up to what is in production: a newer version there goes before, an older one fills
+/// Brings what stands in an item up to what is in production: a newer version there goes before, an older one fills
 /// what is missing. Related items are names only, and stay so.
 pub(super) fn refresh(producer: &Producer<'_>, item: &mut Fields) {
-    let Some(associations) = item.get_mut("associations").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for (key, association) in associations.iter_mut() {
+    for_each_medium(producer, item, |medium, stored| {
+        let is_newer = version_of(stored) > version_of(medium);
+        for field in shared_fields() {
+            let is_wanted = is_newer || !medium.contains_key(field);
+            if let Some(value) = stored.get(field).filter(|_| is_wanted) {
+                medium.insert(field.to_owned(), value.clone());
+            }
+        }
+    });
+}
+
+/// Fills what updates leave out of media. What they say is newer than anything in production.
+pub(super) fn complete(producer: &Producer<'_>, updates: &mut Fields) {
+    for_each_medium(producer, updates, |medium, stored| {
+        for field in shared_fields().filter(|field| !medium.contains_key(*field)).collect::<Vec<_>>() {
+            if let Some(value) = stored.get(field) {
+                medium.insert(field.to_owned(), value.clone());
+            }
+        }
+    });
+}
+
+/// Fields that a medium in a story has of the medium itself.
+fn shared_fields() -> impl Iterator<Item = &'static str> {
+    let shared = DEFAULT_FIELDS.into_iter().filter(|field| !OWN.contains(field));
+    shared.chain(["type"])
+}
+
+/// Calls with each medium of an item and what is in production of it.
+fn for_each_medium(producer: &Producer<'_>, item: &mut Fields, mut visit: impl FnMut(&mut Fields, &Fields)) {
+    let associations = item.get_mut("associations").and_then(Value::as_object_mut);
+    for (key, association) in associations.into_iter().flatten() {
         let Some(association) = association.as_object_mut() else {
             continue;
         };
         if is_related_content(&producer.context.rules, key) {
             continue;
         }
-        let Some(stored) = producer.item(id_of(association)) else {
-            continue;
-        };
-        let is_newer = version_of(&stored) > version_of(association);
-        for field in DEFAULT_FIELDS.iter().filter(|field| !OWN.contains(field)) {
-            let is_wanted = is_newer || !association.contains_key(*field);
-            if let Some(value) = stored.get(*field).filter(|_| is_wanted) {
-                association.insert((*field).to_owned(), value.clone());
-            }
+        if let Some(stored) = producer.item(id_of(association)) {
+            visit(association, &stored);
         }
     }
 }
@@ -60,6 +81,10 @@ pub(super) fn publish(producer: &mut Producer<'_>, draft: &mut Draft) -> Result<
             continue;
         };
         let is_related = is_related_content(&producer.context.rules, key);
+        if is_related {
+            *association = named(association);
+            has_changed = true;
+        }
         let is_external = association.get("_fetchable") == Some(&Value::Bool(false));
         if takes_along && !is_external {
             let item = take_along(producer, draft, key, association)?;
@@ -80,6 +105,16 @@ pub(super) fn publish(producer: &mut Producer<'_>, draft: &mut Draft) -> Result<
     Ok(())
 }
 
+/// A related item is named, and nothing more: readers find the rest where it is.
+fn named(association: &Fields) -> Fields {
+    let mut named: Fields = ["_id", "type"]
+        .into_iter()
+        .filter_map(|field| Some((field.to_owned(), association.get(field)?.clone())))
+        .collect();
+    named.insert("order".to_owned(), association.get("order").cloned().unwrap_or_else(|| 1.into()));
+    named
+}
+
 fn mark(association: &mut Fields, state: &str, operation: &str) {
     association.insert("state".to_owned(), state.into());
     association.insert("operation".to_owned(), operation.into());
@@ -87,8 +122,8 @@ fn mark(association: &mut Fields, state: &str, operation: &str) {
 
 /// Publishes what is not out; corrects what is out and was changed in this story. Gives it as it is then.
 ///
-/// BUG in the model: a correction corrects every medium that is published, whether it has changed or not, and none that
-/// was corrected before.
+/// A correction in Superdesk corrects every medium that is published, whether it has changed or not, and none that was
+/// corrected before.
 fn take_along(
     producer: &mut Producer<'_>,
     draft: &Draft,

@@ -1,8 +1,7 @@
 //! What an item must satisfy to be published, corrected or withdrawn, in the order in which clients are told.
 
-use dateline_formats::{Fields, Item, parse_time};
+use dateline_formats::{Fields, Item};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::associated;
 use super::draft::Draft;
@@ -94,7 +93,7 @@ fn check_schedule(merged: &Fields, now: Timestamp) -> Result<(), Refusal> {
     if !times::is_set(merged, Wall::Schedule) {
         return Ok(());
     }
-    match settled(merged, Wall::Schedule) {
+    match Wall::Schedule.meant(merged) {
         // Nobody schedules for the first day of the epoch: a zero was read as a time.
         Some(due) if due.as_second() >= 365 * 86_400 => {
             if due < now {
@@ -106,14 +105,6 @@ fn check_schedule(merged: &Fields, now: Timestamp) -> Result<(), Refusal> {
     }
 }
 
-/// The instant that a wall time will mean when it is saved.
-fn settled(merged: &Fields, wall: Wall) -> Option<Timestamp> {
-    let mut item = merged.clone();
-    item.insert("schedule_settings".to_owned(), times::settled(merged).into());
-    let is_readable = merged.get(wall.field()).and_then(Value::as_str).and_then(parse_time).is_some();
-    is_readable.then(|| wall.instant(&item)).flatten()
-}
-
 /// An embargo is looked at when it is set or changed.
 fn check_embargo(draft: &Draft, merged: &Fields, now: Timestamp) -> Result<(), Refusal> {
     if !times::is_set(&draft.updates, Wall::Embargo) {
@@ -122,14 +113,14 @@ fn check_embargo(draft: &Draft, merged: &Fields, now: Timestamp) -> Result<(), R
     let is_changed = draft.updates.get("embargo") != draft.original.get("embargo");
     let item = Item::from(merged);
     if is_changed {
-        let Some(end) = settled(merged, Wall::Embargo) else {
+        let Some(end) = Wall::Embargo.meant(merged) else {
             return Err(Refusal::bad_request("Invalid Embargo"));
         };
-        if end <= now && !draft.action.is_withdrawal() {
-            return Err(Refusal::bad_request("Embargo cannot be earlier than now"));
-        }
         if times::is_set(merged, Wall::Schedule) || item.text("state") == State::Scheduled.name() {
             return Err(Refusal::bad_request("An item can't have both Publish Schedule and Embargo"));
+        }
+        if end <= now && !draft.action.is_withdrawal() {
+            return Err(Refusal::bad_request("Embargo cannot be earlier than now"));
         }
         if item.has("rewrite_of") {
             return Err(Refusal::bad_request("Rewrites doesn't support Embargo"));
@@ -153,7 +144,7 @@ fn check_update(producer: &Producer<'_>, merged: &Fields) -> Result<(), Refusal>
         return Err(Refusal::bad_request("Cannot publish the story after Update is published."));
     }
     if let Some(story) = stored("rewrite_of") {
-        let own = settled(merged, Wall::Schedule).unwrap_or(producer.context.now);
+        let own = Wall::Schedule.meant(merged).unwrap_or(producer.context.now);
         let is_late = state(&story) == Some(State::Scheduled)
             && Wall::Schedule.instant(&story).is_some_and(|due| due > own);
         if is_late || !state(&story).is_some_and(State::is_published) {

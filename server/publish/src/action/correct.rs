@@ -111,8 +111,8 @@ pub(super) fn begin_or_cancel(
 
 /// The row that is worked on.
 ///
-/// BUG in the model: a correction that begins after the first publishing marks whichever row of the item is found. The
-/// last one is meant.
+/// When a correction begins after the first publishing, Superdesk marks whichever row of the item it finds. The last one
+/// is meant.
 fn row_at_work(rows: &[Fields], is_begun: bool) -> Option<&Fields> {
     if is_begun {
         return snapshot::last(rows);

@@ -36,6 +36,14 @@ impl Draft {
     }
 }
 
+/// Updates without what belongs to the system: a client may send the whole item back.
+pub(super) fn without_system(mut updates: Fields) -> Fields {
+    for field in ["_id", "_etag", "_created", "_updated", "_links", "_status", "_type", "_current_version"] {
+        updates.shift_remove(field);
+    }
+    updates
+}
+
 /// The stored fields with the updates over them.
 pub(super) fn merged(original: &Fields, updates: &Fields) -> Fields {
     let mut item = original.clone();

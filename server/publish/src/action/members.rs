@@ -13,9 +13,7 @@ use super::state::State;
 
 /// Publishes members that are not out, and links and unlinks those that a correction has added and removed.
 ///
-/// Members of a package with a schedule get its schedule.
-///
-/// BUG in the model: such members go out at once, before their package.
+/// Members of a package with a schedule get its schedule; in Superdesk they go out at once, before their package.
 pub(super) fn publish(producer: &mut Producer<'_>, draft: &mut Draft) -> Result<(), Refusal> {
     if draft.action.is_withdrawal() {
         return Ok(());

@@ -13,31 +13,41 @@ use super::{expiry, sign_off};
 /// The part that all actions of the publishing chain share.
 pub(super) fn write(context: &Context<'_>, draft: &mut Draft, cause: Cause<'_>) {
     set_desk(draft, cause.desk);
+    stamp(context, draft);
     let action = draft.action;
-    draft.set("_current_version", version_of(&draft.original).saturating_add(1));
-    draft.set("operation", action.operation());
     if let Some(state) = action.state() {
         draft.set("state", state.name());
     }
     if let Some(pubstatus) = action.pubstatus() {
         draft.set("pubstatus", pubstatus);
     }
-    draft.set("versioncreated", wire_time(context.now));
-    if !context.editor.id.is_empty() {
-        draft.set("version_creator", context.editor.id);
-    }
     if let Some(package) = cause.package {
         draft.set("published_in_package", package);
     }
     set_source(context, draft);
+    unlock(draft);
+    set_times(context, draft);
+    let expiry = expiry::of_published(context, &draft.merged());
+    draft.set("expiry", expiry);
+}
+
+/// What every new version has.
+pub(super) fn stamp(context: &Context<'_>, draft: &mut Draft) {
+    draft.set("_current_version", version_of(&draft.original).saturating_add(1));
+    draft.set("operation", draft.action.operation());
+    draft.set("versioncreated", wire_time(context.now));
+    if !context.editor.id.is_empty() {
+        draft.set("version_creator", context.editor.id);
+    }
+}
+
+/// Lets go of the item.
+pub(super) fn unlock(draft: &mut Draft) {
     for field in ["lock_user", "lock_session", "lock_time", "lock_action"] {
         if draft.original.contains_key(field) {
             draft.set(field, Value::Null);
         }
     }
-    set_times(context, draft);
-    let expiry = expiry::of_published(context, &draft.merged());
-    draft.set("expiry", expiry);
 }
 
 /// What is written when an item goes out for the first time, or again.
@@ -99,14 +109,12 @@ fn set_source(context: &Context<'_>, draft: &mut Draft) {
 /// A schedule stays as long as it is ahead; an embargo as long as it runs, and never after a withdrawal.
 fn set_times(context: &Context<'_>, draft: &mut Draft) {
     let merged = draft.merged();
-    let settings = times::settled(&merged);
-    let mut settled: Fields = merged.clone();
-    settled.insert("schedule_settings".to_owned(), settings.clone().into());
+    let settings = times::schedule_settings(&merged);
     match draft.action {
         PublishAction::Schedule => draft.set("schedule_settings", settings),
         PublishAction::Publish if times::is_set(&merged, Wall::Embargo) => keep_embargo(draft, settings),
         PublishAction::Correct if times::is_set(&merged, Wall::Embargo) => {
-            if Wall::Embargo.instant(&settled).is_some_and(|end| end < context.now) {
+            if Wall::Embargo.meant(&merged).is_some_and(|end| end < context.now) {
                 draft.set("embargo", Value::Null);
                 clear(draft);
             } else {

@@ -11,6 +11,7 @@
 //!
 //! Privileges are the server's to check ([`PublishAction::privilege`]); locks of the item itself too.
 
+mod archived;
 mod associated;
 mod associations;
 mod checks;
@@ -20,6 +21,7 @@ mod draft;
 mod expiry;
 mod groups;
 mod limits;
+mod media;
 mod members;
 mod metadata;
 mod producer;
@@ -45,8 +47,9 @@ pub use production::{Left, Message, Notice, Production, Request, Target, Touch};
 pub use publish_action::PublishAction;
 pub use refusal::{Reason, Refusal};
 pub use rewrite::Rewrite;
-pub use settings::Settings;
+pub use settings::{ResendMedia, Settings};
 pub use state::State;
+pub use times::schedule_settings;
 
 use producer::{Cause, Producer};
 
@@ -63,9 +66,12 @@ pub enum Command<'a> {
     Takedown(Edit<'a>),
     /// It is taken back.
     Unpublish(Edit<'a>),
+    /// It must not be used, long after it went out: the item is a row of the text archive.
+    KillArchived(Edit<'a>),
     /// It does not go out at its time: an update of a scheduled item with `publish_schedule` null.
     Deschedule(Edit<'a>),
-    /// Its time has come: the schedule of a request is due.
+    /// Its time has come: the schedule of a request is due. A refusal means that it is no longer, or not yet, and that the
+    /// request is void.
     FallDue,
     /// A correction is begun.
     Correction,
@@ -111,13 +117,13 @@ pub struct Edit<'a> {
 }
 
 impl Command<'_> {
-    /// The action, by which privileges are asked. Nobody needs one for what falls due.
+    /// The action, by which privileges are asked: for the text archive also `archived`; for what falls due none.
     #[must_use]
     pub fn action(&self) -> PublishAction {
         match self {
             Self::Publish(_) | Self::FallDue => PublishAction::Publish,
             Self::Correct(_) => PublishAction::Correct,
-            Self::Kill(_) => PublishAction::Kill,
+            Self::Kill(_) | Self::KillArchived(_) => PublishAction::Kill,
             Self::Takedown(_) => PublishAction::Takedown,
             Self::Unpublish(_) => PublishAction::Unpublish,
             Self::Deschedule(_) => PublishAction::Deschedule,
@@ -132,7 +138,8 @@ impl Command<'_> {
     }
 }
 
-/// Decides an action on `original`, the last version of an item in production.
+/// Decides an action on `original`, the last version of an item in production; of [`Command::KillArchived`], a row of the
+/// text archive.
 ///
 /// # Errors
 /// When the state of the item does not allow the action (412), when item, updates or what goes along are not as they
@@ -154,6 +161,7 @@ pub fn produce(
             let cause = Cause { package: None, desk: edit.desk };
             producer.publish(action, original.clone(), edit.updates.clone(), cause)?;
         }
+        Command::KillArchived(edit) => archived::kill(&mut producer, original, edit.updates)?,
         Command::Deschedule(edit) => schedule::give_up(&mut producer, original, edit.updates)?,
         Command::FallDue => schedule::fall_due(&mut producer, original)?,
         Command::Correction | Command::CancelCorrection => {

@@ -6,13 +6,13 @@ use dateline_formats::{Fields, Item};
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::draft::{Draft, fields, id_of, merged, version_of};
+use super::draft::{Draft, fields, id_of, merged, version_of, without_system};
 use super::limits::{ITEMS_MAX, PACKAGE_DEPTH_MAX};
 use super::production::{Left, Notice, Production, Request, Target, Touch};
 use super::publish_action::PublishAction;
 use super::refusal::Refusal;
 use super::times::{self, Wall};
-use super::{associations, checks, correct, members, metadata, snapshot, withdraw};
+use super::{associations, checks, correct, media, members, metadata, snapshot, withdraw};
 
 /// An action under way. Later steps see what earlier ones have changed.
 pub(super) struct Producer<'a> {
@@ -92,7 +92,9 @@ impl<'a> Producer<'a> {
         if matches!(action, PublishAction::Kill | PublishAction::Takedown) {
             withdraw::check_packages(self, id_of(&original))?;
         }
+        let mut updates = without_system(updates);
         associations::refresh(self, &mut original);
+        associations::complete(self, &mut updates);
         let is_timed = action == PublishAction::Publish && times::is_set(&updates, Wall::Schedule);
         let action = if is_timed { PublishAction::Schedule } else { action };
         let mut draft = Draft { action, original, updates };
@@ -110,7 +112,8 @@ impl<'a> Producer<'a> {
         } else if !action.is_withdrawal() {
             associations::publish(self, &mut draft)?;
         }
-        let item = self.finish(&draft, cause);
+        media::resend(self, &mut draft);
+        let item = self.finish(&draft);
         if action == PublishAction::Correct {
             self.correct_packages(&item);
         }
@@ -122,7 +125,8 @@ impl<'a> Producer<'a> {
         self.taken_up.contains(id)
     }
 
-    fn take_up(&mut self, id: &str) -> Result<(), Refusal> {
+    /// Notes that an item goes through.
+    pub(super) fn take_up(&mut self, id: &str) -> Result<(), Refusal> {
         if self.taken_up.len() >= ITEMS_MAX {
             return Err(Refusal::bad_request(format!("More than {ITEMS_MAX} items would be published.")));
         }
@@ -131,7 +135,7 @@ impl<'a> Producer<'a> {
     }
 
     /// Adds the item, its published row, its history, the request and the notice.
-    fn finish(&mut self, draft: &Draft, cause: Cause<'_>) -> Fields {
+    fn finish(&mut self, draft: &Draft) -> Fields {
         let item = draft.merged();
         let id = draft.id();
         self.touch(Target::Snapshots(id.to_owned()), snapshot::no_longer_last());
@@ -140,20 +144,21 @@ impl<'a> Producer<'a> {
         if let Some(action) = draft.action.requested() {
             let due =
                 (draft.action == PublishAction::Schedule).then(|| Wall::Schedule.instant(&item)).flatten();
-            let package = cause.package.map(str::to_owned);
             let version = version_of(&item);
-            let request = Request { action, item: id.to_owned(), version, due, package, chosen: Vec::new() };
+            let request = Request { action, item: id.to_owned(), version, due, chosen: Vec::new() };
             self.out.requests.push(request);
         }
-        let view = Item::from(&item);
-        let desk = view.object("task").map(|task| task.text("desk")).unwrap_or_default();
-        self.notify(
-            "item:publish",
-            id,
-            [("unique_name", view.text("unique_name").into()), ("desk", desk.into())],
-        );
+        self.announce(&item);
         self.out.versions.push(item.clone());
         item
+    }
+
+    /// Tells that an item goes out.
+    pub(super) fn announce(&mut self, item: &Fields) {
+        let view = Item::from(item);
+        let desk = view.object("task").map(|task| task.text("desk")).unwrap_or_default();
+        let more = [("unique_name", view.text("unique_name").into()), ("desk", desk.into())];
+        self.notify("item:publish", id_of(item), more);
     }
 
     /// Adds a history row.

@@ -18,6 +18,8 @@ pub struct Production {
     pub touched: Vec<Touch>,
     /// Items whose published rows go.
     pub retracted: Vec<String>,
+    /// Items whose rows in the text archive go.
+    pub unarchived: Vec<String>,
     /// New published rows, without `_id` and `publish_sequence_no`, which the store gives in this order.
     pub snapshots: Vec<Fields>,
     /// New history rows: `{"item_id", "user_id", "operation", "update", "version"}`.
@@ -72,8 +74,6 @@ pub struct Request {
     pub version: u64,
     /// When it is due; `None`: now.
     pub due: Option<Timestamp>,
-    /// The package with which the item goes out; destinations of packages do not get it alone.
-    pub package: Option<String>,
     /// The ids of the subscribers somebody chose, for a resend.
     pub chosen: Vec<String>,
 }

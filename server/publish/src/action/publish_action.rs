@@ -138,7 +138,7 @@ impl PublishAction {
 
     /// Whether it may be done with an item in that state.
     ///
-    /// BUG in the model: beginning a correction is also allowed from `kill`, which is no state. A killed item stays so.
+    /// Superdesk names `kill` among the states from which a correction may be begun, which is none. A killed item stays so.
     #[must_use]
     pub fn is_allowed(self, from: State, settings: &Settings) -> bool {
         match self {

@@ -30,7 +30,6 @@ pub(super) fn resend(
         item: id.to_owned(),
         version: version_of(&story),
         due: None,
-        package: None,
         chosen: chosen.to_vec(),
     });
     Ok(())

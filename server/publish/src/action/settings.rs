@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 pub struct Settings {
     /// Media and related items go out together with what they are in (`PUBLISH_ASSOCIATED_ITEMS`).
     pub publishes_associated_items: bool,
+    /// When media that are out already go out once more with a story (`PUBLISH_ASSOCIATIONS_RESEND`).
+    pub resends_media: ResendMedia,
     /// Minutes that published items are kept; `None`: as the stage, the desk or the site says
     /// (`PUBLISHED_CONTENT_EXPIRY_MINUTES`).
     pub published_expiry_minutes: Option<u32>,
@@ -31,10 +33,46 @@ pub struct Settings {
     pub time_zone: TimeZone,
 }
 
+/// With which stories media go out once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResendMedia {
+    /// None.
+    Never,
+    /// Those that are neither corrections nor updates.
+    New,
+    /// Those that are no corrections.
+    Updates,
+    /// All.
+    Always,
+}
+
+impl ResendMedia {
+    /// The setting as it is written; what nobody knows is never.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name {
+            "new" => Self::New,
+            "updates" => Self::Updates,
+            "corrections" => Self::Always,
+            _ => Self::Never,
+        }
+    }
+
+    pub(crate) fn applies(self, is_correction: bool, is_update: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::New => !is_correction && !is_update,
+            Self::Updates => !is_correction,
+            Self::Always => true,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             publishes_associated_items: false,
+            resends_media: ResendMedia::New,
             published_expiry_minutes: None,
             spiked_expiry_minutes: None,
             expiry_minutes: 0,

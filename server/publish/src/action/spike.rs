@@ -1,15 +1,15 @@
 //! Spiking: an item is thrown away, and may be brought back until it expires.
 
-use dateline_formats::{Fields, Item, wire_time};
+use dateline_formats::{Fields, Item};
 use serde_json::{Value, json};
 
-use super::draft::{Draft, fields, id_of, is_package, version_of};
+use super::draft::{Draft, fields, id_of, is_package, merged};
 use super::producer::Producer;
 use super::production::Target;
 use super::publish_action::PublishAction;
 use super::refusal::Refusal;
 use super::state::State;
-use super::{expiry, groups, members, rewrite};
+use super::{expiry, groups, members, metadata, rewrite};
 
 /// Links to other items that do not survive.
 const LINKS: [&str; 8] = [
@@ -93,8 +93,8 @@ pub(super) fn unspike(
     }
     let before = Item::from(original).text("revert_state");
     let state = if before.is_empty() { State::InProgress.name() } else { before };
-    let merged = super::draft::merged(original, &updates);
-    updates.insert("expiry".to_owned(), expiry::in_production(producer.context, &merged));
+    let kept_until = expiry::in_production(producer.context, &merged(original, &updates));
+    updates.insert("expiry".to_owned(), kept_until);
     finish(producer, PublishAction::Unspike, state, original, updates, "item:unspike");
     Ok(())
 }
@@ -108,17 +108,9 @@ fn finish(
     event: &'static str,
 ) {
     let mut draft = Draft { action, original: original.clone(), updates };
-    draft.updates.extend(fields([
-        ("state", state.into()),
-        ("operation", action.operation().into()),
-        ("versioncreated", wire_time(producer.context.now).into()),
-        ("_current_version", version_of(original).saturating_add(1).into()),
-    ]));
-    for field in ["lock_user", "lock_session", "lock_time", "lock_action"] {
-        if original.contains_key(field) {
-            draft.set(field, Value::Null);
-        }
-    }
+    metadata::stamp(producer.context, &mut draft);
+    metadata::unlock(&mut draft);
+    draft.set("state", state);
     let item = draft.merged();
     producer.record(&item, action.operation(), &draft.updates);
     producer.notify(event, id_of(original), []);

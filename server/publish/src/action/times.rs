@@ -38,26 +38,31 @@ impl Wall {
         computed.or_else(|| item.get(self.field())?.as_str().and_then(parse_time))
     }
 
-    /// The instant that the wall time means in this zone.
+    /// The instant that the wall time means, whatever was computed before.
     ///
     /// A wall time that a clock skips is taken as if the clock had not been moved; one that it shows twice is the first.
-    fn resolve(self, item: &Fields, zone: &TimeZone) -> Option<Timestamp> {
+    pub(super) fn meant(self, item: &Fields) -> Option<Timestamp> {
         let wall = item.get(self.field())?.as_str().and_then(parse_time)?;
-        wall.to_zoned(TimeZone::UTC).datetime().to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+        let zone = zone(item).unwrap_or(TimeZone::UTC);
+        wall.to_zoned(TimeZone::UTC).datetime().to_zoned(zone).ok().map(|zoned| zoned.timestamp())
     }
 }
 
-/// The settings with the instants that the wall times of the item mean. An unknown zone is none.
-pub(super) fn settled(item: &Fields) -> Fields {
+fn zone(item: &Fields) -> Option<TimeZone> {
+    let named = item.get("schedule_settings")?.get("time_zone")?.as_str()?;
+    TimeZone::get(named).ok()
+}
+
+/// The `schedule_settings` that an item is saved with: the instants that its wall times mean in its `time_zone`, and none
+/// for times that it has not. An unknown zone is none.
+#[must_use]
+pub fn schedule_settings(item: &Fields) -> Fields {
     let mut settings = item.get("schedule_settings").and_then(Value::as_object).cloned().unwrap_or_default();
-    let named = settings.get("time_zone").and_then(Value::as_str);
-    let zone = named.and_then(|name| TimeZone::get(name).ok());
-    if zone.is_none() {
+    if zone(item).is_none() {
         settings.insert("time_zone".to_owned(), Value::Null);
     }
-    let zone = zone.unwrap_or(TimeZone::UTC);
     for wall in [Wall::Schedule, Wall::Embargo] {
-        match wall.resolve(item, &zone) {
+        match wall.meant(item) {
             Some(instant) => {
                 settings.insert(wall.instant_field().to_owned(), json!(wire_time(instant)));
             }
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn wall_times_mean_instants() {
         let check = |item: Value, expected: Value| {
-            assert_eq!(Value::from(settled(&fields(item.clone()))), expected, "{item}");
+            assert_eq!(Value::from(schedule_settings(&fields(item.clone()))), expected, "{item}");
         };
         let settings = |zone: &str, wall: &str| json!({"publish_schedule": wall, "schedule_settings": {"time_zone": zone}});
         check(json!({}), json!({"time_zone": null}));

@@ -11,6 +11,7 @@ mod package;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use dateline_formats::{Fields, Item};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -51,6 +52,21 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Reads a row of the queue.
+    #[must_use]
+    pub fn of_row(row: &Fields) -> Self {
+        let row = Item::from(row);
+        let texts = |field: &str| row.list(field).filter_map(Value::as_str).map(str::to_owned).collect();
+        let kind = row.object("destination").map(|destination| destination.text("delivery_type"));
+        Self {
+            subscriber: row.text("subscriber_id").to_owned(),
+            publishing_action: row.text("publishing_action").to_owned(),
+            codes: texts("codes"),
+            is_content_api: kind == Some("content_api"),
+            associated_items: texts("associated_items"),
+        }
+    }
+
     fn shared_codes(&self) -> Vec<Arc<str>> {
         self.codes.iter().map(|code| code.as_str().into()).collect()
     }

@@ -71,18 +71,18 @@ pub fn plan<'a>(
     for destination in destinations(subscriber, recipient.is_api_enabled) {
         let own = Item::from(&destination);
         let name = own.text("name").to_owned();
-        let takes_packages = own.object("config").is_some_and(|config| config.has("packaged"));
         let formatter = registry.find(own.text("format"));
         let fits = |formatter: &&dyn Formatter| view.kind().is_some_and(|kind| formatter.accepts(kind));
-        let why = if takes_packages && view.has("published_in_package") {
-            Why::InPackage
-        } else if let Some(formatter) = formatter.filter(fits) {
-            plan.tasks.push(PublishTask { recipient, subscriber, destination, formatter });
+        let Some(formatter) = formatter.filter(fits) else {
+            plan.skipped.push(Skipped { destination: name, why: Why::NoFormat });
             continue;
-        } else {
-            Why::NoFormat
         };
-        plan.skipped.push(Skipped { destination: name, why });
+        let task = PublishTask { recipient, subscriber, destination, formatter };
+        if task.takes_packages_whole() && view.has("published_in_package") {
+            plan.skipped.push(Skipped { destination: name, why: Why::InPackage });
+        } else {
+            plan.tasks.push(task);
+        }
     }
     plan
 }

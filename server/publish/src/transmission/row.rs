@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dateline_formats::{Fields, Item};
+use dateline_formats::{Document, Fields, Item};
 use serde_json::{Value, json};
 
 use super::plan::PublishTask;
@@ -24,6 +24,19 @@ pub enum Content {
     Text(String, String),
     /// Bytes, by the id under which they are stored.
     Stored(String),
+}
+
+impl Output {
+    /// A document that is text.
+    ///
+    /// # Errors
+    /// Gives the document back when it is not: its bytes are stored first, and then it is [`Content::Stored`].
+    pub fn text(sequence: u64, mut document: Document) -> Result<Self, Document> {
+        match String::from_utf8(std::mem::take(&mut document.bytes)) {
+            Ok(text) => Ok(Self { sequence, content: Content::Text(text, "utf-8".to_owned()) }),
+            Err(error) => Err(Document { bytes: error.into_bytes(), ..document }),
+        }
+    }
 }
 
 impl PublishTask<'_> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dateline_formats::{Fields, Registry};
 use serde_json::{Value, json};
 
-use super::{Content, Output, Plan, Why, name_subscribers, plan};
+use super::{Content, Output, Plan, Why, name_subscribers, plan, with_members};
 use crate::recipients::{Cause, Recipient};
 
 fn object(value: Value) -> Fields {
@@ -123,6 +123,24 @@ fn as_what_an_item_goes_out() {
         let row = plan(&registry, &item, &recipient, &subscriber).tasks[0].failed(&item, "");
         assert_eq!(row["publishing_action"], expected, "{item:?}");
     }
+}
+
+#[test]
+fn members_within_their_package() {
+    let package =
+        object(json!({"groups": [{"id": "main", "refs": [{"residRef": "a"}, {"residRef": "gone"}]}]}));
+    let member = |id: &str| (id == "a").then(|| object(json!({"headline": "H"})));
+    assert_eq!(
+        Value::from(with_members(&package, member)),
+        json!({"groups": [{"id": "main", "refs": [
+            {"residRef": "a", "package_item": {"headline": "H"}}, {"residRef": "gone"},
+        ]}]})
+    );
+    let registry = Registry::standard();
+    let (recipient, subscriber) = (recipient(false), subscriber("all"));
+    let plan = plan(&registry, &object(json!({"type": "composite"})), &recipient, &subscriber);
+    let whole: Vec<bool> = plan.tasks.iter().map(super::PublishTask::takes_packages_whole).collect();
+    assert_eq!(whole, [false, true]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Validation: whether an item may go out as it is, in the words that people see.
 //!
 //! A *schema* gives each field its rules. It comes from the content profile of the item, from the settings of the
-//! site, from the rows of `validators` or, when nobody says anything, from [`builtin`]. Item and schema are prepared
-//! for each other ([`prepare`]), the rules are judged ([`judge`]), and each fault becomes a message ([`message`]).
+//! site, from the rows of `validators` or, when nobody says anything, from here. Item and schema are prepared for each
+//! other, the rules are judged, and each fault becomes a message.
 //!
 //! Faults are in the order of the names of their fields.
 
@@ -21,8 +21,8 @@ use dateline_formats::Fields;
 use serde_json::Value;
 
 pub use builtin::shipped_validators;
-pub use profile::filter_document;
 pub(crate) use profile::{DEFAULT_FIELDS, is_related_content};
+pub use profile::{check_profile, filter_document};
 
 /// What validation needs to know of the site.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,21 @@ pub struct Candidate<'a> {
     pub is_embedded: bool,
     /// Whether each message begins with the headline of the item, or its id.
     pub names_headline: bool,
+}
+
+impl<'a> Candidate<'a> {
+    /// The body of a request: `{"act", "type", "embedded"?, "validate": {item}}`; `None` if something is missing.
+    #[must_use]
+    pub fn of_request(body: &'a Fields) -> Option<Self> {
+        let text = |field: &str| body.get(field)?.as_str();
+        Some(Self {
+            act: text("act")?,
+            kind: text("type")?,
+            item: body.get("validate")?.as_object()?,
+            is_embedded: body.get("embedded").and_then(Value::as_bool).unwrap_or(false),
+            names_headline: false,
+        })
+    }
 }
 
 /// What was found.

@@ -4,16 +4,15 @@ use dateline_formats::{Fields, Item};
 use serde_json::Value;
 
 use super::Rules;
+use crate::action::Refusal;
 
 /// Fields that a profile can switch off; what else an item has, no profile decides.
-pub(crate) const DEFAULT_FIELDS: [&str; 24] = [
-    "keywords",
+pub(crate) const DEFAULT_FIELDS: [&str; 22] = [
     "slugline",
     "genre",
     "anpa_take_key",
     "place",
     "priority",
-    "urgency",
     "anpa_category",
     "subject",
     "company_codes",
@@ -37,7 +36,8 @@ pub(crate) const DEFAULT_FIELDS: [&str; 24] = [
 const KEPT: [&str; 8] =
     ["language", "embargoed", "attachments", "refs", "place", "organisation", "person", "authors"];
 
-/// The item as formats see it: without fields that its profile has switched off, and without renditions that are null.
+/// The item as formats see it: without fields that its profile has switched off, which have no rule there or a null one,
+/// and without renditions that are null.
 /// Without a profile, only the latter.
 #[must_use]
 pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
@@ -45,7 +45,7 @@ pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
     let schema = profile.and_then(|profile| profile.get("schema")).and_then(Value::as_object);
     let is_enabled = |field: &str| {
         let is_decided = DEFAULT_FIELDS.contains(&field) && !KEPT.contains(&field);
-        !is_decided || schema.is_none_or(|schema| Item::from(schema).has(field))
+        !is_decided || schema.is_none_or(|schema| Item::from(schema).get(field).is_some())
     };
     let kept = item.iter().filter(|(field, _)| is_enabled(field));
     let mut kept: Fields = kept.map(|(field, value)| (field.clone(), value.clone())).collect();
@@ -53,6 +53,20 @@ pub fn filter_document(rules: &Rules<'_>, item: &Fields) -> Fields {
         renditions.retain(|_, rendition| !rendition.is_null());
     }
     kept
+}
+
+/// Checks a profile before it is saved under `id`.
+///
+/// # Errors
+/// 400 when it is for a type, other than text, that has another profile already.
+pub fn check_profile(rules: &Rules<'_>, id: &str, profile: &Value) -> Result<(), Refusal> {
+    let kind = |profile: &Value| profile.get("item_type").and_then(Value::as_str).map(str::to_owned);
+    let own = kind(profile).filter(|kind| kind != "text");
+    let is_other = |(other, taken): (&String, &Value)| other != id && kind(taken) == own;
+    if own.is_some() && rules.profiles.iter().any(is_other) {
+        return Err(Refusal::bad_request("Only 1 instance is allowed."));
+    }
+    Ok(())
 }
 
 /// Whether an association is an item that goes its own way, such as `related--2`, and no part of this one.

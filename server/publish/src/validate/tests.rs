@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dateline_formats::Fields;
 use serde_json::{Value, json};
 
-use super::{Candidate, Rules, Verdict, filter_document, shipped_validators, validate};
+use super::{Candidate, Rules, Verdict, check_profile, filter_document, shipped_validators, validate};
 
 #[derive(Default)]
 struct Site {
@@ -341,11 +341,96 @@ fn formats_see_what_the_profile_has() {
         "language": "en", "profile": "story", "renditions": {"original": {}, "crop": null}});
     assert_eq!(
         filtered(item),
-        json!({"abstract": "a", "place": [], "own": 1, "language": "en", "profile": "story",
+        json!({"headline": "h", "abstract": "a", "place": [], "own": 1, "language": "en", "profile": "story",
             "renditions": {"original": {}}})
     );
     assert_eq!(
         filtered(json!({"byline": "b", "profile": "gone"})),
         json!({"byline": "b", "profile": "gone"})
     );
+}
+
+#[test]
+fn one_profile_for_each_type_but_text() {
+    let profiles =
+        [("p".to_owned(), json!({"item_type": "picture"})), ("t".to_owned(), json!({"item_type": "text"}))];
+    let site = Site { profiles: profiles.into(), ..Site::default() };
+    let check = |id: &str, kind: Value| {
+        let told = check_profile(&site.rules(), id, &json!({"item_type": kind}));
+        told.map_or_else(|refusal| refusal.to_string(), |()| String::new())
+    };
+    assert_eq!(check("q", json!("picture")), "400: Only 1 instance is allowed.");
+    assert_eq!(check("p", json!("picture")), "");
+    assert_eq!(check("q", json!("video")), "");
+    assert_eq!(check("q", json!("text")), "");
+    assert_eq!(check("q", json!(null)), "");
+}
+
+fn random_value(rng: &mut fastrand::Rng, depth: u8) -> Value {
+    let member = |rng: &mut fastrand::Rng| KEYS[rng.usize(..KEYS.len())].to_owned();
+    match rng.u8(..if depth == 0 { 7 } else { 9 }) {
+        0 => Value::Null,
+        1 => rng.bool().into(),
+        2 => rng.i32(-2..9).into(),
+        3 => "".into(),
+        4 => "<p>text &amp; more</p>".into(),
+        5 => "2026-11-28T12:00:00+0000".into(),
+        6 => "string".into(),
+        7 => (0..rng.u8(..3)).map(|_| random_value(rng, depth - 1)).collect(),
+        _ => Value::Object((0..rng.u8(..4)).map(|_| (member(rng), random_value(rng, depth - 1))).collect()),
+    }
+}
+
+const KEYS: [&str; 27] = [
+    "headline",
+    "subject",
+    "extra",
+    "associations",
+    "sms",
+    "flags",
+    "marked_for_sms",
+    "featuremedia",
+    "feature_media",
+    "schema",
+    "type",
+    "required",
+    "nullable",
+    "empty",
+    "minlength",
+    "maxlength",
+    "min",
+    "max",
+    "allowed",
+    "regex",
+    "mandatory_in_list",
+    "mandatory_in_dictionary",
+    "validate_characters",
+    "media_metadata",
+    "scheme",
+    "qcode",
+    "city",
+];
+
+/// Whatever schemas and items hold, there is an answer, and messages come from faults. `SEED` and `CASES` replay.
+#[test]
+fn any_schema_and_any_item() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("run again with SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for _ in 0..number("CASES").unwrap_or(3_000) {
+        let mut keep = rng.fork();
+        let mut object_of = |depth: u8| -> Fields {
+            KEYS.iter()
+                .filter(|_| keep.bool())
+                .map(|key| ((*key).to_owned(), random_value(&mut rng, depth)))
+                .collect()
+        };
+        let (schema, mut item) = (object_of(4), object_of(3));
+        let site = Site::with_profile(Value::from(schema)).vocabulary("city", json!({"field_type": "text"}));
+        item.insert("profile".to_owned(), json!("story"));
+        let verdict = site.verdict("publish", Value::from(item.clone()));
+        assert_eq!(verdict.errors.is_empty(), verdict.fields.is_empty(), "{item:?}");
+        assert_eq!(verdict, site.verdict("publish", Value::from(item)));
+    }
 }

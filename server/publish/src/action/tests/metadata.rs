@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Command, Edit, Message, Target};
+use super::super::{Command, Edit, Message};
 use super::world::{NOW, World, edit, object};
 use crate::recipients::Action;
 
 const LATER: &str = "2026-12-24T12:00:00+0000";
 
 /// The fields of an item that are named.
-fn some(item: &dateline_formats::Fields, names: &[&str]) -> Value {
+pub(super) fn some(item: &dateline_formats::Fields, names: &[&str]) -> Value {
     let named = names.iter().map(|name| ((*name).to_owned(), item.get(*name).cloned().unwrap_or_default()));
     Value::Object(named.collect())
 }
@@ -48,12 +48,27 @@ fn a_story_goes_out() {
     assert_eq!(history["update"]["word_count"], 2);
     let request = &production.requests[0];
     assert_eq!((request.action, request.item.as_str(), request.version), (Action::Publish, "a", 4));
-    assert_eq!((request.due, &request.package), (None, &None));
+    assert_eq!(request.due, None);
     let notice = &production.notices[0];
     assert_eq!(notice.event, "item:publish");
     assert_eq!(
         Value::from(notice.extra.clone()),
         json!({"item": "a", "unique_name": "#a", "desk": "sport", "user": "ed"})
+    );
+}
+
+#[test]
+fn a_client_may_send_the_item_back() {
+    let mut world = World::with(json!({}));
+    let production = world.publish(
+        "a",
+        json!({"_id": "b", "_etag": "x", "_current_version": 99, "state": "draft",
+        "_links": {}, "headline": "New"}),
+    );
+    let item = production.version_of("a").unwrap();
+    assert_eq!(
+        some(item, &["_id", "_etag", "_current_version", "state", "headline"]),
+        json!({"_id": "a", "_etag": null, "_current_version": 4, "state": "published", "headline": "New"})
     );
 }
 
@@ -146,6 +161,9 @@ fn a_schedule_is_made_given_up_and_falls_due() {
     assert!(given_up.rows.is_empty());
     assert!(production.requests.is_empty());
 
+    // A request that was made before the item was put off.
+    let early = world.decide("a", &Command::FallDue).unwrap_err();
+    assert_eq!(early.to_string(), "412: Workflow transition is invalid.");
     world.now = dateline_formats::parse_time(due).unwrap();
     let production = world.run("a", &Command::FallDue).unwrap();
     for document in [&world.items["a"], &world.rows[0]] {
@@ -303,54 +321,4 @@ fn takedown_and_unpublish() {
         some(&world.items["a"], &["state", "pubstatus"]),
         json!({"state": "published", "pubstatus": "usable"})
     );
-}
-
-#[test]
-fn media_go_along() {
-    let media = json!({"featuremedia": {"_id": "m", "type": "picture", "headline": "In this story", "genre": [1]},
-        "related--1": {"_id": "r", "type": "text", "order": 1}});
-    let mut world = World::with(json!({"associations": media}));
-    world.settings.publishes_associated_items = true;
-    world.add("m", json!({"type": "picture", "headline": "Sun", "genre": [2], "_current_version": 7}));
-    world.add("r", json!({"headline": "Related"}));
-    let production = world.publish("a", json!({}));
-    let ids: Vec<&str> = production.requests.iter().map(|request| request.item.as_str()).collect();
-    assert_eq!(ids, ["m", "r", "a"]);
-    assert_eq!(
-        some(&world.items["m"], &["state", "headline", "_current_version"]),
-        json!({"state": "published", "headline": "In this story", "_current_version": 8})
-    );
-    assert_eq!(
-        some(
-            world.items["a"]["associations"]["featuremedia"].as_object().unwrap(),
-            &["state", "_current_version", "genre"]
-        ),
-        json!({"state": "published", "_current_version": 8, "genre": [2]})
-    );
-    assert_eq!(
-        world.items["a"]["associations"]["related--1"],
-        json!({"_id": "r", "type": "text", "order": 1})
-    );
-    // What is out and has not changed stays as it is; what has changed is corrected.
-    assert_eq!(world.correct("a", json!({})).requests.len(), 1);
-    let mut media = world.items["a"]["associations"].clone();
-    media["featuremedia"]["headline"] = json!("Moon");
-    let production = world.correct("a", json!({"associations": media}));
-    let actions: Vec<(&str, Action)> =
-        production.requests.iter().map(|own| (own.item.as_str(), own.action)).collect();
-    assert_eq!(actions, [("m", Action::Correct), ("a", Action::Correct)]);
-    assert_eq!(world.items["m"]["headline"], "Moon");
-}
-
-#[test]
-fn media_of_a_scheduled_story_are_scheduled() {
-    let mut world = World::with(json!({"associations": {"featuremedia": {"_id": "m", "type": "picture"}}}));
-    world.settings.publishes_associated_items = true;
-    world.add("m", json!({"type": "picture"}));
-    let production = world.publish("a", json!({"publish_schedule": LATER}));
-    let due: Vec<bool> = production.requests.iter().map(|request| request.due.is_some()).collect();
-    assert_eq!(due, [true, true]);
-    assert_eq!(world.items["m"]["state"], "scheduled");
-    let is_of = |target: &Target| matches!(target, Target::Item(_));
-    assert!(!production.touched.iter().any(|touch| is_of(&touch.target)));
 }

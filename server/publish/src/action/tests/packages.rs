@@ -19,8 +19,11 @@ fn package(ids: &[&str]) -> World {
 }
 
 fn asked(production: &super::super::Production) -> Vec<(&str, Option<&str>)> {
-    let asked = production.requests.iter().map(|own| (own.item.as_str(), own.package.as_deref()));
-    asked.collect()
+    let of_row = |id: &str| {
+        let row = production.snapshots.iter().find(|row| row["item_id"] == json!(id))?;
+        row.get("published_in_package")?.as_str()
+    };
+    production.requests.iter().map(|own| (own.item.as_str(), of_row(&own.item))).collect()
 }
 
 #[test]
@@ -81,6 +84,18 @@ fn members_of_a_scheduled_package_wait_with_it() {
 }
 
 #[test]
+fn members_of_a_package_are_not_scheduled_without_it() {
+    let mut world = package(&["b", "c"]);
+    world.add("c", json!({"state": "scheduled"}));
+    world.publish("a", json!({"publish_schedule": "2026-12-24T12:00:00+0000"}));
+    let none = object(json!({}));
+    let production = world.run("a", &Command::Deschedule(edit(&none))).unwrap();
+    assert_eq!(production.retracted, ["b", "a"]);
+    let states = ["a", "b", "c"].map(|id| world.items[id]["state"].clone());
+    assert_eq!(states, ["in_progress", "in_progress", "scheduled"], "the last has a schedule of its own");
+}
+
+#[test]
 fn a_correction_adds_and_removes_members() {
     let mut world = package(&["b", "c"]);
     world.publish("a", json!({}));
@@ -107,7 +122,7 @@ fn a_package_shows_its_member_as_it_is() {
     let mut world = package(&["b"]);
     world.publish("a", json!({}));
     let production = world.correct("b", json!({"headline": "New"}));
-    assert_eq!(asked(&production), [("b", None), ("a", None)]);
+    assert_eq!(asked(&production), [("b", Some("a")), ("a", None)]);
     assert_eq!(
         world.items["a"]["groups"][1]["refs"][0],
         json!({"residRef": "b", "headline": "New", "slugline": "S", "_current_version": 5})
@@ -123,7 +138,7 @@ fn a_package_that_cannot_be_corrected_holds_nothing_up() {
     world.items.get_mut("a").unwrap().insert("headline".to_owned(), "x".repeat(65).into());
     let before = world.items["a"].clone();
     let production = world.correct("b", json!({}));
-    assert_eq!(asked(&production), [("b", None)]);
+    assert_eq!(asked(&production), [("b", Some("a"))]);
     assert_eq!(production.left[0].package, "a");
     assert_eq!(production.left[0].refusal.message(), "[['HEADLINE is too long']]");
     assert_eq!(world.items["a"], before);
