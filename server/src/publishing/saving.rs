@@ -6,9 +6,10 @@
 
 use dateline_engine::{Condition, DocId, Transaction};
 use dateline_publish::filter::{Catalog, Refusal};
+use dateline_publish::validate;
 use serde_json::{Map, Value, json};
 
-use super::destinations;
+use super::{actions, destinations};
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Issue, Issues};
@@ -24,6 +25,7 @@ pub(crate) fn is_configuration(resource: &str) -> bool {
             | "products"
             | "subscribers"
             | "vocabularies"
+            | "content_types"
             | "desks"
             | "stages"
     )
@@ -59,9 +61,22 @@ pub(crate) async fn check(
             check_items(body, issues);
             Ok(Vec::new())
         }
+        "content_types" => {
+            check_profile(draft, body)?;
+            Ok(Vec::new())
+        }
         "desks" if draft.stored.is_none() => with_stages(draft, body),
         _ => Ok(Vec::new()),
     }
+}
+
+/// Each type of items but text has one profile.
+fn check_profile(draft: &Draft<'_>, body: &Map<String, Value>) -> Result<(), Problem> {
+    let (publishing, nothing) = (draft.app.publishing(), Map::new());
+    let site = publishing.site(draft.app.store())?;
+    let rules = actions::rules(publishing.settings(), &site, &[], &nothing);
+    let checked = validate::check_profile(&rules, draft.id.as_str(), &Value::Object(body.clone()));
+    checked.map_err(|refusal| Problem::new(Slug::ValidationFailed, refusal.message()))
 }
 
 /// Asks the catalog, on a thread that may read.

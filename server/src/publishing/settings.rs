@@ -90,6 +90,10 @@ impl Reader<'_> {
             keeps_full_sign_off: self.flag("FULL_SIGN_OFF", false)?,
             allows_updating_scheduled_items: self.flag("ALLOW_UPDATING_SCHEDULED_ITEMS", false)?,
             allows_multiple_updates: self.flag("WORKFLOW_ALLOW_MULTIPLE_UPDATES", false)?,
+            resends_media: match self.given.get("PUBLISH_ASSOCIATIONS_RESEND") {
+                None => action::ResendMedia::New,
+                Some(name) => action::ResendMedia::named(name.as_str().unwrap_or_default()),
+            },
             has_corrections_workflow: self.flag("CORRECTIONS_WORKFLOW", false)?,
             priority_of_updates: match self.whole("RESET_PRIORITY_VALUE_FOR_UPDATE_ARTICLES", 0)? {
                 0 => None,

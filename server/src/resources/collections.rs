@@ -90,7 +90,7 @@ pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>,
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 40] = [
+const RESERVED: [&str; 43] = [
     "admin",
     "api_keys",
     "archive",
@@ -114,6 +114,7 @@ const RESERVED: [&str; 40] = [
     "presence",
     "products",
     "publish",
+    "publish_errors",
     "publish_queue",
     "published",
     "queues",
@@ -123,10 +124,12 @@ const RESERVED: [&str; 40] = [
     "sessions",
     "setup",
     "stream",
+    "subscriber_token",
     "subscribers",
     "subscriptions",
     "tokens",
     "upload",
+    "validate",
     "validators",
     "verify",
     "vocabularies",

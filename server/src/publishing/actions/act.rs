@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, Refusal};
-use crate::publishing::{audience, items};
+use crate::publishing::items;
 use crate::resources::answer::{self, As};
 use crate::resources::{Prefer, find, missing};
 
@@ -178,17 +178,12 @@ pub(super) fn answered(app: &App, id: &str, kind: As, headers: &HeaderMap) -> An
     Ok(if prefer.minimal { answer::applied(response, "return=minimal") } else { response })
 }
 
-/// A scheduled item whose time has come: what it becomes is committed with the end of the job that says so. `None` when
-/// there is nothing to release.
+/// A scheduled item whose time has come: what it becomes is committed with the end of the job that says so. False when the
+/// schedule is void: the item is not scheduled any more, or for another time.
 ///
 /// # Errors
 /// When the store cannot be read, or somebody changed the item meanwhile.
-pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engine::Result<Option<()>> {
-    let (store, archive) = (app.store(), app.publishing().collections().archive);
-    let Some(document) = store.get(archive, item)? else { return Ok(None) };
-    if audience::body(&document)?.get("state").and_then(Value::as_str) != Some("scheduled") {
-        return Ok(None);
-    }
+pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engine::Result<bool> {
     let action = Action {
         id: item.to_owned(),
         privilege: "publish",
@@ -200,9 +195,12 @@ pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engin
             Ok(())
         }),
     };
-    let invalid = |problem: Problem| dateline_engine::Error::invalid(problem.detail().to_owned());
-    let (_, transaction) = decide(app, store, None, &action, Durability::Sync).map_err(invalid)?;
+    let (_, transaction) = match decide(app, app.store(), None, &action, Durability::Sync) {
+        Ok(decided) => decided,
+        Err(problem) if problem.status_code() < 500 => return Ok(false),
+        Err(problem) => return Err(dateline_engine::Error::unavailable(problem.detail().to_owned())),
+    };
     let result = json!({"released": item}).to_string();
-    store.commit(transaction.complete(Ack { lease: job.lease, result: Some(result.into()) }))?;
-    Ok(Some(()))
+    app.store().commit(transaction.complete(Ack { lease: job.lease, result: Some(result.into()) }))?;
+    Ok(true)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dateline_engine::{CollectionId, Condition, DocId, Durability, Result, Transaction};
 use dateline_formats::Fields;
 use dateline_publish::action::{Production, Request, Target};
+use dateline_publish::recipients::Action;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -71,7 +72,7 @@ pub(super) fn transaction(
     }
     let now = items::now(app.store());
     for request in &production.requests {
-        let Some(published) = row_of(shelf, &collections, production, &rows, request) else {
+        let Some((published, again)) = row_of(shelf, &collections, production, &rows, request) else {
             tracing::warn!(
                 item = request.item,
                 version = request.version,
@@ -83,7 +84,7 @@ pub(super) fn transaction(
             action: request.action,
             item: request.item.clone(),
             published,
-            package: request.package.clone(),
+            again: again && request.action != Action::Resend,
             chosen: request.chosen.clone(),
         };
         transaction = transaction.enqueue(exchange::job(&asked, until(request.due, now)));
@@ -96,30 +97,32 @@ fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
     due.and_then(|due| Duration::try_from(due.duration_since(now)).ok()).unwrap_or_default()
 }
 
-/// The published row that a request is about: one of this production, or the newest stored one of the version.
+/// The published row that a request is about: one of this production, or the newest stored one of the version, which has
+/// been exchanged before.
 fn row_of(
     shelf: &Shelf<'_>,
     collections: &Collections,
     production: &Production,
     rows: &[(String, u64, String)],
     request: &Request,
-) -> Option<String> {
+) -> Option<(String, bool)> {
     let own = rows.iter().rfind(|(item, version, _)| *item == request.item && *version == request.version);
     if let Some((.., id)) = own {
-        return Some(id.clone());
+        return Some((id.clone(), false));
     }
+    let version = Value::from(request.version);
     let touched = production.touched.iter().rev().find_map(|touch| match &touch.target {
-        Target::Snapshot(id) if touch.fields.get("_current_version") == Some(&request.version.into()) => {
-            Some(id.clone())
+        Target::Snapshot(id) if touch.fields.get("_current_version") == Some(&version) => {
+            Some((id.clone(), false))
         }
         _ => None,
     });
     let stored = || {
         let mut rows = shelf.having(collections.published, "item_id", &request.item);
         rows.sort_by_key(|row| row.get("publish_sequence_no").and_then(Value::as_u64));
-        let of_version =
-            rows.iter().rfind(|row| row.get("_current_version") == Some(&request.version.into()));
-        of_version.or(rows.last()).and_then(|row| row.get("_id")?.as_str()).map(str::to_owned)
+        let of_version = rows.iter().rfind(|row| row.get("_current_version") == Some(&version));
+        let found = of_version.or(rows.last())?;
+        Some((found.get("_id")?.as_str()?.to_owned(), true))
     };
     touched.or_else(stored)
 }

@@ -2,6 +2,7 @@
 
 use dateline_engine::{Condition, DocId, Transaction};
 use dateline_formats::word_count;
+use dateline_publish::action::schedule_settings;
 use serde_json::{Map, Value, json};
 
 use super::act::is_locked_by_other;
@@ -77,6 +78,10 @@ pub(crate) async fn check(
     };
     if !issues.is_empty() {
         return Ok(Vec::new());
+    }
+    if ["publish_schedule", "embargo", "schedule_settings"].iter().any(|member| body.contains_key(*member)) {
+        let settings = schedule_settings(body);
+        body.insert("schedule_settings".to_owned(), Value::Object(settings));
     }
     if let Some(count) = body.get("body_html").and_then(Value::as_str).and_then(word_count) {
         body.insert("word_count".to_owned(), count.into());

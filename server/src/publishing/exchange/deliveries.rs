@@ -16,7 +16,8 @@ pub(crate) fn of(store: &Store, queue: CollectionId, item: &str) -> Result<Vec<D
         let Some(document) = store.get(queue, id.as_str())? else { continue };
         let row = body(&document)?;
         if row.get("state").and_then(Value::as_str) != Some("error") {
-            rows.push((document.created, number(&row), read(&row)));
+            let delivery = row.as_object().map(Delivery::of_row).unwrap_or_default();
+            rows.push((document.created, number(&row), delivery));
         }
     }
     rows.sort_by_key(|(created, number, _)| (*created, *number));
@@ -25,20 +26,4 @@ pub(crate) fn of(store: &Store, queue: CollectionId, item: &str) -> Result<Vec<D
 
 fn number(row: &Value) -> u64 {
     row.get("item_version").and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn read(row: &Value) -> Delivery {
-    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let texts = |key: &str| {
-        let list = row.get(key).and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let delivery_type = row.pointer("/destination/delivery_type").and_then(Value::as_str);
-    Delivery {
-        subscriber: text("subscriber_id"),
-        publishing_action: text("publishing_action"),
-        codes: texts("codes"),
-        is_content_api: delivery_type == Some("content_api"),
-        associated_items: texts("associated_items"),
-    }
 }

@@ -244,9 +244,17 @@ impl Making<'_> {
             made.iter_mut().for_each(|row| drop(row.insert("completed_at".to_owned(), now.as_str().into())));
             return made.into_iter().try_for_each(|row| self.row(portion, task, row, 0, None));
         }
+        let is_whole = task.takes_packages_whole() && seen.contains_key("groups");
+        let seen = match is_whole {
+            true => transmission::with_members(seen, |id| {
+                self.formatting.related.items.get(id).and_then(Value::as_object).cloned()
+            }),
+            false => seen.clone(),
+        };
+        let variant = if is_whole { format!("whole {}", portion.variant) } else { portion.variant.clone() };
         let wanted = Wanted {
-            item: &Value::Object(seen.clone()),
-            variant: &portion.variant,
+            item: &Value::Object(seen),
+            variant: &variant,
             format: task.formatter,
             subscriber: id,
             config: task.destination.get("config"),
@@ -284,8 +292,7 @@ impl Making<'_> {
         let destination = Value::Object(task.destination.clone());
         let delivery = rows::delivery_of(&destination);
         let id: DocId = row_id(published, subscriber, delivery, part, self.round)?;
-        let body =
-            rows::completed(row, published, self.request.package.as_deref(), &task.destination, output);
+        let body = rows::completed(row, published, &task.destination, output);
         let document = Value::Object(task.subscriber.clone());
         let job =
             output.map(|_| routing::job(self.channel.router, id.as_str(), subscriber, delivery, &document));

@@ -18,7 +18,7 @@ const ACTIONS: [(Action, &str); 6] = [
     (Action::Resend, "resend"),
 ];
 
-/// A publish request: `{"action", "item", "published", "package"?, "chosen"?}`.
+/// A publish request: `{"action", "item", "published", "again", "chosen"}`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) action: Action,
@@ -26,8 +26,8 @@ pub(crate) struct Request {
     pub(crate) item: String,
     /// The id of its row in `published`.
     pub(crate) published: String,
-    /// The package with which the item goes out.
-    pub(crate) package: Option<String>,
+    /// The row was exchanged before, and now goes to those as well who have not got it.
+    pub(crate) again: bool,
     /// The ids of the subscribers somebody chose.
     pub(crate) chosen: Vec<String>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Request {
 impl Request {
     fn to_json(&self) -> Value {
         json!({
-            "action": name(self.action), "item": self.item, "published": self.published, "package": self.package,
+            "action": name(self.action), "item": self.item, "published": self.published, "again": self.again,
             "chosen": self.chosen,
         })
     }
@@ -52,7 +52,7 @@ impl Request {
             action,
             item: text("item").ok_or_else(|| missing("item"))?,
             published: text("published").ok_or_else(|| missing("published"))?,
-            package: text("package"),
+            again: payload.get("again") == Some(&Value::Bool(true)),
             chosen: chosen.filter_map(Value::as_str).map(str::to_owned).collect(),
         })
     }

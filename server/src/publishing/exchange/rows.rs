@@ -21,7 +21,6 @@ pub(crate) struct Row {
 pub(super) fn completed(
     mut row: Map<String, Value>,
     published: &str,
-    package: Option<&str>,
     destination: &Map<String, Value>,
     output: Option<&Output>,
 ) -> Map<String, Value> {
@@ -35,9 +34,6 @@ pub(super) fn completed(
     row.insert("published_id".to_owned(), published.into());
     row.insert("formatted_item_id".to_owned(), text.or(binary).into());
     row.insert("encoded_item_id".to_owned(), binary.into());
-    if let Some(package) = package {
-        row.insert("published_in_package".to_owned(), package.into());
-    }
     if let (Some(own), Some(id)) =
         (row.get_mut("destination").and_then(Value::as_object_mut), destination.get("_id"))
     {

@@ -75,14 +75,14 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
     let Value::Object(published) = audience::body(&row)? else { return skip("the row is no object") };
     let is_resend = request.action == dateline_publish::recipients::Action::Resend;
     let state = published.get("queue_state").and_then(Value::as_str).unwrap_or("pending");
-    if !is_resend && !matches!(state, "pending" | "in_progress") {
+    if !is_resend && !request.again && !matches!(state, "pending" | "in_progress") {
         return skip("it has been exchanged");
     }
     if published.get("state").and_then(Value::as_str) == Some("scheduled") {
         // Its time has come; what it becomes asks the exchange anew.
         return match actions::fall_due(app, job, &request.item)? {
-            Some(()) => Ok(()),
-            None => skip("the item is not scheduled"),
+            true => Ok(()),
+            false => skip("the schedule is void"),
         };
     }
     let item = item_of(&published, &request.item);
@@ -105,7 +105,7 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
     let (told, error) = outcome;
     let last = |transaction: Transaction| {
         let mut next = published.clone();
-        if !is_resend || told != "error" {
+        if !(is_resend || request.again) || told == "queued" {
             next.insert("queue_state".to_owned(), told.into());
             next.insert("error_message".to_owned(), error.clone().into());
         }

@@ -51,7 +51,7 @@ fn run(app: &App, asked: &Value) -> Result<Value, Problem> {
         action,
         item: item.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned(),
         published: String::new(),
-        package: None,
+        again: false,
         chosen: chosen.filter_map(Value::as_str).map(str::to_owned).collect(),
     };
     let mut numbers = Numbers::new(store, collections.sequences);

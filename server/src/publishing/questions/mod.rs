@@ -1,6 +1,7 @@
 //! Questions about publishing that change nothing: what matches, who would get an item, in which form, and why.
 
 mod dry_run;
+mod errors;
 mod explain;
 mod filter_test;
 mod formatters;
@@ -53,6 +54,7 @@ pub(crate) fn routes() -> Routes {
                 "subscribers": {"type": "array", "items": {"type": "string"}},
             },
         }))
+        .schema("PublishErrors", json!({"type": "object"}))
         .schema("DryRunAnswer", json!({"type": "object", "required": ["subscribers", "queue"]}))
         .schema("PublishExplained", json!({"type": "object", "required": ["subscriber", "accepted", "reason", "steps"]}))
         .get(
@@ -90,6 +92,11 @@ pub(crate) fn routes() -> Routes {
             doc("What publishing an item would come to", Access::Privilege("subscribers"))
                 .request("DryRun")
                 .answer(200, "DryRunAnswer"),
+        )
+        .get(
+            "/api/publish_errors",
+            errors::errors,
+            doc("Errors that can be critical for a subscriber", Access::SignedIn).answer(200, "PublishErrors"),
         )
         .get(
             "/api/explain/publish",
