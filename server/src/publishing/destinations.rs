@@ -8,14 +8,11 @@
 use std::collections::BTreeSet;
 
 use dateline_engine::{CollectionId, Condition, DocId, Millis, Result, Store, Transaction};
+use dateline_transmit::SECRET_SETTINGS;
 use serde_json::{Map, Value};
 
 use crate::ids;
 use crate::resources::rules::Effect;
-
-/// Members of a destination's `config` that nobody reads back.
-const SECRETS: [&str; 6] =
-    ["secret_token", "password", "apiKey", "access_key_id", "secret_access_key", "connection_string"];
 
 /// Gives each destination of a subscriber about to be stored its id, and takes its secrets out.
 ///
@@ -28,15 +25,32 @@ pub(super) fn settle(
     stored: Option<&Map<String, Value>>,
     body: &mut Map<String, Value>,
 ) -> Result<Option<Effect>> {
-    let Some(destinations) = body.get_mut("destinations").and_then(Value::as_array_mut) else {
-        return Ok(None);
-    };
     let kept = read(store, secrets, subscriber.as_str())?;
-    let known = stored.and_then(|stored| stored.get("destinations")).and_then(Value::as_array);
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let all = settled(&kept, stored, body, store.now())?;
+    if all == kept {
+        return Ok(None);
+    }
+    let (id, text) = (subscriber.clone(), Value::Object(all).to_string());
+    let put = move |transaction: Transaction| transaction.put(secrets, id, Condition::Always, text);
+    Ok(Some(Effect::Also(Box::new(put))))
+}
+
+/// The secrets of all destinations of the body, which has none any more.
+fn settled(
+    kept: &Map<String, Value>,
+    stored: Option<&Map<String, Value>>,
+    body: &mut Map<String, Value>,
+    now: Millis,
+) -> Result<Map<String, Value>> {
     let mut all = Map::new();
+    let Some(destinations) = body.get_mut("destinations").and_then(Value::as_array_mut) else {
+        return Ok(all);
+    };
+    let known = stored.and_then(|stored| stored.get("destinations")).and_then(Value::as_array);
+    let known = known.map_or(&[][..], Vec::as_slice);
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     for destination in destinations.iter_mut().filter_map(Value::as_object_mut) {
-        let id = id_of(destination, known.map_or(&[], Vec::as_slice), &taken, store.now())?;
+        let id = id_of(destination, known, &taken, now)?;
         destination.shift_remove("_id");
         let mut named = Map::new();
         named.insert("_id".to_owned(), id.as_str().into());
@@ -44,7 +58,7 @@ pub(super) fn settle(
         *destination = named;
         let mut own = kept.get(&id).and_then(Value::as_object).cloned().unwrap_or_default();
         if let Some(config) = destination.get_mut("config").and_then(Value::as_object_mut) {
-            for secret in SECRETS {
+            for secret in SECRET_SETTINGS {
                 match config.shift_remove(secret) {
                     None => {}
                     Some(Value::Null) => drop(own.shift_remove(secret)),
@@ -57,12 +71,7 @@ pub(super) fn settle(
         }
         taken.insert(id);
     }
-    if all == kept {
-        return Ok(None);
-    }
-    let (id, text) = (subscriber.clone(), Value::Object(all).to_string());
-    let put = move |transaction: Transaction| transaction.put(secrets, id, Condition::Always, text);
-    Ok(Some(Effect::Also(Box::new(put))))
+    Ok(all)
 }
 
 /// Its own id; else that of a stored destination of the same name; else a new one.
@@ -110,4 +119,32 @@ pub(super) fn with_secrets(
         config.extend(own);
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Millis = Millis::new(1_000);
+
+    fn of(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    fn subscriber(destination: Value) -> Map<String, Value> {
+        of(json!({"destinations": [destination]}))
+    }
+
+    #[test]
+    fn every_secret_is_taken_out() {
+        for secret in SECRET_SETTINGS {
+            let config = json!({"host": "h", secret: "hidden"});
+            let mut body = subscriber(json!({"_id": "d", "name": "n", "config": config}));
+            let all = settled(&Map::new(), None, &mut body, NOW).unwrap();
+            assert_eq!(Value::Object(all), json!({"d": {secret: "hidden"}}));
+            assert_eq!(body, subscriber(json!({"_id": "d", "name": "n", "config": {"host": "h"}})));
+        }
+    }
 }

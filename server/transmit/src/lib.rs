@@ -44,7 +44,7 @@ pub use failure::{Code, Failure, Remedy};
 pub use media::{MediaError, MediaProvider, MediaReader, Medium, MediumKind, NoMedia};
 pub use name::file_name;
 pub use receipt::{Answer, Receipt};
-pub use secret::Secret;
+pub use secret::{SECRET_SETTINGS, Secret};
 pub use site::{Clock, MailRelay, MailSecurity, Site};
 pub use transmission::{Destination, Transmission};
 pub use transmitter::{Lent, Transmitter, Transmitters};

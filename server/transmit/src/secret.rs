@@ -2,6 +2,19 @@
 
 use std::fmt;
 
+/// Settings of destinations that are secret, of all delivery types: whoever stores a destination hides them.
+///
+/// The first three are read here; the others are of delivery types that other programs serve with the same destinations.
+pub const SECRET_SETTINGS: [&str; 7] = [
+    "secret_token",
+    "webhook_secret",
+    "password",
+    "apiKey",
+    "access_key_id",
+    "secret_access_key",
+    "connection_string",
+];
+
 /// A password, token or key. `Debug` does not show it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
