@@ -3,7 +3,8 @@
 //! Secrets of a destination are in the document of `subscriber_secrets` that has the subscriber's id, as
 //! `{destination: {key: value}}`. They are put there in the commit that stores the subscriber, and no route, list, stream
 //! or version reads them out. A client that sends a destination back without them keeps them, because it is known by its
-//! `_id`, or by its name; one that sends null takes them away.
+//! `_id`, or by its name; one that sends null takes them away. They belong to the address too: a destination that is given
+//! another one has to be given its secrets anew, and a row for another one is sent without them.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,10 @@ use serde_json::{Map, Value};
 
 use crate::ids;
 use crate::resources::rules::Effect;
+
+/// Members of a destination's `config` that say, with its `delivery_type`, where it is.
+const ADDRESS: [&str; 7] =
+    ["host", "port", "resource_url", "assets_url", "queue_name", "endpoint_url", "connection"];
 
 /// Gives each destination of a subscriber about to be stored its id, and takes its secrets out.
 ///
@@ -56,7 +61,10 @@ fn settled(
         named.insert("_id".to_owned(), id.as_str().into());
         named.append(destination);
         *destination = named;
-        let mut own = kept.get(&id).and_then(Value::as_object).cloned().unwrap_or_default();
+        let before = with_id(known, &id).and_then(Value::as_object);
+        let stays = before.is_some_and(|before| is_same_address(before, destination));
+        let own = kept.get(&id).and_then(Value::as_object).filter(|_| stays);
+        let mut own = own.cloned().unwrap_or_default();
         if let Some(config) = destination.get_mut("config").and_then(Value::as_object_mut) {
             for secret in SECRET_SETTINGS {
                 match config.shift_remove(secret) {
@@ -103,22 +111,63 @@ fn read(store: &Store, secrets: CollectionId, subscriber: &str) -> Result<Map<St
     }
 }
 
-/// The whole configuration of a destination, for the one who sends.
+/// The destination of this id.
+fn with_id<'a>(destinations: &'a [Value], id: &str) -> Option<&'a Value> {
+    destinations.iter().find(|own| own.get("_id").and_then(Value::as_str) == Some(id))
+}
+
+/// Whether what is secret for the one may be sent to the other.
+fn is_same_address(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let member = |destination: &Map<String, Value>, name: &str| {
+        let member = destination.get("config").and_then(|config| config.get(name));
+        match member {
+            None | Some(Value::Null) => String::new(),
+            // Transmitters read 21 and "21" alike.
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(value) => value.to_string(),
+        }
+    };
+    one.get("delivery_type") == other.get("delivery_type")
+        && ADDRESS.iter().all(|name| member(one, name) == member(other, name))
+}
+
+/// The destination of a subscriber that another one names, by its id or, without one, by its name.
+pub(super) fn named<'a>(subscriber: &'a Value, asked: &Value) -> Option<&'a Value> {
+    let all = subscriber.get("destinations").and_then(Value::as_array)?;
+    match asked.get("_id").filter(|id| !id.is_null()) {
+        Some(id) => with_id(all, id.as_str()?),
+        None => {
+            let name = asked.get("name")?.as_str()?;
+            all.iter().find(|own| own.get("name").and_then(Value::as_str) == Some(name))
+        }
+    }
+}
+
+/// The whole configuration of a destination, for the one who sends; without secrets when the subscriber, as it is stored
+/// now, has it at another address or not at all.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(super) fn with_secrets(
     store: &Store,
     secrets: CollectionId,
-    subscriber: &str,
+    subscriber: &Value,
     destination: &Value,
 ) -> Result<Map<String, Value>> {
+    let id = subscriber.get("_id").and_then(Value::as_str).unwrap_or_default();
+    Ok(merged(&read(store, secrets, id)?, subscriber, destination))
+}
+
+fn merged(kept: &Map<String, Value>, subscriber: &Value, destination: &Value) -> Map<String, Value> {
     let mut config = destination.get("config").and_then(Value::as_object).cloned().unwrap_or_default();
-    let Some(id) = destination.get("_id").and_then(Value::as_str) else { return Ok(config) };
-    if let Some(Value::Object(own)) = read(store, secrets, subscriber)?.shift_remove(id) {
-        config.extend(own);
+    let Some(id) = destination.get("_id").and_then(Value::as_str) else { return config };
+    let stored = named(subscriber, destination).and_then(Value::as_object);
+    let is_there =
+        stored.zip(destination.as_object()).is_some_and(|(one, other)| is_same_address(one, other));
+    if let (true, Some(own)) = (is_there, kept.get(id).and_then(Value::as_object)) {
+        config.extend(own.clone());
     }
-    Ok(config)
+    config
 }
 
 #[cfg(test)]
@@ -146,5 +195,64 @@ mod tests {
             assert_eq!(Value::Object(all), json!({"d": {secret: "hidden"}}));
             assert_eq!(body, subscriber(json!({"_id": "d", "name": "n", "config": {"host": "h"}})));
         }
+    }
+
+    #[test]
+    fn secrets_stay_with_the_address() {
+        let kept = of(json!({"d": {"password": "hidden"}}));
+        let before = json!({
+            "_id": "d", "name": "n", "delivery_type": "ftp", "config": {"host": "h", "port": 21, "path": "a"},
+        });
+        let stored = subscriber(before.clone());
+        let check = |change: &dyn Fn(&mut Value), stays: bool| {
+            let mut changed = before.clone();
+            change(&mut changed);
+            let all = settled(&kept, Some(&stored), &mut subscriber(changed.clone()), NOW).unwrap();
+            assert_eq!(all.contains_key("d"), stays, "saved: {changed}");
+            let own = json!({"_id": "s", "destinations": [before]});
+            let config = merged(&kept, &own, &changed);
+            assert_eq!(config.contains_key("password"), stays, "sent: {changed}");
+        };
+        check(&|_| {}, true);
+        check(&|own| own["config"]["path"] = json!("b"), true);
+        check(&|own| own["config"]["port"] = json!("21"), true);
+        check(&|own| own["delivery_type"] = json!("http_push"), false);
+        check(&|own| own["config"] = Value::Null, false);
+        for name in ADDRESS {
+            check(&|own| own["config"][name] = json!("elsewhere"), false);
+        }
+        let mut moved = before.clone();
+        moved["config"] = json!({"host": "elsewhere", "password": "new"});
+        let all = settled(&kept, Some(&stored), &mut subscriber(moved), NOW).unwrap();
+        assert_eq!(Value::Object(all), json!({"d": {"password": "new"}}));
+    }
+
+    #[test]
+    fn secrets_go_with_their_destination() {
+        let kept = of(json!({"d": {"password": "hidden"}}));
+        let stored = subscriber(json!({"_id": "d", "name": "n"}));
+        for body in [json!({"destinations": null}), json!({"destinations": []}), json!({})] {
+            assert!(settled(&kept, Some(&stored), &mut of(body), NOW).unwrap().is_empty());
+        }
+        let gone = json!({"_id": "s", "destinations": null});
+        assert!(merged(&kept, &gone, &json!({"_id": "d", "name": "n"})).is_empty());
+    }
+
+    #[test]
+    fn a_destination_is_named_by_its_id_or_else_by_its_name() {
+        let subscriber = json!({"destinations": [{"_id": "d", "name": "n", "config": {"host": "h"}}]});
+        let check = |asked: Value, known: bool| {
+            assert_eq!(
+                named(&subscriber, &asked),
+                known.then_some(&subscriber["destinations"][0]),
+                "{asked}"
+            );
+        };
+        check(json!({"_id": "d", "config": {"host": "elsewhere"}}), true);
+        check(json!({"name": "n"}), true);
+        check(json!({"_id": "e", "name": "n"}), false);
+        check(json!({"_id": 1, "name": "n"}), false);
+        check(json!({}), false);
+        check(Value::Null, false);
     }
 }

@@ -11,7 +11,7 @@ use super::reach;
 use super::settling::{self, Settled, Trouble};
 use crate::app::App;
 use crate::outcome;
-use crate::publishing::{audience, destinations, exchange};
+use crate::publishing::{audience, destinations, exchange, items};
 use crate::work::LEASE;
 
 /// How often a sender shows that it is alive.
@@ -124,19 +124,14 @@ impl Sender {
     /// Sends one row.
     async fn send(&self, row: &InHand) -> Result<std::result::Result<Receipt, Trouble>> {
         let (store, collections) = (self.app.store(), self.app.publishing().collections());
-        let subscriber = store.get(collections.subscribers, row.text("subscriber_id"))?;
-        let is_active = match &subscriber {
-            Some(document) => audience::body(document)?.get("is_active") == Some(&Value::Bool(true)),
-            None => false,
-        };
-        if !is_active {
-            return Ok(Err(Trouble::inactive()));
-        }
+        let subscriber = items::find(store, collections.subscribers, row.text("subscriber_id"))?;
+        let is_active = |subscriber: &Value| subscriber.get("is_active") == Some(&Value::Bool(true));
+        let Some(subscriber) = subscriber.filter(is_active) else { return Ok(Err(Trouble::inactive())) };
         let body = match self.body(row)? {
             Ok(body) => body,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let transmission = self.transmission(row, body)?;
+        let transmission = self.transmission(row, &subscriber, body)?;
         let sent = self.transmitters.send(&transmission, &NoMedia).await;
         Ok(sent.map_err(|failure| self.trouble(row, &failure)))
     }
@@ -149,13 +144,12 @@ impl Sender {
         Trouble::of(failure)
     }
 
-    fn transmission(&self, row: &InHand, body: Body) -> Result<Transmission> {
+    fn transmission(&self, row: &InHand, subscriber: &Value, body: Body) -> Result<Transmission> {
         let destination = row.destination();
         let text = |key: &str| destination.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let number = |key: &str| row.body.get(key).and_then(Value::as_u64).unwrap_or(0);
         let secrets = self.app.publishing().collections().secrets;
-        let config =
-            destinations::with_secrets(self.app.store(), secrets, row.text("subscriber_id"), destination)?;
+        let config = destinations::with_secrets(self.app.store(), secrets, subscriber, destination)?;
         Ok(Transmission {
             item_id: row.text("item_id").to_owned(),
             item_version: number("item_version"),

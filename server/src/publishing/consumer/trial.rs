@@ -75,7 +75,7 @@ fn transmission(
     let context = Context { now, sequence: 0, site: &site, related: &related, recipient: &recipient };
     let documents = format.format(&item, &context).map_err(|error| bad(error.to_string()))?;
     let first = documents.into_iter().next().ok_or_else(|| bad("the format gave nothing".to_owned()))?;
-    let secret = destinations::with_secrets(store, collections.secrets, subscriber, own)?;
+    let secret = destinations::with_secrets(store, collections.secrets, &document, own)?;
     let of_item = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or("test").to_owned();
     Ok(Transmission {
         item_id: of_item("_id"),
