@@ -15,7 +15,7 @@ use crate::eve::{Issue, Issues, json as text, patch};
 use crate::http::{Access, Answer, Doc, Routes};
 use crate::ids;
 use crate::publishing::exchange::{self, Numbers};
-use crate::publishing::{audience, items};
+use crate::publishing::{audience, destinations, items};
 use crate::resources::answer::{self, As};
 use crate::resources::rules::{Draft, Effect};
 use crate::resources::target::Id;
@@ -63,7 +63,8 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// Checks a row that a client writes: its state is all there is to say, and what is to be sent gets its turn.
+/// Checks a row that a client writes: its state is all there is to say, and what is to be sent gets its turn. A new row
+/// goes to a destination of its subscriber as that is stored, wherever the client would have it go.
 pub(crate) fn check(
     draft: &Draft<'_>,
     body: &mut Map<String, Value>,
@@ -72,6 +73,9 @@ pub(crate) fn check(
     let state = |body: &Map<String, Value>| body.get("state").and_then(Value::as_str).map(str::to_owned);
     let after = state(body).unwrap_or_default();
     let Some(stored) = draft.stored else {
+        if !direct(draft.app, body, issues)? {
+            return Ok(Vec::new());
+        }
         return if after == "pending" {
             Ok(turn(draft.app, draft.id.as_str(), body)?)
         } else {
@@ -98,6 +102,21 @@ pub(crate) fn check(
             Ok(Vec::new())
         }
     }
+}
+
+/// Takes the destination of a new row from its subscriber; says whether it could.
+fn direct(app: &App, body: &mut Map<String, Value>, issues: &mut Issues) -> Result<bool, Problem> {
+    let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default();
+    let subscriber = items::find(app.store(), app.publishing().collections().subscribers, subscriber)?;
+    let asked = body.get("destination").unwrap_or(&Value::Null);
+    let destination = subscriber.as_ref().and_then(|subscriber| destinations::named(subscriber, asked));
+    let Some(destination) = destination.cloned() else {
+        let text = "must have the _id or the name of a destination of the subscriber";
+        issues.add(&["destination"], Issue::Text(text.to_owned()));
+        return Ok(false);
+    };
+    body.insert("destination".to_owned(), destination);
+    Ok(true)
 }
 
 /// What reading a row adds: the text that is sent, which many rows share.
