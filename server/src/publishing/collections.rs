@@ -252,6 +252,43 @@ fn publish_queue() -> Value {
     })
 }
 
+/// What is searched in items of the content API: only what every subscriber that has an item is shown of it.
+pub(crate) const ITEMS_SEARCHED: [&str; 33] = [
+    "guid",
+    "type",
+    "headline",
+    "slugline",
+    "byline",
+    "located",
+    "language",
+    "source",
+    "pubstatus",
+    "profile",
+    "ednote",
+    "usageterms",
+    "copyrightnotice",
+    "copyrightholder",
+    "keywords",
+    "body_text",
+    "body_html",
+    "description_text",
+    "description_html",
+    "service.code",
+    "service.name",
+    "subject.code",
+    "subject.name",
+    "genre.code",
+    "genre.name",
+    "place.code",
+    "place.name",
+    "authors.name",
+    "signal.code",
+    "person.name",
+    "organisation.name",
+    "event_id",
+    "evolvedfrom",
+];
+
 /// Items as subscribers of the content API see them.
 fn items() -> Value {
     json!({"search": true, "indexes": [["versioncreated"], ["type"], ["subscribers"]]})

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use crate::eve::Params;
 use crate::eve::problem::{Problem, Slug};
+use crate::eve::{Params, Sort};
 
 const OF_LIST: [&str; 20] = [
     "start_date",
@@ -98,6 +98,12 @@ const FIELDS: [&str; 62] = [
     "person",
     "object",
 ];
+
+/// Members of which only a part is shown to each subscriber, or a part to nobody: no condition and no order may tell the
+/// rest.
+const PARTLY_SHOWN: [&str; 4] = ["associations", "extra_items", "renditions", "refs"];
+/// What may be asked of them all the same.
+const ASKABLE: [&str; 2] = ["refs.guid", "refs.source"];
 
 /// Terms that are asked for by their own parameter, and the member they are of.
 const TERMS: [(&str, &str); 8] = [
@@ -206,6 +212,7 @@ pub(super) fn of_item(params: &Params) -> Result<Fields, Problem> {
         }
     }
     check_names(params, |name| OF_ITEM.contains(&name))?;
+    check_version(params)?;
     Fields::read(params)
 }
 
@@ -215,6 +222,7 @@ pub(super) fn of_item(params: &Params) -> Result<Fields, Problem> {
 /// 400 with code 10001 or 10002.
 pub(super) fn of_list(params: &Params, today: Date) -> Result<Asked, Problem> {
     check_names(params, |name| OF_LIST.contains(&name) || MORE_OF_LIST.contains(&name))?;
+    check_version(params)?;
     let fields = Fields::read(params)?;
     let mut conditions = vec![dates(params, today)?];
     for (parameter, member) in TERMS {
@@ -226,13 +234,57 @@ pub(super) fn of_list(params: &Params, today: Date) -> Result<Asked, Problem> {
         let Some(text) = params.get(parameter).filter(|text| !text.is_empty()) else { continue };
         let given: Result<Value, _> = serde_json::from_str(text);
         let wrong = || bad(parameter, format!("Bad parameter value for Parameter ({parameter})"));
-        match given.map_err(|_| wrong())? {
+        let given = given.map_err(|_| wrong())?;
+        check_paths(parameter, &given)?;
+        match given {
             Value::Array(all) => conditions.extend(all),
             one @ Value::Object(_) => conditions.push(one),
             _ => return Err(wrong()),
         }
     }
+    if let Some(text) = params.get("sort") {
+        let sort = Sort::parse(text).map_err(|problem| bad("sort", problem.detail()))?;
+        for (path, _) in sort.fields() {
+            check_path("sort", path)?;
+        }
+    }
+    let operator = params.get("default_operator").unwrap_or_default();
+    if !matches!(operator, "" | "AND" | "and") {
+        return Err(bad("default_operator", "Words of a search text are combined with AND only; write OR."));
+    }
     Ok(Asked { conditions, fields })
+}
+
+/// Every member that a condition names must be one that may be asked for.
+fn check_paths(parameter: &str, condition: &Value) -> Result<(), Problem> {
+    match condition {
+        Value::Array(all) => all.iter().try_for_each(|one| check_paths(parameter, one)),
+        Value::Object(members) => members.iter().try_for_each(|(name, value)| match name.starts_with('$') {
+            true => check_paths(parameter, value),
+            // What is below a member that is shown whole is shown too.
+            false => check_path(parameter, name),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_path(parameter: &str, path: &str) -> Result<(), Problem> {
+    let first = path.split('.').next().unwrap_or_default();
+    let is_shown = FIELDS.contains(&first) && !PARTLY_SHOWN.contains(&first);
+    match is_shown || ASKABLE.contains(&path) {
+        true => Ok(()),
+        false => {
+            Err(bad(parameter, format!("Bad parameter value for Parameter ({parameter}): no field '{path}'")))
+        }
+    }
+}
+
+/// Versions before the last one are not kept for subscribers.
+fn check_version(params: &Params) -> Result<(), Problem> {
+    match params.get("version").unwrap_or_default() {
+        "" => Ok(()),
+        _ => Err(bad("version", "Only the last version of an item can be had.")),
+    }
 }
 
 /// A scalar, or a list of them in JSON.
@@ -322,6 +374,62 @@ mod tests {
         check(&[("subject", "[]")], 10_002, "(subject)");
         let problem = of_item(&params(&[("start_date", "2026-01-01")])).unwrap_err();
         assert!(problem.detail().contains("single object (the \"start_date\" parameter)"));
+    }
+
+    #[test]
+    fn what_is_not_shown_cannot_be_asked_for() {
+        let check = |name: &str, value: &str, is_good: bool| match of_list(&params(&[(name, value)]), TODAY) {
+            Ok(_) => assert!(is_good, "{name}={value}"),
+            Err(problem) => {
+                let problem = problem.to_json();
+                assert!(!is_good, "{name}={value}: {problem}");
+                assert_eq!(problem["internal_error"], 10_002, "{problem}");
+            }
+        };
+        let hidden = [
+            "subscribers",
+            "ancestors",
+            "_id",
+            "_updated",
+            "_current_version",
+            "associations",
+            "associations.featuremedia.headline",
+            "extra_items.media.items.headline",
+            "renditions.original.media",
+            "refs",
+            "refs.guid.x",
+            "refs.headline",
+            "unknown",
+            "",
+        ];
+        for path in hidden {
+            for condition in [
+                json!({path: "x"}),
+                json!([{path: "x"}]),
+                json!({"$or": [{"headline": "x"}, {path: {"$regex": "^x"}}]}),
+                json!({"$and": [{"$nor": [{path: {"$exists": true}}]}]}),
+            ] {
+                check("where", &condition.to_string(), false);
+                check("filter", &condition.to_string(), false);
+            }
+        }
+        for path in hidden.into_iter().filter(|path| !path.is_empty()) {
+            check("sort", path, false);
+            check("sort", &format!("headline,-{path}"), false);
+            check("sort", &json!([[path, -1]]).to_string(), false);
+        }
+        for path in ["headline", "service.code", "refs.guid", "refs.source", "extra.x"] {
+            check("where", &json!({"$or": [{path: "x"}]}).to_string(), true);
+            check("sort", &format!("-{path}"), true);
+        }
+        for (name, value, is_good) in [
+            ("version", "1", false),
+            ("version", "", true),
+            ("default_operator", "OR", false),
+            ("default_operator", "AND", true),
+        ] {
+            check(name, value, is_good);
+        }
     }
 
     #[test]
