@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::access::Subscriber;
 use super::asked::{self, Fields};
+use super::store::subscribers_of;
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{ListMeta, PageRequest, Params};
@@ -105,12 +106,13 @@ async fn listed(
     let page = PageRequest::parse(&params)?;
     let resource = app.resources().get("items")?;
     let used = app.clone();
-    let selected = app.scan(move |_| list::select(&used, &Sight::whole(), &resource, &Params::new(pairs)));
-    let selected = selected.await?;
-    let shown = selected.documents.iter().map(|found| shown(&app, found, &subscriber, &asked.fields));
-    let shown = shown.collect::<Result<Vec<_>, Problem>>()?;
-    let more = selected.next.is_some();
-    let meta = ListMeta::new(&page, selected.total, more);
+    let found = app.scan(move |_| -> Result<_, Problem> {
+        let selected = list::select(&used, &Sight::whole(), &resource, &Params::new(pairs))?;
+        let shown = selected.documents.iter().map(|found| shown(&used, found, &subscriber, &asked.fields));
+        Ok((shown.collect::<Result<Vec<_>, Problem>>()?, selected.total, selected.next.is_some()))
+    });
+    let (shown, total, more) = found.await?;
+    let meta = ListMeta::new(&page, total, more);
     let path = uri.path().trim_start_matches("/contentapi/");
     let href = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let mut answer = Map::new();
@@ -137,8 +139,7 @@ async fn one(
     let gone = || missing(&resource, &id);
     let document = crate::resources::find(&app, &resource, &id)?.ok_or_else(gone)?;
     let item = items::view(&document)?;
-    let subscribers = item.get("subscribers").and_then(Value::as_array).into_iter().flatten();
-    let is_entitled = subscribers.into_iter().any(|own| own.as_str() == Some(&subscriber));
+    let is_entitled = subscribers_of(&item).any(|own| own == subscriber);
     if !is_entitled || !kind.is_of(&item) {
         // What somebody may not have does not exist for them.
         return Err(gone().into());
@@ -155,6 +156,9 @@ fn shown(app: &App, document: &Document, subscriber: &str, fields: &Fields) -> R
     HIDDEN.iter().for_each(|name| drop(item.shift_remove(*name)));
     let associations = item.shift_remove("associations");
     item.insert("associations".to_owned(), own_associations(associations, subscriber));
+    if let Some(own) = own_extra_items(item.shift_remove("extra_items"), subscriber) {
+        item.insert("extra_items".to_owned(), own);
+    }
     if let Some(renditions) = item.get_mut("renditions") {
         clean_renditions(renditions);
     }
@@ -171,17 +175,33 @@ fn shown(app: &App, document: &Document, subscriber: &str, fields: &Fields) -> R
 /// Those that the subscriber may have; of all others nothing is told.
 fn own_associations(associations: Option<Value>, subscriber: &str) -> Value {
     let Some(Value::Object(mut all)) = associations else { return json!({}) };
-    all.retain(|_, own| match own.get("subscribers").and_then(Value::as_array) {
-        Some(entitled) => entitled.iter().any(|own| own.as_str() == Some(subscriber)),
-        None => !own.is_null(),
-    });
-    for own in all.values_mut().filter_map(Value::as_object_mut) {
-        own.shift_remove("subscribers");
-        if let Some(renditions) = own.get_mut("renditions") {
-            clean_renditions(renditions);
-        }
-    }
+    all.retain(|_, own| made_own(own, subscriber));
     Value::Object(all)
+}
+
+/// Fields that hold items, with those that the subscriber may have.
+fn own_extra_items(extra_items: Option<Value>, subscriber: &str) -> Option<Value> {
+    let Some(Value::Object(mut fields)) = extra_items else { return None };
+    fields.retain(|_, field| match field.get_mut("items").and_then(Value::as_array_mut) {
+        Some(all) => {
+            all.retain_mut(|own| made_own(own, subscriber));
+            !all.is_empty()
+        }
+        None => false,
+    });
+    (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+/// Takes out of an item inside what nobody is shown; says whether the subscriber may have it.
+fn made_own(item: &mut Value, subscriber: &str) -> bool {
+    if !subscribers_of(item).any(|own| own == subscriber) {
+        return false;
+    }
+    if let Some(own) = item.as_object_mut() {
+        own.shift_remove("subscribers");
+        own.get_mut("renditions").into_iter().for_each(clean_renditions);
+    }
+    true
 }
 
 fn clean_renditions(renditions: &mut Value) {
@@ -189,5 +209,32 @@ fn clean_renditions(renditions: &mut Value) {
     all.retain(|_, own| !own.is_null());
     for own in all.values_mut().filter_map(Value::as_object_mut) {
         own.shift_remove("media");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_inside_are_shown_to_those_who_may_have_them() {
+        let item = |subscribers: Value| json!({"guid": "a", "subscribers": subscribers});
+        let hidden =
+            [item(json!(["t"])), item(json!([])), item(Value::Null), json!({"guid": "a"}), Value::Null];
+        for hidden in hidden {
+            assert_eq!(own_associations(Some(json!({"one": hidden})), "s"), json!({}), "{hidden}");
+            let extra = json!({"media": {"type": "media", "items": [hidden]}});
+            assert_eq!(own_extra_items(Some(extra), "s"), None, "{hidden}");
+        }
+        let mut own = item(json!(["s", "t"]));
+        own["renditions"] = json!({"original": {"href": "h", "media": "m"}, "gone": null});
+        let clean = json!({"guid": "a", "renditions": {"original": {"href": "h"}}});
+        assert_eq!(own_associations(Some(json!({"one": own})), "s"), json!({"one": clean}));
+        let extra = json!({"media": {"type": "media", "items": [item(json!(["t"])), own]}});
+        assert_eq!(
+            own_extra_items(Some(extra), "s"),
+            Some(json!({"media": {"type": "media", "items": [clean]}}))
+        );
+        assert_eq!(own_associations(None, "s"), json!({}));
     }
 }
