@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dateline_engine::{Condition, DocId, Result, Transaction};
 use dateline_formats::{Context, Recipient as Destination, Related};
 use dateline_publish::filter::{Catalog, Question, TargetMedia, Truth};
-use dateline_publish::recipients::Recipient;
+use dateline_publish::recipients::{Action, Recipient};
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -22,21 +22,27 @@ pub(crate) struct Stored {
     body: Map<String, Value>,
 }
 
-/// The item for these subscribers; `None` without any, or when a filter keeps it out.
+/// The item for these subscribers; `None` without any, or when a filter keeps it out. What is taken back is taken back
+/// from whoever has it, whatever filters say now.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub(crate) fn stored(
     app: &App,
     catalog: &Catalog,
+    action: Action,
     item: &Value,
     recipients: &[Recipient],
 ) -> Result<Option<Stored>> {
     let store = app.store();
     let now = items::now(store);
     let entitled = recipients.iter().filter(|recipient| recipient.is_api_enabled);
-    let subscribers: BTreeSet<&str> = entitled.map(|recipient| &*recipient.subscriber).collect();
-    if subscribers.is_empty() || catalog.blocks_api(item, now) != Truth::False {
+    let mut all: BTreeSet<&str> = entitled.map(|recipient| &*recipient.subscriber).collect();
+    if catalog.blocks_api(item, now) != Truth::False {
+        all.clear();
+    }
+    let takes_back = matches!(action, Action::Kill | Action::Takedown | Action::Unpublish);
+    if all.is_empty() && !takes_back {
         return Ok(None);
     }
     let publishing = app.publishing();
@@ -62,7 +68,9 @@ pub(crate) fn stored(
     let earlier = store.get(publishing.collections().items, id.as_str())?;
     let condition = earlier.as_ref().map_or(Condition::Absent, |known| Condition::Revision(known.revision()));
     let known = earlier.as_ref().map(audience::body).transpose()?;
-    let mut all = subscribers;
+    if all.is_empty() && known.is_none() {
+        return Ok(None);
+    }
     all.extend(known.iter().flat_map(subscribers_of));
     let entitled = Entitled::of(item, recipients, &related);
     let by_itself = |guid: &str| items::find(store, publishing.collections().items, guid);

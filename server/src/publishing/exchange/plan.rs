@@ -82,7 +82,7 @@ pub(crate) fn plan(
     let (portions, undecided, stored) = publishing.audience().ask(store, |percolator| {
         let (portions, undecided) = portions(app, channel, percolator, request, asked)?;
         let recipients: Vec<Recipient> = portions.iter().map(|portion| portion.recipient.clone()).collect();
-        let stored = content_api::stored(app, percolator.catalog(), item, &recipients)?;
+        let stored = content_api::stored(app, percolator.catalog(), request.action, item, &recipients)?;
         Ok::<_, Fault>((portions, undecided, stored))
     })??;
     let (site, related) = (publishing.site(store)?, related::of(app, item)?);
