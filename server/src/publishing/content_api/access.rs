@@ -1,6 +1,7 @@
 //! Tokens of subscribers: who asks the content API.
 //!
-//! Only the SHA-256 of a token is stored, under an id that follows from it. A token is shown once, when it is made.
+//! Only the SHA-256 of a token is stored, under an id that follows from it. A token is shown once, when it is made. It is
+//! good for as long as its subscriber is active.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -21,6 +22,8 @@ use crate::resources::target::Id;
 
 const DAY_MS: u64 = 86_400_000;
 const DAYS_MAX: u64 = 36_500;
+/// Tokens that one commit ends.
+const REVOKED_MAX: usize = 1_000;
 
 /// The subscriber that a request comes from. As an extractor it fails with 401.
 pub(super) struct Subscriber(pub(super) String);
@@ -32,12 +35,18 @@ impl FromRequestParts<App> for Subscriber {
         let unknown = || policy::not_signed_in("send the token of a subscriber");
         let Some(credentials) = Credentials::of(&parts.headers, false) else { return Err(unknown().into()) };
         let (id, digest) = token::session_of(&credentials.token)?;
-        let tokens = app.publishing().collections().tokens;
-        let Some(document) = app.store().get(tokens, id.as_str())? else { return Err(unknown().into()) };
+        let collections = app.publishing().collections();
+        let Some(document) = app.store().get(collections.tokens, id.as_str())? else {
+            return Err(unknown().into());
+        };
         let body = audience::body(&document)?;
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
         if !token::same_digest(text("sha256"), &digest) {
             return Err(unknown().into());
+        }
+        let subscriber = items::find(app.store(), collections.subscribers, text("subscriber"))?;
+        if subscriber.and_then(|own| own.get("is_active")?.as_bool()) != Some(true) {
+            return Err(policy::not_signed_in("the subscriber is not active").into());
         }
         Ok(Self(text("subscriber").to_owned()))
     }
@@ -94,5 +103,21 @@ pub(super) async fn revoke(State(app): State<App>, _: Principal, Id(text): Id) -
     let tokens = app.publishing().collections().tokens;
     let transaction = Transaction::new(Durability::Sync).delete(tokens, id, Condition::Present);
     app.commit(transaction).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `DELETE /api/subscribers/{id}/tokens`: the subscriber has no token any more.
+///
+/// # Errors
+/// 403 for others than administrators.
+pub(super) async fn revoke_all(State(app): State<App>, _: Principal, Id(subscriber): Id) -> Answer {
+    let tokens = app.publishing().collections().tokens;
+    let all = app.scan(move |store| store.lookup(tokens, "subscriber", &[Value::from(subscriber)])).await?;
+    for part in all.chunks(REVOKED_MAX) {
+        let transaction = part.iter().fold(Transaction::new(Durability::Sync), |transaction, id| {
+            transaction.delete(tokens, id.clone(), Condition::Always)
+        });
+        app.commit(transaction).await?;
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -70,4 +70,9 @@ pub(super) fn routes() -> Routes {
             tokens("A token for the content API, shown this once").request("NewToken").answer(201, "SubscriberToken"),
         )
         .delete("/api/subscriber_token/{id}", access::revoke, tokens("End a token").empty(204))
+        .delete(
+            "/api/subscribers/{id}/tokens",
+            access::revoke_all,
+            Doc::new("End all tokens of a subscriber", "subscribers", Access::Administrator).empty(204),
+        )
 }
