@@ -34,6 +34,7 @@ pub(crate) use settings::Settings;
 use crate::config::Config;
 use crate::http::Routes;
 use actions::Counters;
+use consumer::Trials;
 use exchange::Channels;
 use site::Sites;
 
@@ -46,6 +47,7 @@ pub(crate) struct Publishing {
     formats: Registry,
     channels: Channels,
     counters: Counters,
+    trials: Trials,
     saving: tokio::sync::Mutex<()>,
 }
 
@@ -91,6 +93,7 @@ impl Publishing {
             counters: Counters::open(store, collection(store, "published")?, collection(store, "archive")?)?,
             sites: Sites::new(store)?,
             formats: Registry::standard(),
+            trials: Trials::new(),
             saving: tokio::sync::Mutex::default(),
         })
     }
@@ -117,6 +120,10 @@ impl Publishing {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     /// Held from judging a document of the configuration until it is committed.

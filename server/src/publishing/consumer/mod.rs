@@ -24,3 +24,4 @@ mod trial;
 
 pub(crate) use lane::Transmit;
 pub(crate) use rows::{check, formatted, routes};
+pub(crate) use trial::Trials;

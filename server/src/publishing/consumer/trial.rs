@@ -2,11 +2,14 @@
 //!
 //! Nothing is stored and no number is used: the receiver gets number 0.
 
+use std::sync::OnceLock;
+
 use axum::extract::State;
 use dateline_formats::{Context, Recipient};
-use dateline_transmit::{Body, Config, Destination, NoMedia, Transmission};
+use dateline_transmit::{Body, Config, Destination, NoMedia, Transmission, Transmitters};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use super::reach;
 use super::rows::told;
@@ -20,11 +23,38 @@ use crate::publishing::{destinations, exchange, items, related};
 use crate::resources::Sight;
 use crate::resources::target::Id;
 
+/// Trials at a time: each holds a request while a receiver takes its time.
+const TRIALS_MAX: usize = 4;
+
+/// What trials share.
+pub(crate) struct Trials {
+    /// Made for the first one. Those of the lane belong to its own threads.
+    transmitters: OnceLock<Transmitters>,
+    permits: Semaphore,
+}
+
+impl Trials {
+    pub(crate) fn new() -> Self {
+        Self { transmitters: OnceLock::new(), permits: Semaphore::new(TRIALS_MAX) }
+    }
+
+    /// Reads certificates the first time, so this is for threads that may wait.
+    fn transmitters(&self, app: &App) -> dateline_engine::Result<&Transmitters> {
+        match self.transmitters.get() {
+            Some(made) => Ok(made),
+            None => {
+                let made = reach::transmitters(app)?;
+                Ok(self.transmitters.get_or_init(|| made))
+            }
+        }
+    }
+}
+
 /// `{"article_id"? | "article"?}` -> `{"sent": true, "receipt"}` or `{"sent": false, "error"}`. Without an item a short
 /// text is sent.
 ///
 /// # Errors
-/// 404 when there is no such destination, 400 when its format cannot carry the item.
+/// 404 when there is no such destination, 400 when its format cannot carry the item, 429 while others are tried.
 pub(super) async fn trial(
     State(app): State<App>,
     principal: Principal,
@@ -35,10 +65,18 @@ pub(super) async fn trial(
     Sight::of(&principal, Action::Update, "subscribers")?;
     let segment = uri.path().split('/').nth(5).unwrap_or_default();
     let destination = percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let trials = app.publishing().trials();
+    let Ok(_permit) = trials.permits.try_acquire() else {
+        let detail = format!("{TRIALS_MAX} destinations are being tried; retry");
+        return Err(Problem::new(Slug::RateLimited, detail).retry_after(1).into());
+    };
     let used = app.clone();
-    let transmission = app.scan(move |_| transmission(&used, &subscriber, &destination, &asked)).await?;
-    let transmitters = reach::transmitters(&app)?;
-    let sent = transmitters.send(&transmission, &NoMedia).await;
+    let transmission = app.scan(move |_| -> Result<_, Problem> {
+        used.publishing().trials().transmitters(&used)?;
+        transmission(&used, &subscriber, &destination, &asked)
+    });
+    let transmission = transmission.await?;
+    let sent = trials.transmitters(&app)?.send(&transmission, &NoMedia).await;
     told(&match sent {
         Ok(receipt) => json!({"sent": true, "receipt": shown(&receipt)}),
         Err(failure) => json!({"sent": false, "error": Trouble::of(&failure).message()}),
