@@ -55,4 +55,15 @@ impl Transmission {
             &sequence,
         ])
     }
+
+    /// Whether its destination is to get the media of the item too.
+    pub fn wants_media(&self) -> bool {
+        let Destination { delivery_type, config, .. } = &self.destination;
+        match delivery_type.as_str() {
+            "http_push" => config.text("assets_url").is_some(),
+            "ftp" => config.is_on("push_associated", false),
+            "email" => config.is_on("attach_media", false),
+            _ => false,
+        }
+    }
 }

@@ -15,6 +15,7 @@
 
 mod breaker;
 mod lane;
+mod media;
 mod reach;
 mod rows;
 mod sender;

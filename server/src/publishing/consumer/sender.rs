@@ -7,6 +7,7 @@ use dateline_transmit::{Body, Config, Destination, Failure, NoMedia, Receipt, Tr
 use serde_json::{Map, Value};
 
 use super::breaker::Breakers;
+use super::media;
 use super::reach;
 use super::settling::{self, Settled, Trouble};
 use crate::app::App;
@@ -132,6 +133,13 @@ impl Sender {
             Err(trouble) => return Ok(Err(trouble)),
         };
         let transmission = self.transmission(row, &subscriber, body)?;
+        let item = match items::find(store, collections.published, row.text("published_id"))? {
+            Some(item) => Some(item),
+            None => items::find(store, collections.archive, row.text("item_id"))?,
+        };
+        if let Some(trouble) = item.and_then(|item| media::missing(&transmission, &item)) {
+            return Ok(Err(trouble));
+        }
         let sent = self.transmitters.send(&transmission, &NoMedia).await;
         Ok(sent.map_err(|failure| self.trouble(row, &failure)))
     }

@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
+use super::media;
 use super::reach;
 use super::rows::told;
 use super::settling::{Trouble, shown};
@@ -75,7 +76,10 @@ pub(super) async fn trial(
         used.publishing().trials().transmitters(&used)?;
         transmission(&used, &subscriber, &destination, &asked)
     });
-    let transmission = transmission.await?;
+    let (transmission, trouble) = transmission.await?;
+    if let Some(trouble) = trouble {
+        return told(&json!({"sent": false, "error": trouble.message()}));
+    }
     let sent = trials.transmitters(&app)?.send(&transmission, &NoMedia).await;
     told(&match sent {
         Ok(receipt) => json!({"sent": true, "receipt": shown(&receipt)}),
@@ -88,7 +92,7 @@ fn transmission(
     subscriber: &str,
     destination: &str,
     asked: &Map<String, Value>,
-) -> Result<Transmission, Problem> {
+) -> Result<(Transmission, Option<Trouble>), Problem> {
     let (store, collections) = (app.store(), app.publishing().collections());
     let gone = |what: &str| Problem::new(Slug::NotFound, format!("there is no {what}"));
     let document =
@@ -115,7 +119,7 @@ fn transmission(
     let first = documents.into_iter().next().ok_or_else(|| bad("the format gave nothing".to_owned()))?;
     let secret = destinations::with_secrets(store, collections.secrets, &document, own)?;
     let of_item = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or("test").to_owned();
-    Ok(Transmission {
+    let transmission = Transmission {
         item_id: of_item("_id"),
         item_version: item.get("_current_version").and_then(Value::as_u64).unwrap_or(0),
         published_seq_num: 0,
@@ -131,7 +135,9 @@ fn transmission(
             Err(bytes) => Body::Binary(bytes.into_bytes().into()),
         },
         is_in_package: false,
-    })
+    };
+    let trouble = media::missing(&transmission, &item);
+    Ok((transmission, trouble))
 }
 
 fn sample(app: &App) -> Value {
