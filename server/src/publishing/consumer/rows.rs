@@ -238,3 +238,55 @@ pub(super) fn told(value: &Value) -> Answer {
     let response: Response = answer::json_bytes(value.to_string().into_bytes());
     Ok((StatusCode::OK, response).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Running, bearer};
+
+    #[tokio::test]
+    async fn a_new_row_goes_where_its_subscriber_is() {
+        let server = Running::start().await;
+        server.add_user("root", "correct horse battery", "administrator").await;
+        let root = bearer(&server.sign_in("root", "correct horse battery").await["token"]);
+        let headers = [("authorization", root.as_str())];
+        let subscriber = json!({
+            "name": "s", "is_active": true, "products": [],
+            "destinations": [{
+                "name": "d", "format": "ninjs", "delivery_type": "ftp", "config": {"host": "own", "password": "hidden"},
+            }],
+        });
+        let made = server.post("/api/subscribers", &headers, &subscriber.to_string()).await;
+        assert_eq!(made.status, 201, "{:?}", made.body);
+        let made = made.json();
+        let id = made["_id"].clone();
+        let stored = server.get(&format!("/api/subscribers/{}", id.as_str().unwrap()), &headers).await.json();
+        let own = stored["destinations"][0].clone();
+        let row = |destination: &Value| {
+            json!({
+                "item_id": "i", "subscriber_id": id, "state": "canceled", "formatted_item": "x", "destination": destination,
+            })
+        };
+        let named = [json!({"_id": own["_id"]}), json!({"name": "d"})];
+        for mut asked in named {
+            asked["delivery_type"] = json!("http_push");
+            asked["config"] = json!({"host": "elsewhere", "resource_url": "http://elsewhere"});
+            let made = server.post("/api/publish_queue", &headers, &row(&asked).to_string()).await;
+            assert_eq!(made.status, 201, "{:?}", made.body);
+            let made = made.json();
+            let path = format!("/api/publish_queue/{}", made["_id"].as_str().unwrap());
+            let shown = server.get(&path, &headers).await.json();
+            assert_eq!(shown["destination"], own, "{shown}");
+            assert_eq!(own["config"], json!({"host": "own"}));
+        }
+        for asked in [json!({"_id": "x", "name": "d"}), json!({"name": "x"}), json!({}), Value::Null] {
+            let refused = server.post("/api/publish_queue", &headers, &row(&asked).to_string()).await;
+            assert_eq!(refused.status, 400, "{asked}: {:?}", refused.body);
+            assert!(refused.json()["_issues"]["destination"].is_string(), "{:?}", refused.body);
+        }
+        let mut stranger = row(&json!({"name": "d"}));
+        stranger["subscriber_id"] = json!("nobody");
+        let refused = server.post("/api/publish_queue", &headers, &stranger.to_string()).await;
+        assert_eq!(refused.status, 400, "{:?}", refused.body);
+    }
+}
