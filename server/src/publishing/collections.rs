@@ -1,5 +1,6 @@
 //! The collections of publishing, defined as a client would define them.
 
+use dateline_index::{Kind, Language};
 use serde_json::{Value, json};
 
 /// Types of items.
@@ -252,8 +253,9 @@ fn publish_queue() -> Value {
     })
 }
 
-/// What is searched in items of the content API: only what every subscriber that has an item is shown of it.
-pub(crate) const ITEMS_SEARCHED: [&str; 33] = [
+const ITEM_DATES: [&str; 3] = ["versioncreated", "firstcreated", "firstpublished"];
+const ITEM_NUMBERS: [&str; 4] = ["urgency", "priority", "charcount", "wordcount"];
+const ITEM_TEXTS: [&str; 33] = [
     "guid",
     "type",
     "headline",
@@ -288,6 +290,13 @@ pub(crate) const ITEMS_SEARCHED: [&str; 33] = [
     "event_id",
     "evolvedfrom",
 ];
+
+/// What is searched in items of the content API: only what every subscriber that has an item is shown of it.
+pub(crate) fn items_searched(language: Language) -> impl Iterator<Item = (&'static str, Kind)> {
+    let texts = ITEM_TEXTS.into_iter().map(move |path| (path, Kind::Text(language)));
+    let dates = ITEM_DATES.into_iter().map(|path| (path, Kind::Date));
+    texts.chain(dates).chain(ITEM_NUMBERS.into_iter().map(|path| (path, Kind::Number)))
+}
 
 /// Items as subscribers of the content API see them.
 fn items() -> Value {

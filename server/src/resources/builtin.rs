@@ -1,7 +1,7 @@
 //! The resources every store has, defined as a client would define them.
 
 use dateline_engine::{Error, Store};
-use dateline_index::{Kind, Language, Mapping};
+use dateline_index::{Language, Mapping};
 use serde_json::{Map, Value, json};
 
 use crate::publishing::collections;
@@ -183,9 +183,7 @@ pub(crate) fn searched() -> Vec<(String, Mapping)> {
     let searched = definitions().into_iter().filter(|(_, definition)| definition.get("search").is_some());
     let mapping = |name: &str| match name {
         // A search text must not tell what a subscriber is not shown.
-        "items" => {
-            Mapping::declared(english, collections::ITEMS_SEARCHED.map(|path| (path, Kind::Text(english))))
-        }
+        "items" => Mapping::declared(english, collections::items_searched(english)),
         _ => Mapping::derived(english),
     };
     searched.map(|(name, _)| (name.to_owned(), mapping(name))).collect()
