@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
-use dateline_engine::{Ack, Durability, ErrorKind, LeasedJob, Store};
+use dateline_engine::{Ack, Durability, Error, ErrorKind, LeasedJob, Store};
 use dateline_formats::Fields;
 use dateline_publish::action::{self, Command, Context, Editor, Left, Production};
 use serde_json::{Map, Value, json};
@@ -95,16 +95,29 @@ fn decide(
     let publishing = app.publishing();
     let collections = publishing.collections();
     let shelf = Shelf::new(store.snapshot()?, collections, collections.desks);
-    let Some((_, original)) = shelf.document(collections.archive, &action.id) else {
+    let decided = decided(app, store, &shelf, principal, action, durability);
+    shelf.check()?;
+    decided
+}
+
+fn decided(
+    app: &App,
+    store: &Store,
+    shelf: &Shelf<'_>,
+    principal: Option<&Principal>,
+    action: &Action,
+    durability: Durability,
+) -> Result<(Production, dateline_engine::Transaction), Problem> {
+    let archive = app.publishing().collections().archive;
+    let Some((_, original)) = shelf.document(archive, &action.id) else {
         return Err(Problem::new(Slug::NotFound, format!("no '{}' in 'archive'", action.id)));
     };
     let user = principal.map(|principal| principal.user.as_str());
     if action.respects_lock && is_locked_by_other(&original, user) {
         return Err(refusal(403, "The item was locked by another user", action.sent));
     }
-    let production = produced(app, store, &shelf, user, &original, action.sent, &action.asked)?;
-    let transaction = enacting::transaction(app, &shelf, &production, durability)?;
-    shelf.check()?;
+    let production = produced(app, store, shelf, user, &original, action.sent, &action.asked)?;
+    let transaction = enacting::transaction(app, shelf, &production, durability)?;
     Ok((production, transaction))
 }
 
@@ -178,6 +191,12 @@ pub(super) fn answered(app: &App, id: &str, kind: As, headers: &HeaderMap) -> An
     Ok(if prefer.minimal { answer::applied(response, "return=minimal") } else { response })
 }
 
+/// Whether an item is still to go out.
+fn is_waiting(app: &App, item: &str) -> dateline_engine::Result<bool> {
+    let found = items::find(app.store(), app.publishing().collections().archive, item)?;
+    Ok(found.is_some_and(|item| item.get("state").and_then(Value::as_str) == Some("scheduled")))
+}
+
 /// A scheduled item whose time has come: what it becomes is committed with the end of the job that says so. False when the
 /// schedule is void: the item is not scheduled any more, or for another time.
 ///
@@ -197,8 +216,10 @@ pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engin
     };
     let (_, transaction) = match decide(app, app.store(), None, &action, Durability::Sync) {
         Ok(decided) => decided,
+        // The clock may have been set back: then the time comes later.
+        Err(problem) if is_waiting(app, item)? => return Err(Error::busy(problem.detail().to_owned())),
         Err(problem) if problem.status_code() < 500 => return Ok(false),
-        Err(problem) => return Err(dateline_engine::Error::unavailable(problem.detail().to_owned())),
+        Err(problem) => return Err(Error::unavailable(problem.detail().to_owned())),
     };
     let result = json!({"released": item}).to_string();
     app.store().commit(transaction.complete(Ack { lease: job.lease, result: Some(result.into()) }))?;

@@ -46,10 +46,13 @@ pub(super) async fn give_up(
         let collections = app.publishing().collections();
         let shelf = Shelf::new(store.snapshot()?, collections, collections.desks);
         let user = Some(user.as_str());
-        let production = produced(&app, store, &shelf, user, &original, Sent::AsChange, &asked)?;
+        let production = produced(&app, store, &shelf, user, &original, Sent::AsChange, &asked);
+        // What went out earlier stays as the proof of that.
+        let rows = shelf.having(published, "item_id", id.as_str()).into_iter();
+        let rows = rows.filter(|row| row.get("state").and_then(Value::as_str) == Some("scheduled"));
+        let rows: Vec<DocId> = rows.filter_map(|row| DocId::new(row.get("_id")?.as_str()?).ok()).collect();
         shelf.check()?;
-        let rows: Vec<DocId> = store.lookup(published, "item_id", &[Value::from(id.as_str())])?;
-        Ok((production, rows))
+        Ok((production?, rows))
     });
     let (production, rows) = done.await.map_err(crate::http::Refusal::into_problem)?;
     if let Some(item) = production.versions.last() {

@@ -177,7 +177,9 @@ impl Enacting<'_> {
 
     fn retract(&mut self, item: &str) -> Result<()> {
         let published = self.collections.published;
-        for row in self.shelf.having(published, "item_id", item) {
+        // What went out earlier stays as the proof of that.
+        let rows = self.shelf.having(published, "item_id", item).into_iter();
+        for row in rows.filter(|row| row.get("state").and_then(Value::as_str) == Some("scheduled")) {
             if let Some(id) = row.get("_id").and_then(Value::as_str) {
                 let id = DocId::new(id)?;
                 self.writes.remove(&(published, id.clone()));

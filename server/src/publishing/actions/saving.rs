@@ -64,7 +64,10 @@ pub(crate) async fn check(
         effects = linked(draft, body).await?;
     }
     if let Some(stored) = draft.stored.filter(|stored| deschedule::is_meant(stored, body)) {
-        return deschedule::give_up(draft, stored, body).await;
+        refuse_locked(draft, stored)?;
+        keep(stored, body);
+        effects.extend(deschedule::give_up(draft, stored, body).await?);
+        return Ok(effects);
     }
     let operation = match draft.stored {
         None => {
@@ -159,9 +162,7 @@ fn save(
     body: &mut Map<String, Value>,
 ) -> Result<(), Problem> {
     let text = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-    if is_locked_by_other(stored, Some(draft.principal.user.as_str())) {
-        return Err(refusal(403, "The item was locked by another user", Sent::AsChange));
-    }
+    refuse_locked(draft, stored)?;
     let state = text(stored, "state").unwrap_or_default();
     let reopens = state == "unpublished" && text(body, "state").as_deref() == Some("in_progress");
     match state.as_str() {
@@ -176,12 +177,7 @@ fn save(
         }
         _ => {}
     }
-    for member in OF_ACTIONS {
-        match stored.get(member) {
-            Some(value) => body.insert(member.to_owned(), value.clone()),
-            None => body.shift_remove(member),
-        };
-    }
+    keep(stored, body);
     let on_desk = body.get("task").and_then(|task| task.get("desk")).is_some_and(Value::is_string);
     if reopens || on_desk && matches!(state.as_str(), "draft" | "fetched" | "routed" | "submitted") {
         body.insert("state".to_owned(), "in_progress".into());
@@ -196,6 +192,23 @@ fn save(
         body.insert(member.to_owned(), value);
     }
     Ok(())
+}
+
+fn refuse_locked(draft: &Draft<'_>, stored: &Map<String, Value>) -> Result<(), Problem> {
+    if is_locked_by_other(stored, Some(draft.principal.user.as_str())) {
+        return Err(refusal(403, "The item was locked by another user", Sent::AsChange));
+    }
+    Ok(())
+}
+
+/// Leaves what only actions change as it is stored.
+fn keep(stored: &Map<String, Value>, body: &mut Map<String, Value>) {
+    for member in OF_ACTIONS {
+        match stored.get(member) {
+            Some(value) => body.insert(member.to_owned(), value.clone()),
+            None => body.shift_remove(member),
+        };
+    }
 }
 
 /// The same code twice is a mistake; in two schemes it is two.

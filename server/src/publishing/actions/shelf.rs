@@ -1,9 +1,8 @@
 //! What the producer looks up: items, rows, desks, stages, subscribers, as they are at one moment.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
-use dateline_engine::{CollectionId, DocId, Document, Result, Revision, Snapshot, Spans};
+use dateline_engine::{CollectionId, DocId, Document, Result, Snapshot, Spans};
 use dateline_formats::Fields;
 use dateline_publish::action::Archive;
 use serde_json::Value;
@@ -13,21 +12,20 @@ use crate::publishing::{Collections, items};
 /// Documents of one kind looked up at the most.
 const FOUND_MAX: usize = 1_000;
 
-/// The documents of one moment, and which versions were looked at.
+/// The documents of one moment.
 pub(super) struct Shelf<'a> {
     snapshot: Snapshot<'a>,
     collections: Collections,
     desks: CollectionId,
-    seen: RefCell<BTreeMap<(CollectionId, DocId), Revision>>,
     failed: RefCell<Option<dateline_engine::Error>>,
 }
 
 impl<'a> Shelf<'a> {
     pub(super) fn new(snapshot: Snapshot<'a>, collections: Collections, desks: CollectionId) -> Self {
-        Self { snapshot, collections, desks, seen: RefCell::default(), failed: RefCell::default() }
+        Self { snapshot, collections, desks, failed: RefCell::default() }
     }
 
-    /// An answer that could not be read was none: then the decision does not count.
+    /// An answer that could not be read was none: then neither a decision nor a refusal counts.
     ///
     /// # Errors
     /// The first that happened.
@@ -42,7 +40,6 @@ impl<'a> Shelf<'a> {
             found => self.kept(found)??,
         };
         let Value::Object(fields) = self.kept(items::view(&found))? else { return None };
-        self.seen.borrow_mut().insert((collection, found.id.clone()), found.revision());
         Some((found, fields))
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dateline_engine::{Beat, DocId, Document, Error, Heartbeat, LeaseTerm, LeasedJob, Nack, Result};
+use dateline_engine::{
+    Beat, DocId, Document, Error, ErrorKind, Heartbeat, LeaseTerm, LeasedJob, Nack, Result,
+};
 use dateline_transmit::{Body, Config, Destination, Failure, NoMedia, Receipt, Transmission, Transmitters};
 use serde_json::{Map, Value};
 
@@ -114,8 +116,12 @@ impl Sender {
                     let beat = Heartbeat { lease: job.lease, term: LeaseTerm::new(LEASE)?, progress: None };
                     let queue = self.app.store().queue();
                     let told = outcome::of(|done| queue.submit_heartbeat(beat, done));
-                    if let Beat::Cancel = told.await? {
-                        return Err(Error::invalid("the job was cancelled"));
+                    match told.await {
+                        Ok(Beat::Cancel) => return Err(Error::invalid("the job was cancelled")),
+                        // The lease has passed to another, who sends as well.
+                        Err(error) if error.kind() == ErrorKind::Conflict => return Err(error),
+                        // Whatever keeps the engine from hearing this does not keep the receiver.
+                        _ => {}
                     }
                 }
             }

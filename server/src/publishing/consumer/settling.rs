@@ -88,28 +88,55 @@ pub(super) async fn begin(app: &App, row: InHand) -> Result<InHand> {
     Ok(InHand { document, body })
 }
 
-/// What was sent, or not, is written down.
+/// What was sent, or not, is written down, over whatever somebody has changed of the row meanwhile.
 ///
 /// # Errors
-/// `Conflict` when somebody has changed the row meanwhile; it is looked at again at the next attempt.
+/// `Conflict` when it changes all the time.
 pub(super) async fn end(
     app: &App,
     job: &LeasedJob,
-    row: InHand,
+    mut row: InHand,
     sent: std::result::Result<Receipt, Trouble>,
+) -> Result<Settled> {
+    for _ in 1..TRIES {
+        match written(app, job, &row, &sent).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => row = again(app, row)?,
+            done => return done,
+        }
+    }
+    written(app, job, &row, &sent).await
+}
+
+/// The row as it is now.
+fn again(app: &App, row: InHand) -> Result<InHand> {
+    let found = app.store().get(app.publishing().collections().queue, row.document.id.as_str())?;
+    let Some(document) = found else { return Ok(row) };
+    match audience::body(&document)? {
+        Value::Object(body) => Ok(InHand { document, body }),
+        _ => Ok(row),
+    }
+}
+
+async fn written(
+    app: &App,
+    job: &LeasedJob,
+    row: &InHand,
+    sent: &std::result::Result<Receipt, Trouble>,
 ) -> Result<Settled> {
     let now_ms = app.store().now().get();
     let now = date::format(now_ms);
     let mut body = row.body.clone();
+    let complete = |transaction: Transaction, result: Value| {
+        transaction.complete(Ack { lease: job.lease, result: Some(result.to_string().into()) })
+    };
     let trouble = match sent {
         Ok(receipt) => {
             body.insert("state".to_owned(), "success".into());
             body.insert("completed_at".to_owned(), now.into());
             body.insert("error_message".to_owned(), Value::Null);
-            body.insert("receipt".to_owned(), shown(&receipt));
-            let ack = Ack { lease: job.lease, result: Some(json!({"sent": receipt.id}).to_string().into()) };
+            body.insert("receipt".to_owned(), shown(receipt));
             let transaction = put(app, Transaction::new(Durability::Buffered), &row.document, &mut body);
-            app.commit(transaction.complete(ack)).await?;
+            app.commit(complete(transaction, json!({"sent": receipt.id}))).await?;
             return Ok(Settled::Done);
         }
         Err(trouble) => trouble,
@@ -127,24 +154,14 @@ pub(super) async fn end(
         body.insert("retry_attempt".to_owned(), (attempts + 1).into());
         body.insert("next_retry_attempt_at".to_owned(), date::format_precise(next).into());
     }
-    for attempt in 1..=TRIES {
-        let mut transaction =
-            put(app, Transaction::new(Durability::Buffered), &row.document, &mut body.clone());
-        transaction = close(app, transaction, &row, &trouble)?;
-        if is_last {
-            let result = json!({"failed": trouble.message}).to_string();
-            transaction = transaction.complete(Ack { lease: job.lease, result: Some(result.into()) });
-        }
-        match app.commit(transaction).await {
-            // The subscriber was changed meanwhile.
-            Err(error) if error.kind() == ErrorKind::Conflict && attempt < TRIES => {}
-            done => {
-                done?;
-                break;
-            }
-        }
+    let transaction = put(app, Transaction::new(Durability::Buffered), &row.document, &mut body);
+    let transaction = close(app, transaction, row, trouble)?;
+    if is_last {
+        app.commit(complete(transaction, json!({"failed": trouble.message}))).await?;
+        return Ok(Settled::Done);
     }
-    if is_last { Ok(Settled::Done) } else { Ok(Settled::Again { error: trouble.message, wait }) }
+    app.commit(transaction).await?;
+    Ok(Settled::Again { error: trouble.message.clone(), wait })
 }
 
 /// A subscriber that counts this error as critical is closed in the same commit.

@@ -1,5 +1,6 @@
 //! Commits a plan: its rows with their jobs, the numbers they use, and what ends the request.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dateline_engine::{Condition, DocId, Durability, Millis, Result, Transaction};
@@ -46,13 +47,14 @@ fn parts(plan: &Plan) -> Vec<&[Row]> {
     let (mut parts, mut rest) = (Vec::new(), &plan.rows[..]);
     while !rest.is_empty() {
         let (mut end, mut bytes) = (0, 0);
+        let mut outputs = BTreeSet::new();
         while end < rest.len() {
             let subscriber = rest.get(end).map(|row| row.subscriber.as_str());
             let run = rest.iter().skip(end).take_while(|row| Some(row.subscriber.as_str()) == subscriber);
             let (mut count, mut size) = (0, 0);
             for row in run {
                 count += 1;
-                size += bytes_of(plan, row);
+                size += bytes_of(plan, row, &mut outputs);
             }
             if end > 0 && (end + count > ROWS_MAX || bytes + size > BYTES_MAX) {
                 break;
@@ -67,10 +69,11 @@ fn parts(plan: &Plan) -> Vec<&[Row]> {
     parts
 }
 
-/// Outputs that many share are counted for each: they are never much.
-fn bytes_of(plan: &Plan, row: &Row) -> usize {
+/// Of a row and of its output, if that is not one of the known.
+fn bytes_of<'a>(plan: &'a Plan, row: &'a Row, known: &mut BTreeSet<&'a str>) -> usize {
     let output = row.body.get("formatted_item_id").and_then(|id| plan.outputs.get(id.as_str()?));
-    output.map_or(0, |output| if plan.outputs.len() > 64 { output.body.len() } else { 0 })
+    let output = output.filter(|output| known.insert(output.id.as_str()));
+    json::encode(&row.body).len() + output.map_or(0, |output| output.body.len())
 }
 
 fn add(
@@ -82,7 +85,7 @@ fn add(
 ) -> Result<Transaction> {
     let collections = app.publishing().collections();
     let end = end(app);
-    let mut outputs = std::collections::BTreeSet::new();
+    let mut outputs = BTreeSet::new();
     let mut subscriber = None;
     for row in rows {
         let text = json::encode(&row.body);

@@ -6,6 +6,8 @@ use dateline_engine::{Error, LeasedJob, NewJob, Result};
 use dateline_publish::recipients::Action;
 use serde_json::{Value, json};
 
+use super::routing::ATTEMPTS_MAX;
+
 /// Lane of the jobs.
 pub(crate) const PUBLISH_LANE: &str = "publish";
 
@@ -62,7 +64,7 @@ impl Request {
 pub(crate) fn job(request: &Request, delay: Duration) -> NewJob {
     let payload = request.to_json().to_string();
     let group = Some(request.item.clone());
-    NewJob { group, delay, ..NewJob::new(PUBLISH_LANE, payload) }
+    NewJob { group, delay, attempts_max: ATTEMPTS_MAX, ..NewJob::new(PUBLISH_LANE, payload) }
 }
 
 pub(crate) fn name(action: Action) -> &'static str {

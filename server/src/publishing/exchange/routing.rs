@@ -14,8 +14,8 @@ use super::rows::hashed;
 pub(crate) const TRANSMIT_LANE: &str = "transmit";
 /// What a subscriber with `priority` gets.
 const PRIORITY: u8 = 8;
-/// The row says when a delivery is given up; the job only has its turn.
-const ATTEMPTS_MAX: u32 = 10_000;
+/// A job has as many turns as it takes: the row of a delivery says when that is given up, and a request never is.
+pub(super) const ATTEMPTS_MAX: u32 = 10_000;
 
 /// The job that sends a row.
 pub(crate) fn transmit_job(row: &str, subscriber: &str, destination: &str, document: &Value) -> NewJob {

@@ -89,12 +89,9 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
     let mut numbers = Numbers::new(store, collections.sequences);
     // What is sent again on purpose has rows of its own, however often its worker dies.
     let round = if is_resend { job.id.get().to_string() } else { String::new() };
-    let (plan, outcome) = match plan(app, request, &item, &mut numbers, &round) {
-        Ok(plan) => {
-            let told = if plan.recipients.is_empty() { "queued_not_transmitted" } else { "queued" };
-            (Some(plan), (told, None))
-        }
-        Err(Fault::Item(message)) => (None, ("error", Some(message))),
+    let (plan, fault) = match plan(app, request, &item, &mut numbers, &round) {
+        Ok(plan) => (Some(plan), None),
+        Err(Fault::Item(message)) => (None, Some(message)),
         Err(Fault::Store(error)) => return Err(error),
     };
     let (rows, undecided) = plan.as_ref().map_or((0, 0), |plan| (plan.rows.len(), plan.undecided.len()));
@@ -102,21 +99,25 @@ fn attempted(app: &App, job: &LeasedJob, request: &Request) -> Result<()> {
         let subscribers: Vec<&str> = plan.undecided.iter().map(|own| &*own.subscriber).collect();
         tracing::warn!(item = request.item, ?subscribers, "a broken filter leaves open who gets an item");
     }
-    let (told, error) = outcome;
-    let last = |transaction: Transaction| {
+    let end = |transaction: Transaction, told: &str, error: Option<&str>| {
         let mut next = published.clone();
         if !(is_resend || request.again) || told == "queued" {
             next.insert("queue_state".to_owned(), told.into());
-            next.insert("error_message".to_owned(), error.clone().into());
+            next.insert("error_message".to_owned(), error.into());
         }
         let transaction = settle(app, transaction, &row, next);
         transaction.complete(done(json!({
             "rows": rows, "undecided": undecided, "queue_state": told, "error": error,
         })))
     };
-    match &plan {
-        Some(plan) => enact(app, plan, &numbers, last),
-        None => store.commit(last(Transaction::new(Durability::Sync))).map(drop),
+    let fail =
+        |why: &str| store.commit(end(Transaction::new(Durability::Sync), "error", Some(why))).map(drop);
+    let Some(plan) = plan else { return fail(fault.as_deref().unwrap_or_default()) };
+    let told = if plan.recipients.is_empty() { "queued_not_transmitted" } else { "queued" };
+    match enact(app, &plan, &numbers, |transaction| end(transaction, told, None)) {
+        // Nothing that is too large for the store gets smaller by being tried again.
+        Err(error) if error.kind() == ErrorKind::Invalid => fail(&error.to_string()),
+        done => done,
     }
 }
 
