@@ -99,7 +99,9 @@ impl Cells {
             Some(Some(disc)) => disc.center.chord2(&unit) <= disc.chord2,
             _ => region(*slot).is_some_and(|region| region.holds(place)),
         };
-        let mut found: Vec<FenceSlot> = self.wide.iter().filter(|slot| holds(slot)).copied().collect();
+        // Mostly enough, so that the list is laid out once.
+        let mut found = Vec::with_capacity(32);
+        found.extend(self.wide.iter().filter(|slot| holds(slot)));
         let mut levels = self.levels;
         while levels != 0 {
             let number = levels.trailing_zeros();
