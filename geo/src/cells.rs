@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::bounds::Extent;
 use crate::fences::FenceSlot;
 use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
 use crate::point::{Point, Unit};
@@ -114,6 +115,23 @@ impl Cells {
             }
         }
         found.sort_unstable();
+        found
+    }
+
+    /// The fences whose border may be within a reach of a place, each at least once.
+    pub(crate) fn bordering(&self, place: Point, reach_m: f64) -> Vec<FenceSlot> {
+        let mut found = self.wide.clone();
+        let around = Extent::of_point(place);
+        for (number, table) in (0..).zip(&self.tables).filter(|(_, table)| !table.is_empty()) {
+            // A border leads through no cell in which a fence is full.
+            match Level::new(number).cover(&around, reach_m, table.len().max(CELLS_MAX)) {
+                Some(cells) => {
+                    let listed = cells.iter().filter_map(|cell| table.get(cell));
+                    found.extend(listed.flat_map(|listed| &listed.partial));
+                }
+                None => found.extend(table.values().flat_map(|listed| &listed.partial)),
+            }
+        }
         found
     }
 }
