@@ -140,7 +140,7 @@ impl Ground {
             let transaction =
                 chunk.fold(Transaction::new(Durability::Buffered), |transaction, (id, body)| {
                     let id = DocId::new(id).expect("an id");
-                    transaction.put(collection, id, Put::Any, body.to_string().into_bytes())
+                    transaction.put(collection, id, Put::Always, body.to_string().into_bytes())
                 });
             tail = self.store.commit(transaction).expect("the documents are stored").tail;
         }

@@ -138,9 +138,10 @@ impl<'de> Visitor<'de> for Indexed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = access.next_key_seed(Member(self))? {
-            match name {
-                Some(name) => drop(members.insert(name, access.next_value()?)),
-                None => drop(access.next_value::<Valid>()?),
+            if let Some(name) = name {
+                members.insert(name, access.next_value()?);
+            } else {
+                access.next_value::<Valid>()?;
             }
         }
         Ok(members)
