@@ -1,6 +1,7 @@
 //! Puts the built console (`console/dist`, made by npm) into the program, when it is there.
 //!
-//! Writes `console_files.rs`: one `File` per file with its address, media type, content hash and compressed form.
+//! Writes `console_files.rs`: one `File` per file with its address, media type, content hash and compressed form. All
+//! bytes are copied to the build's own directory, so what was built in one checkout serves for the same one elsewhere.
 //! Nothing is fetched and nothing is built here, so the server builds without Node and without a network.
 
 use std::fmt::Write as _;
@@ -32,13 +33,20 @@ fn main() -> io::Result<()> {
             .iter()
             .take(12)
             .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let gzip = compressed(&bytes, &out.join(format!("console-{number}.gz")))?;
-        let gzip = gzip.map_or("None".to_owned(), |file| format!("Some(include_bytes!({file:?}))"));
+        let include = |file: String, bytes: &[u8]| {
+            fs::write(out.join(&file), bytes)?;
+            io::Result::Ok(format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))"))
+        };
+        let gzip = match compressed(&bytes)? {
+            Some(small) => format!("Some({})", include(format!("console-{number}.gz"), &small)?),
+            None => "None".to_owned(),
+        };
+        let bytes = include(format!("console-{number}"), &bytes)?;
         let media_type = media_type(&address);
         let _ = writeln!(
             code,
             "    File {{ address: {address:?}, media_type: {media_type:?}, hash: {hash:?}, \
-             bytes: include_bytes!({path:?}), gzip: {gzip} }},"
+             bytes: {bytes}, gzip: {gzip} }},"
         );
     }
     code.push_str("];\n");
@@ -57,16 +65,12 @@ fn find(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the compressed form only where it is worth its place.
-fn compressed(bytes: &[u8], path: &Path) -> io::Result<Option<PathBuf>> {
+/// The compressed form, where it is worth its place.
+fn compressed(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     let small = encoder.finish()?;
-    if small.len() + 256 > bytes.len() {
-        return Ok(None);
-    }
-    fs::write(path, small)?;
-    Ok(Some(path.to_owned()))
+    Ok((small.len() + 256 <= bytes.len()).then_some(small))
 }
 
 fn media_type(address: &str) -> &'static str {

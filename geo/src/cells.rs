@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::bounds::Extent;
 use crate::fences::FenceSlot;
 use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
 use crate::point::{Point, Unit};
@@ -99,7 +100,9 @@ impl Cells {
             Some(Some(disc)) => disc.center.chord2(&unit) <= disc.chord2,
             _ => region(*slot).is_some_and(|region| region.holds(place)),
         };
-        let mut found: Vec<FenceSlot> = self.wide.iter().filter(|slot| holds(slot)).copied().collect();
+        // Mostly enough, so that the list is laid out once.
+        let mut found = Vec::with_capacity(32);
+        found.extend(self.wide.iter().filter(|slot| holds(slot)));
         let mut levels = self.levels;
         while levels != 0 {
             let number = levels.trailing_zeros();
@@ -112,6 +115,23 @@ impl Cells {
             }
         }
         found.sort_unstable();
+        found
+    }
+
+    /// The fences whose border may be within a reach of a place, each at least once.
+    pub(crate) fn bordering(&self, place: Point, reach_m: f64) -> Vec<FenceSlot> {
+        let mut found = self.wide.clone();
+        let around = Extent::of_point(place);
+        for (number, table) in (0..).zip(&self.tables).filter(|(_, table)| !table.is_empty()) {
+            // A border leads through no cell in which a fence is full.
+            match Level::new(number).cover(&around, reach_m, table.len().max(CELLS_MAX)) {
+                Some(cells) => {
+                    let listed = cells.iter().filter_map(|cell| table.get(cell));
+                    found.extend(listed.flat_map(|listed| &listed.partial));
+                }
+                None => found.extend(table.values().flat_map(|listed| &listed.partial)),
+            }
+        }
         found
     }
 }

@@ -3,10 +3,12 @@
 //! An event's name is made of where it came from, so the same log gives the same documents however often it is
 //! replayed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use dateline_engine::{DocId, Error, Millis, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::fence::Fence;
 use crate::fix::Fix;
@@ -21,11 +23,11 @@ pub(crate) enum Source {
     Positions { seq: u64, index: u32 },
 }
 
-impl Source {
-    fn text(self) -> String {
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Log { seq } => format!("c{seq:012x}"),
-            Self::Positions { seq, index } => format!("p{seq:012x}-{index:05x}"),
+            Self::Log { seq } => write!(f, "c{seq:012x}"),
+            Self::Positions { seq, index } => write!(f, "p{seq:012x}-{index:05x}"),
         }
     }
 }
@@ -184,55 +186,96 @@ impl Event {
         let pair = match &self.told {
             Told::Match(told) => hash(&["match", told.list.as_str(), told.ad.as_str(), kind]),
             Told::Fence(told) => {
-                let mut parts = vec!["fence", told.fence.as_str(), told.device.as_str(), kind];
-                parts.extend(told.other.as_ref().map(DocId::as_str));
-                hash(&parts)
+                let (fence, device) = (told.fence.as_str(), told.device.as_str());
+                match &told.other {
+                    Some(other) => hash(&["fence", fence, device, kind, other.as_str()]),
+                    None => hash(&["fence", fence, device, kind]),
+                }
             }
         };
-        DocId::new(format!("{}-{pair:032x}", self.source.text()))
+        DocId::new(format!("{}-{pair:032x}", self.source))
             .map_err(|error| Error::internal(format!("event name: {error}")))
     }
 
-    /// The body of its document.
-    pub(crate) fn body(&self) -> Value {
+    /// The body of its document, in JSON.
+    pub(crate) fn body(&self) -> Result<Vec<u8>> {
         let (event, reason, at) = (self.kind.text(), self.reason.text(), time_text(self.at));
-        match &self.told {
-            Told::Match(told) => with(
-                json!({
-                    "adlist": told.list.as_str(), "ad": told.ad.as_str(), "device": told.device.as_deref(), "user": told.user.as_deref(),
-                    "event": event, "reason": reason, "distance_m": told.distance_m.map(rounded), "at": at,
-                }),
-                [("adlist_name", told.name.as_deref().map(Value::from))],
-            ),
+        let body = match &self.told {
+            Told::Match(told) => serde_json::to_vec(&MatchBody {
+                adlist: told.list.as_str(),
+                ad: told.ad.as_str(),
+                device: told.device.as_deref(),
+                user: told.user.as_deref(),
+                event,
+                reason,
+                distance_m: told.distance_m.map(rounded),
+                at,
+                adlist_name: told.name.as_deref(),
+            }),
             Told::Fence(told) => {
                 let crossed = told.group.as_ref().is_some_and(|group| group.crossed);
-                with(
-                    json!({
-                        "fence": told.fence.as_str(), "device": told.device.as_str(), "event": event, "reason": reason, "at": at,
-                        "lon": told.place.lon(), "lat": told.place.lat(), "previous": told.previous.map(|place| [place.lon(), place.lat()]),
-                        "distance_m": rounded(told.distance_m),
-                    }),
-                    [
-                        ("other", told.other.as_ref().map(|other| other.as_str().into())),
-                        ("dwell_s", told.dwell_ms.map(|millis| json!(millis as f64 / 1000.0))),
-                        ("group", told.group.as_ref().map(|group| (*group.name).into())),
-                        ("group_event", crossed.then(|| event.into())),
-                        ("fence_name", told.name.as_deref().map(Value::from)),
-                        ("meta", told.meta.clone()),
-                    ],
-                )
+                serde_json::to_vec(&FenceBody {
+                    fence: told.fence.as_str(),
+                    device: told.device.as_str(),
+                    event,
+                    reason,
+                    at,
+                    lon: told.place.lon(),
+                    lat: told.place.lat(),
+                    previous: told.previous.map(|place| [place.lon(), place.lat()]),
+                    distance_m: rounded(told.distance_m),
+                    other: told.other.as_ref().map(DocId::as_str),
+                    dwell_s: told.dwell_ms.map(|millis| millis as f64 / 1000.0),
+                    group: told.group.as_ref().map(|group| &*group.name),
+                    group_event: crossed.then_some(event),
+                    fence_name: told.name.as_deref(),
+                    meta: told.meta.as_ref(),
+                })
             }
-        }
+        };
+        body.map_err(|error| Error::internal(format!("event: {error}")))
     }
 }
 
-/// Adds the members that are there.
-fn with<const N: usize>(mut body: Value, members: [(&str, Option<Value>); N]) -> Value {
-    if let Some(object) = body.as_object_mut() {
-        let present = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        object.extend(present);
-    }
-    body
+/// What clients read, in this order.
+#[derive(Serialize)]
+struct MatchBody<'a> {
+    adlist: &'a str,
+    ad: &'a str,
+    device: Option<&'a str>,
+    user: Option<&'a str>,
+    event: &'static str,
+    reason: &'static str,
+    distance_m: Option<f64>,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adlist_name: Option<&'a str>,
+}
+
+/// What clients read, in this order.
+#[derive(Serialize)]
+struct FenceBody<'a> {
+    fence: &'a str,
+    device: &'a str,
+    event: &'static str,
+    reason: &'static str,
+    at: String,
+    lon: f64,
+    lat: f64,
+    previous: Option<[f64; 2]>,
+    distance_m: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dwell_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fence_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a Value>,
 }
 
 /// To the millimetre: finer than a coordinate is stored.

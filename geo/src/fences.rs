@@ -47,9 +47,10 @@ pub(crate) struct Fences {
     conditional: BTreeSet<FenceSlot>,
     /// By slot: where a device that goes on lying inside needs no further thought.
     steady: Vec<bool>,
-    /// How many tell levels, and over how many time alone has power.
+    /// How many tell levels, over how many time alone has power, and how many lie around devices.
     leveled: usize,
     timed: usize,
+    roaming: usize,
 }
 
 /// Fences that tell who is outside.
@@ -152,6 +153,7 @@ impl Fences {
             }
         }
         self.conditional.remove(&slot);
+        self.roaming -= usize::from(held.fence.zone().is_none());
         self.leveled -= usize::from(held.levels(slot).is_some());
         self.timed -= usize::from(held.is_timed());
         self.free.push(slot);
@@ -183,6 +185,7 @@ impl Fences {
             *steady = fence.is_plain() && !fence.tells(Kind::Dwell);
         }
         let held = Held { id: id.clone(), fence, seq, stays: BTreeSet::new() };
+        self.roaming += usize::from(held.fence.zone().is_none());
         self.leveled += usize::from(held.levels(slot).is_some());
         self.timed += usize::from(held.is_timed());
         if let Some(place) = self.records.get_mut(slot.index()) {
@@ -224,6 +227,16 @@ impl Fences {
 
     pub(crate) fn has_conditional(&self) -> bool {
         !self.conditional.is_empty()
+    }
+
+    pub(crate) fn has_roaming(&self) -> bool {
+        self.roaming > 0
+    }
+
+    /// The zones whose border may be within a reach of a place, some more than once.
+    pub(crate) fn bordering(&self, place: Point, reach_m: f64) -> impl Iterator<Item = &Zone> {
+        let near = self.zones.bordering(place, reach_m).into_iter();
+        near.filter_map(|slot| self.zone(slot).map(|(_, zone)| zone))
     }
 
     /// The fences that a place lies in, in the order of their slots.

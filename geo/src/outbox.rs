@@ -199,7 +199,7 @@ impl Outbox {
             Told::Match(_) => self.collections.matches,
             Told::Fence(_) => self.collections.fence_events,
         };
-        Ok(Document { collection, id: event.id()?, body: event.body().to_string().into() })
+        Ok(Document { collection, id: event.id()?, body: event.body()?.into() })
     }
 }
 

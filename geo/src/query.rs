@@ -101,15 +101,17 @@ impl Geo {
         within.check().map_err(Error::invalid)?;
         let (within, after, limit) = (within.clone(), after.cloned(), limit.min(ANSWER_ITEMS_MAX));
         let hits = self.ask_all(move |shard| {
-            page(&within, after.as_ref(), limit, |reach_m| {
+            let sieve = within.sieve();
+            let found = page(&within, after.as_ref(), limit, |reach_m| {
                 let candidates = shard.devices.candidates(&within.extents(reach_m)).into_iter();
-                let held = candidates.filter(|(_, device)| within.holds(device.fix.point));
-                held.map(|(_, device)| DeviceHit {
-                    fix: device.fix.clone(),
-                    distance_m: within.point_distance_m(device.fix.point),
-                })
-                .collect()
-            })
+                let passed = candidates.filter_map(|(_, device)| {
+                    let distance_m = sieve.pass(device.fix.point)?;
+                    Some(Seen { fix: &device.fix, distance_m })
+                });
+                passed.collect()
+            });
+            // Only what is answered is copied.
+            found.into_iter().map(Seen::hit).collect()
         })?;
         Ok(first(hits, limit))
     }
@@ -123,8 +125,10 @@ impl Geo {
         let within = within.clone();
         self.ask_all(move |shard| {
             let reach_m = within.reach_m().unwrap_or(0.0);
+            let sieve = within.sieve();
             let candidates = shard.devices.candidates(&within.extents(reach_m)).into_iter();
-            candidates.map(|(_, device)| device.fix.point).filter(|place| within.holds(*place)).collect()
+            let places = candidates.map(|(_, device)| device.fix.point);
+            places.filter(|place| sieve.pass(*place).is_some()).collect()
         })
     }
 
@@ -286,6 +290,28 @@ pub struct Counts {
 
 fn stopped() -> Error {
     Error::unavailable("the geo matcher has stopped")
+}
+
+/// A device that was found and may be answered.
+struct Seen<'a> {
+    fix: &'a Fix,
+    distance_m: Option<f64>,
+}
+
+impl Seen<'_> {
+    fn hit(self) -> DeviceHit {
+        DeviceHit { fix: self.fix.clone(), distance_m: self.distance_m }
+    }
+}
+
+impl Hit for Seen<'_> {
+    fn distance_m(&self) -> Option<f64> {
+        self.distance_m
+    }
+
+    fn id(&self) -> &DocId {
+        &self.fix.device
+    }
 }
 
 impl Hit for DeviceHit {

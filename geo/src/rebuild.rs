@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dateline_engine::{CollectionId, DocId, Document, Entry, Millis, PositionSeq, Result, Store, Tail};
 
@@ -21,6 +22,8 @@ use crate::teller::Teller;
 
 /// Entries read at a time.
 const STEP_ENTRIES: usize = 4_096;
+/// Whoever waits for a start learns this often how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// What lists are made of.
 pub(crate) struct Stock {
@@ -81,12 +84,18 @@ fn played(reading: &Reading, place: ShardPlace, known: Option<Known>, at: Tail) 
 fn play(reading: &Reading, shard: &mut Shard, mut from: Tail, at: Tail) -> Result<()> {
     let feed = reading.store.feed();
     let mut untold = Vec::new();
+    let mut last_told = Instant::now();
     while from.seq < at.seq || from.positions < at.positions {
         let entries = feed.entries(from, STEP_ENTRIES)?;
         if entries.is_empty() {
             break;
         }
         from = from.past(&entries);
+        if last_told.elapsed() >= PROGRESS_EVERY {
+            last_told = Instant::now();
+            let shard = shard.place.number;
+            tracing::info!(shard, ?from, to = ?at, "playing what came after the last device snapshot");
+        }
         for entry in entries {
             for item in items(reading, shard.place, entry, at)? {
                 shard.apply(&item, &mut untold);

@@ -206,6 +206,14 @@ impl Within {
         distances.min_by(|a, b| a.unwrap_or(0.0).total_cmp(&b.unwrap_or(0.0)))
     }
 
+    /// Made ready to be held against many places.
+    pub(crate) fn sieve(&self) -> Sieve<'_> {
+        match self {
+            Self::Near { center, radius_m } => Sieve::Circle(Circle::new(*center, *radius_m)),
+            other => Sieve::Other(other),
+        }
+    }
+
     /// Metres from the middle of an ordered part to a place.
     #[must_use]
     pub fn point_distance_m(&self, point: Point) -> Option<f64> {
@@ -227,6 +235,25 @@ impl Within {
             (Self::Box { .. } | Self::Shape(_), None) => None,
         };
         to_shape.map(|distance_m| (distance_m - footprint.margin_m).max(0.0))
+    }
+}
+
+/// A part of the earth that many places are held against: what they have in common is worked out once.
+pub(crate) enum Sieve<'a> {
+    Circle(Circle),
+    Other(&'a Within),
+}
+
+impl Sieve<'_> {
+    /// Of a place that lies in the part: its distance from the middle, where the part is ordered.
+    pub(crate) fn pass(&self, place: Point) -> Option<Option<f64>> {
+        match self {
+            Self::Circle(circle) => {
+                let unit = place.unit();
+                circle.holds(&unit).then(|| Some(circle.disc().0.distance_m(&unit)))
+            }
+            Self::Other(within) => within.holds(place).then(|| within.point_distance_m(place)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// What is measured, criterion's directory of it, criterion's directory of the reference, and the budget.
-const ROWS: [(&str, &str, &str, &str); 24] = [
+const ROWS: [(&str, &str, &str, &str); 31] = [
     ("commit 1 KB, 1 thread, sync", "commit/engine/sync-1", "commit/rocksdb/sync-1", ""),
     ("commit 1 KB, 64 tasks, sync", "commit/tasks/sync-64", "commit/rocksdb/sync-64", "0.70"),
     ("commit 1 KB, 64 threads, sync", "commit/engine/sync-64", "commit/rocksdb/sync-64", ""),
@@ -27,6 +27,13 @@ const ROWS: [(&str, &str, &str, &str); 24] = [
     ("500 positions in the engine, sync, matched", "positions/engine/sync", "", ""),
     ("500 positions in the engine, buffered, matched", "positions/engine/buffered", "", ""),
     ("500 positions over HTTP, sync, matched", "positions/http/sync", "positions/engine/sync", ""),
+    ("1 M devices: those within 500 m", "geo-near/dateline/circle", "geo-near/rstar/circle", ""),
+    ("1 M devices: the nearest 10", "geo-near/dateline/nearest-10", "geo-near/rstar/nearest-10", ""),
+    ("1 M devices: a fix, matched", "geo-fix/dateline/plain", "geo-fix/rstar/plain", ""),
+    ("1 M devices, 100,000 circles: a fix, matched", "geo-fix/dateline/circles", "geo-fix/rstar/circles", ""),
+    ("100,000 circles: those around a place", "geo-hold/dateline", "geo-hold/rstar", ""),
+    ("1 M lists: 1,000 new ads, stored and matched", "geo-ad/dateline", "geo-ad/rstar", ""),
+    ("1,000 new ads, stored", "geo-ad/engine", "", ""),
     ("list of 50,000: one brand by price, 25", "list/indexed/equal-sorted", "list/scanned/equal-sorted", ""),
     ("list of 50,000: a range of prices, 25", "list/indexed/range", "list/scanned/range", ""),
     ("list of 50,000: all by price, 25", "list/indexed/sorted", "list/scanned/sorted", ""),

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value as Json;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value as Json};
 
 use crate::catalog::{Catalog, Collection, check_name};
 use crate::commit::op::{Change, Transaction, Write};
@@ -72,8 +72,7 @@ fn target(catalog: &Catalog, write: &Write) -> Result<Target> {
     Ok(Target { collection: Arc::clone(collection), schema, index_keys })
 }
 
-/// Validates the body without building a tree of it unless an index needs one. Its keys are those of the body as it
-/// will be shown.
+/// Validates the body, building a tree of what its indexes read. Its keys are those of the body as it will be shown.
 pub(crate) fn keys_of_body(
     collection: &Collection,
     id: &DocId,
@@ -95,11 +94,84 @@ pub(crate) fn keys_of_body(
         serde_json::from_slice::<Valid>(body).map_err(not_json)?;
         return Ok(Vec::new());
     }
-    let mut json: Json = serde_json::from_slice(body).map_err(not_json)?;
     if schema < newest {
+        // An upgrade may read any member.
+        let mut json: Json = serde_json::from_slice(body).map_err(not_json)?;
         collection.raise(schema, body.len(), &mut json);
+        return collection.index_keys(id, &json);
     }
-    collection.index_keys(id, &json)
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let members = Indexed(collection).deserialize(&mut reader).map_err(not_json)?;
+    reader.end().map_err(not_json)?;
+    collection.index_keys(id, &Json::Object(members))
+}
+
+/// The members of an object that indexes read; the others are only validated.
+#[derive(Clone, Copy)]
+struct Indexed<'a>(&'a Collection);
+
+impl Indexed<'_> {
+    fn reads(self, member: &str) -> bool {
+        let fields = self.0.indexes().iter().flat_map(|index| &index.spec.fields);
+        fields.map(|field| field.path.split('.').next()).any(|first| first == Some(member))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Indexed<'_> {
+    type Value = Map<String, Json>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Indexed<'_> {
+    type Value = Map<String, Json>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = access.next_key_seed(Member(self))? {
+            if let Some(name) = name {
+                members.insert(name, access.next_value()?);
+            } else {
+                access.next_value::<Valid>()?;
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// The name of a member, if indexes read it.
+struct Member<'a>(Indexed<'a>);
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Member<'_> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
+        Ok(self.0.reads(name).then(|| name.to_owned()))
+    }
 }
 
 /// Anything a tree could be made of, without making it: every string and number is read, the depth is bounded.

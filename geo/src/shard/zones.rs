@@ -41,13 +41,8 @@ impl Shard {
         let Some(device) = self.devices.at(slot) else { return };
         let at = device.fix.at;
         let lying = self.fences.holding(device.fix.point);
-        let mut at_hand = together(&lying, device);
         // Where a device lay and lies inside, most fences need not be looked at.
-        at_hand.retain(|fence| {
-            !(self.fences.is_steady(*fence)
-                && lying.binary_search(fence).is_ok()
-                && device.stay(*fence).is_some())
-        });
+        let at_hand = together(&lying, device, |fence| !self.fences.is_steady(fence));
         let outcomes = self.judge(device, at, &lying, &at_hand, false);
         let crossed = self.crossed(device, previous);
         let cause = Cause { reason: Reason::UpdatePos, silent: false, fix: Some(previous) };
@@ -68,7 +63,7 @@ impl Shard {
         let Some(device) = self.devices.at(slot) else { return };
         let now = device.time_at(teller.at);
         let lying = self.fences.holding(device.fix.point);
-        let mut at_hand = together(&lying, device);
+        let mut at_hand = together(&lying, device, |_| true);
         at_hand.retain(|fence| self.fences.is_conditional(*fence));
         let mut outcomes = self.judge(device, now, &lying, &at_hand, false);
         retime(&mut outcomes, teller.at);
@@ -99,7 +94,7 @@ impl Shard {
             let Some(device) = self.devices.at(slot) else { continue };
             let now = device.fix.at;
             let lying = self.fences.holding(device.fix.point);
-            let outcomes = self.judge(device, now, &lying, &together(&lying, device), true);
+            let outcomes = self.judge(device, now, &lying, &together(&lying, device, |_| true), true);
             self.settle(slot, outcomes, Cause { reason: Reason::Initial, silent: true, fix: None }, teller);
             self.note_due(slot, now);
         }
@@ -272,12 +267,20 @@ impl Shard {
     }
 }
 
-/// The fences that a device is at or lies in, in order.
-fn together(lying: &[FenceSlot], device: &Device) -> Vec<FenceSlot> {
-    let mut all = lying.to_vec();
-    all.extend(device.stays.iter().map(|(fence, _)| *fence));
-    all.sort_unstable();
-    all.dedup();
+/// The fences that a device is at or lies in, in order; of those where both is so, the ones that `both` wants.
+fn together(lying: &[FenceSlot], device: &Device, both: impl Fn(FenceSlot) -> bool) -> Vec<FenceSlot> {
+    let mut all = Vec::new();
+    let mut lying = lying.iter().copied().peekable();
+    for (stay, _) in &device.stays {
+        while let Some(fence) = lying.next_if(|fence| fence < stay) {
+            all.push(fence);
+        }
+        let is_both = lying.next_if_eq(stay).is_some();
+        if !is_both || both(*stay) {
+            all.push(*stay);
+        }
+    }
+    all.extend(lying);
     all
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn take(
 }
 
 /// The same for positions that have come in another way. They are handed to the engine before this returns; the answer
-/// comes once they are stored.
+/// comes once they are stored. If they are all of one device, it says how far that may go unheard.
 ///
 /// # Errors
 /// 403 for whoever sends no positions, 413 for too many.
@@ -65,7 +65,20 @@ pub(crate) fn accept(
     check_count(items.len())?;
     let now = app.store().now();
     let fixes = split(items.iter().map(|item| Fix::parse(item, now)).enumerate());
-    store(app, principal, fixes, durability)
+    let last = fixes.0.iter().map(|(_, fix)| fix).max_by_key(|fix| fix.at);
+    let last = last.filter(|last| fixes.0.iter().all(|(_, fix)| fix.device == last.device)).cloned();
+    let (app, stored) = (app.clone(), store(app, principal, fixes, durability)?);
+    Ok(async move {
+        let mut taken = stored.await?;
+        if let (Some(last), 1..) = (last, taken["accepted"].as_u64().unwrap_or(0)) {
+            let safe_m = outcome::of(|done| app.geo().safe_m(&last, |safe_m| done(Ok(safe_m))));
+            // To the decimetre, and never more than is true; a busy matcher says nothing.
+            if let Ok(safe_m) = safe_m.await {
+                taken["safe_m"] = json!((safe_m * 10.0).floor() / 10.0);
+            }
+        }
+        Ok(taken)
+    })
 }
 
 fn store(

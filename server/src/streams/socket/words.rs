@@ -3,7 +3,7 @@
 //! ```text
 //! {"op": "event", "sub": N, "id": "EPOCH-SEQ", "type": kind, "data": {..}}      as on `/api/stream`; `bye` without an id
 //! {"op": "ok", "re": op, "id"?: N, ..}      {"op": "error", "re": op | null, "id"?: N, ..problem}
-//! {"op": "pos", "accepted": N, "rejected": [{"index", "error"}], "log_seq": N}
+//! {"op": "pos", "accepted": N, "rejected": [{"index", "error"}], "log_seq": N, "safe_m"?: N}
 //! ```
 
 use std::fmt::Write;
