@@ -76,7 +76,7 @@ fn products() -> Value {
                 },
             },
             "geo_restrictions": {"type": "string", "nullable": true},
-            "product_type": {"type": "string", "allowed": ["direct", "api", "both"], "default": "both"},
+            "product_type": {"type": "string", "allowed": ["direct", "api", "both"]},
         },
     })
 }

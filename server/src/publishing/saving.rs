@@ -46,6 +46,9 @@ pub(crate) async fn check(
     }
     match draft.resource.name.as_str() {
         "filter_conditions" | "content_filters" | "products" => {
+            if draft.resource.name == "products" {
+                body.entry("product_type").or_insert_with(|| "both".into());
+            }
             judge(draft, body).await?;
             Ok(Vec::new())
         }

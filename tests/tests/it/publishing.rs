@@ -317,7 +317,8 @@ async fn questions_about_publishing_are_answered() {
 async fn a_failing_destination_delays_itself_alone_and_rows_are_in_hand() {
     let receiver = Receiver::start().await;
     let files = tempfile::tempdir().expect("a folder");
-    let (_server, admin) = newsroom(&receiver, files.path()).await;
+    let (mut server, admin) = newsroom(&receiver, files.path()).await;
+    server.expect_complaints(&["a subscriber is closed by a critical error"]);
     let product = make(&admin, "products", json!({"name": "all"})).await;
     let subscriber = |name: &str, critical: Value| {
         json!({
