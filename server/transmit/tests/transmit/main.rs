@@ -14,4 +14,5 @@ mod http_push;
 mod parts;
 mod receiver;
 mod shelf;
+mod sqs;
 mod world;
