@@ -31,6 +31,7 @@ mod http_push;
 mod limits;
 mod media;
 mod name;
+mod odbc;
 mod receipt;
 mod secret;
 mod site;
@@ -62,6 +63,7 @@ impl Transmitters {
         transmitters.register(Box::new(email::Email::new(site, tls.clone())));
         transmitters.register(Box::new(ftp::Ftp::new(site, tls.clone())));
         transmitters.register(Box::new(http_push::HttpPush::new(site, tls.clone())));
+        transmitters.register(Box::new(odbc::Odbc::new(site)));
         transmitters.register(Box::new(sqs::Sqs::new(site, tls)));
         Ok(transmitters)
     }

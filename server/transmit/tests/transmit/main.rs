@@ -11,6 +11,7 @@ mod email;
 mod file;
 mod ftp;
 mod http_push;
+mod odbc;
 mod parts;
 mod receiver;
 mod shelf;
