@@ -112,16 +112,16 @@ fn body(form: Form, reader: MediaReader, signed: &Signed) -> Outgoing {
     });
     let whole = stream::iter([Ok(form.before)]).chain(file).chain(stream::iter([Ok(form.after)]));
     let whole = StreamBody::new(whole.map(|bytes| bytes.map(Frame::data)));
-    Sized { body: whole.boxed_unsync(), bytes: signed.bytes }.boxed_unsync()
+    Measured { body: whole.boxed_unsync(), bytes: signed.bytes }.boxed_unsync()
 }
 
 /// A body that knows its length. HTTP's own check of the length does the rest.
-struct Sized {
+struct Measured {
     body: Outgoing,
     bytes: u64,
 }
 
-impl Body for Sized {
+impl Body for Measured {
     type Data = Bytes;
     type Error = io::Error;
 

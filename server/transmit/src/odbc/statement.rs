@@ -59,7 +59,7 @@ impl Call {
 
     /// The statement with a question mark for each value, and the values. Where parameters have names, absent values are
     /// left out and the procedure's defaults count; where they have places, an absent value is NULL.
-    #[cfg_attr(not(feature = "odbc"), expect(dead_code, reason = "only a driver runs statements"))]
+    #[cfg_attr(not(any(test, feature = "odbc")), expect(dead_code, reason = "only a driver runs statements"))]
     pub(super) fn statement(&self, dialect: Dialect) -> (String, Vec<Option<&str>>) {
         let procedure = &self.procedure;
         let given = self.arguments.iter().filter(|argument| argument.value.is_some());

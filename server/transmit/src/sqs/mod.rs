@@ -15,7 +15,7 @@ use crate::egress::Class;
 use crate::failure::{Code, Failure};
 use crate::http::{Endpoint, HttpClient};
 use crate::media::MediaProvider;
-use crate::receipt::{Answer, Receipt};
+use crate::receipt::{Answer, Receipt, one_line};
 use crate::site::{Clock, Site};
 use crate::tls::Tls;
 use crate::transmission::Transmission;
@@ -58,7 +58,7 @@ impl Sqs {
             id,
             sha256: Sha::of(text.as_bytes()).hex(),
             bytes: text.len() as u64,
-            target: format!("{queue_name} at {}", account.endpoint.target.label()),
+            target: one_line(&format!("{queue_name} at {}", account.endpoint.target.label())),
             answer: Some(Answer::new(sent.status, message_id.as_bytes())),
             media_sent: 0,
             duration: Duration::ZERO,
@@ -99,9 +99,7 @@ fn settings(transmission: &Transmission) -> Result<(Account, String, String), Fa
         return Err(lasting("region is no region".to_owned()));
     }
     let url = config.text("endpoint_url").unwrap_or_else(|| format!("https://sqs.{region}.amazonaws.com"));
-    let endpoint =
-        Endpoint::parse(&url).map_err(|error| lasting(format!("endpoint_url cannot be read: {error}")))?;
-    let endpoint = endpoint.map_err(|denied| Failure::denied(Code::SqsConnection, &denied))?;
+    let endpoint = Endpoint::parse(&url).map_err(|error| error.failure(Code::SqsClient, "endpoint_url"))?;
     let credentials = Credentials {
         access_key_id: needed("access_key_id")?,
         secret_access_key: needed("secret_access_key")?.into(),

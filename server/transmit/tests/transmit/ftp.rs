@@ -219,6 +219,12 @@ async fn refusals_are_told_and_may_pass() {
     assert_eq!(names(&full.folder), ["media", "wire"]);
 }
 
+/// The library traces every command, passwords too; that is compiled out.
+#[test]
+fn passwords_are_not_traced() {
+    assert!(log::STATIC_MAX_LEVEL < log::LevelFilter::Trace);
+}
+
 #[tokio::test]
 async fn no_setting_is_a_second_command() {
     let Some(server) = Server::start("plain") else { return };

@@ -155,6 +155,7 @@ async fn a_service_that_is_not_there_is_a_connection_error() {
     check(send(&site(&[silent]), &row(&format!("http://{silent}"))).await, Code::SqsConnection, true);
     check_denied(send(&site(&[]), &row(&format!("http://{nobody}"))).await, Code::SqsConnection, "loopback");
     check_denied(send(&site(&[]), &row("https://10.0.0.1")).await, Code::SqsConnection, "private");
+    check_denied(send(&site(&[]), &row("https://a@example.com")).await, Code::SqsClient, "user or password");
 }
 
 #[tokio::test]
