@@ -138,13 +138,33 @@ fn superdesk_signature(token: &str, body: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_medium_that_changes_under_its_signature_is_not_delivered() {
-    let receiver = Receiver::start().await;
-    let config = json!({"assets_url": receiver.url("/assets")});
-    let mut shelf = Shelf::default().with("one", "one.jpg", MediumKind::Original, &[1; 100_000]);
-    shelf.shrinks = 10;
-    let row = push_with(config, &receiver);
-    check(send_with(&site(&[receiver.address]), &row, &shelf).await, Code::HttpPush, true);
-    assert!(receiver.seen().iter().all(|seen| seen.method == "GET"));
+    let changes: [fn(&mut Vec<u8>); 4] = [
+        |bytes| bytes.truncate(99_990),
+        |bytes| bytes.push(1),
+        |bytes| bytes.extend([1; 200_000]),
+        |bytes| bytes[99_999] = 2,
+    ];
+    for change in changes {
+        let receiver = Receiver::start().await;
+        let config = json!({"assets_url": receiver.url("/assets")});
+        let mut shelf = Shelf::default().with("one", "one.jpg", MediumKind::Original, &[1; 100_000]);
+        shelf.change = Some(change);
+        let row = push_with(config, &receiver);
+        let failure = send_with(&site(&[receiver.address]), &row, &shelf).await;
+        let failure = check(failure, Code::HttpPush, true);
+        assert!(failure.message.contains("the medium changed"), "{}", failure.message);
+        assert!(receiver.seen().iter().all(|seen| seen.method == "GET"));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_receiver_closed_meanwhile_is_opened_again() {
+    let address = blunt(Some(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
+    let transmitters = Transmitters::standard(&site(&[address])).unwrap();
+    for _ in 0..5 {
+        transmitters.send(&push(&format!("http://{address}/")), &NoMedia).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Default)]
 pub(crate) struct Shelf {
     media: Vec<(Medium, Vec<u8>)>,
-    /// How many bytes are missing from the end of what the second opening lends.
-    pub(crate) shrinks: usize,
-    pub(crate) opened: AtomicUsize,
+    /// What happens to the bytes before the second opening.
+    pub(crate) change: Option<fn(&mut Vec<u8>)>,
+    opened: AtomicUsize,
 }
 
 impl Shelf {
@@ -34,8 +34,9 @@ impl MediaProvider for Shelf {
             let found = self.media.iter().find(|(own, _)| own == medium);
             let (_, bytes) = found.ok_or(MediaError { message: "gone".to_owned() })?;
             let mut bytes = bytes.clone();
-            if self.opened.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
-                bytes.truncate(bytes.len() - self.shrinks);
+            let is_second = self.opened.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+            if let Some(change) = self.change.filter(|_| is_second) {
+                change(&mut bytes);
             }
             let reader: MediaReader = Box::new(Cursor::new(bytes));
             Ok(reader)
