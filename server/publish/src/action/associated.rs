@@ -1,6 +1,7 @@
 //! What is wrong with items that go along with another: associated items, and members of a package.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use dateline_formats::{Fields, Item};
 use serde_json::Value;
@@ -16,16 +17,19 @@ use crate::validate::{Candidate, is_related_content, validate};
 /// Messages about all that would go out with the item.
 pub(super) fn faults(producer: &Producer<'_>, draft: &Draft) -> Vec<String> {
     let schedule = Wall::Schedule.instant(&draft.updates).or_else(|| Wall::Schedule.instant(&draft.original));
-    let inspection = Inspection { producer, action: draft.action, schedule };
-    let mut messages = Vec::new();
-    inspection.inspect(&draft.original, Some(&draft.updates), PACKAGE_DEPTH_MAX, &mut messages);
-    messages
+    let seen = BTreeSet::from([draft.id().to_owned()]);
+    let mut inspection = Inspection { producer, action: draft.action, schedule, seen, messages: Vec::new() };
+    inspection.inspect(&draft.original, Some(&draft.updates), PACKAGE_DEPTH_MAX);
+    inspection.messages
 }
 
 struct Inspection<'a> {
     producer: &'a Producer<'a>,
     action: PublishAction,
     schedule: Option<jiff::Timestamp>,
+    /// Packages whose members were looked at: they may be nested in each other in more ways than can be followed.
+    seen: BTreeSet<String>,
+    messages: Vec<String>,
 }
 
 /// Something that goes along.
@@ -39,7 +43,7 @@ struct Along<'a> {
 }
 
 impl Inspection<'_> {
-    fn inspect(&self, item: &Fields, updates: Option<&Fields>, depth: usize, messages: &mut Vec<String>) {
+    fn inspect(&mut self, item: &Fields, updates: Option<&Fields>, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
@@ -56,24 +60,24 @@ impl Inspection<'_> {
                 }
                 _ => continue,
             };
-            self.inspect_one(&along, is_package(item), depth, messages);
+            self.inspect_one(&along, is_package(item), depth);
         }
         let goes_out = matches!(self.action, PublishAction::Publish | PublishAction::Schedule);
         if is_package(item) && goes_out {
             for member in groups::members(item) {
                 let along = Along { embedded: None, stored: self.producer.item(&member), is_related: false };
-                self.inspect_one(&along, true, depth, messages);
+                self.inspect_one(&along, true, depth);
             }
         }
     }
 
-    fn inspect_one(&self, along: &Along<'_>, is_in_package: bool, depth: usize, messages: &mut Vec<String>) {
+    fn inspect_one(&mut self, along: &Along<'_>, is_in_package: bool, depth: usize) {
         let Some(current) = along.stored.as_ref().or(along.embedded) else {
             return;
         };
         let document = along.embedded.unwrap_or(current);
-        if is_in_package {
-            self.inspect(document, None, depth, messages);
+        if is_in_package && self.seen.insert(id_of(current).to_owned()) {
+            self.inspect(document, None, depth);
         }
         let state = match Item::from(current).text("state") {
             "" => "published",
@@ -81,25 +85,25 @@ impl Inspection<'_> {
         };
         match (state, self.schedule) {
             ("killed" | "recalled" | "spiked", _) | ("scheduled", None) => {
-                messages.push(format!("Item cannot contain associated {state} item."));
+                self.messages.push(format!("Item cannot contain associated {state} item."));
             }
             ("scheduled", Some(own)) if Wall::Schedule.instant(current).is_some_and(|due| own < due) => {
-                messages.push("Associated item is scheduled later than current item.".to_owned());
+                self.messages.push("Associated item is scheduled later than current item.".to_owned());
             }
             _ => {}
         }
         if Item::from(document).has("embargo") {
-            messages.push("Item cannot have associated items with Embargo".to_owned());
+            self.messages.push("Item cannot have associated items with Embargo".to_owned());
         }
         if !matches!(state, "published" | "corrected") {
-            self.validate(along, document, messages);
+            self.validate(along, document);
         }
-        self.inspect_lock(current, document, messages);
+        self.inspect_lock(current, document);
     }
 
     /// What goes out must be valid. Related items that stay behind need not be; of those that go along, the item names
     /// little more than the id, so they are judged as they are in production.
-    fn validate(&self, along: &Along<'_>, document: &Fields, messages: &mut Vec<String>) {
+    fn validate(&mut self, along: &Along<'_>, document: &Fields) {
         let context = self.producer.context;
         if along.is_related && !context.settings.publishes_associated_items {
             return;
@@ -117,14 +121,14 @@ impl Inspection<'_> {
         };
         let slugline = Item::from(&*item).text("slugline");
         let errors = validate(&context.rules, &candidate).errors;
-        messages.extend(errors.into_iter().map(|error| format!("Associated item {slugline} {error}")));
+        self.messages.extend(errors.into_iter().map(|error| format!("Associated item {slugline} {error}")));
     }
 
     /// Who holds the lock is compared with who acts.
     ///
     /// Superdesk compares with who has locked the item that is published, so that who has let go of that one first is told
     /// that another holds the lock.
-    fn inspect_lock(&self, current: &Fields, document: &Fields, messages: &mut Vec<String>) {
+    fn inspect_lock(&mut self, current: &Fields, document: &Fields) {
         let context = self.producer.context;
         let holder = Item::from(current).text("lock_user");
         if !context.settings.publishes_associated_items || holder.is_empty() {
@@ -132,7 +136,7 @@ impl Inspection<'_> {
         }
         let item = Item::from(document);
         let headline = if item.has("headline") { item.text("headline") } else { id_of(document) };
-        messages.push(if holder == context.editor.id {
+        self.messages.push(if holder == context.editor.id {
             format!("{headline}: packaged item is locked by you. Unlock it and try again")
         } else {
             format!("{headline}: packaged item is locked by another user")

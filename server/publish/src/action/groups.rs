@@ -60,7 +60,7 @@ pub fn check_package(archive: &dyn Archive, package: &Fields) -> Result<(), Refu
     for member in seen {
         let found = archive.item(member);
         let found = found.ok_or_else(|| Refusal::not_found(format!("Invalid item reference: {member}")))?;
-        if leads_to(archive, &found, own, PACKAGE_DEPTH_MAX) {
+        if leads_to(archive, &found, own, PACKAGE_DEPTH_MAX, &mut BTreeSet::new()) {
             return Err(Refusal::forbidden(format!("Trying to create a circular reference to: {member}")));
         }
     }
@@ -100,14 +100,21 @@ fn check_groups(package: &Fields) -> Result<(), Refusal> {
 }
 
 /// Whether a package has `wanted` in it at any depth. What is nested too deep counts as such: nobody can say.
-fn leads_to(archive: &dyn Archive, item: &Fields, wanted: &str, depth: usize) -> bool {
-    if !is_package(item) {
+fn leads_to(
+    archive: &dyn Archive,
+    item: &Fields,
+    wanted: &str,
+    depth: usize,
+    seen: &mut BTreeSet<String>,
+) -> bool {
+    if !is_package(item) || !seen.insert(id_of(item).to_owned()) {
         return false;
     }
     let Some(depth) = depth.checked_sub(1) else {
         return true;
     };
     members(item).iter().any(|member| {
-        member == wanted || archive.item(member).is_some_and(|inner| leads_to(archive, &inner, wanted, depth))
+        member == wanted
+            || archive.item(member).is_some_and(|inner| leads_to(archive, &inner, wanted, depth, seen))
     })
 }

@@ -145,6 +145,8 @@ impl<'a> Producer<'a> {
             let due =
                 (draft.action == PublishAction::Schedule).then(|| Wall::Schedule.instant(&item)).flatten();
             let version = version_of(&item);
+            // What was asked of an earlier version, as a medium of another item, is done with this one.
+            self.out.requests.retain(|request| request.item != id);
             let request = Request { action, item: id.to_owned(), version, due, chosen: Vec::new() };
             self.out.requests.push(request);
         }

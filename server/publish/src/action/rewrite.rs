@@ -173,19 +173,14 @@ fn created(producer: &Producer<'_>, original: &Fields, request: Rewrite<'_>) -> 
     item.extend(copied(original, &COPIED));
     let story = Item::from(original);
     let profile = producer.context.rules.profiles.get(story.text("profile"));
-    match profile.and_then(|profile| profile.get("schema")).and_then(Value::as_object) {
-        Some(schema) => {
-            let of_profile: Vec<&str> = schema.keys().map(String::as_str).collect();
-            // The body and what was written above are not the profile's to copy.
-            let is_free = |field: &&&str| !item.contains_key(**field) && **field != "body_html";
-            let of_profile: Vec<&str> = of_profile.iter().filter(is_free).copied().collect();
-            item.extend(copied(original, &of_profile));
-        }
-        None => {
-            let missing: Vec<&str> = USUAL.into_iter().filter(|field| !item.contains_key(*field)).collect();
-            item.extend(copied(original, &missing));
-        }
-    }
+    let names: Vec<&str> = match profile.and_then(|profile| profile.get("schema")?.as_object()) {
+        Some(schema) => schema.keys().map(String::as_str).collect(),
+        None => USUAL.to_vec(),
+    };
+    // What was written above, and the body, are not the profile's to copy.
+    let is_free = |name: &&str| *name != "body_html" && !item.contains_key(*name);
+    let free: Vec<&str> = names.into_iter().filter(is_free).collect();
+    item.extend(copied(original, &free));
     if matches!(story.text("state"), "published" | "corrected" | "scheduled") {
         item.extend(copied(original, &["body_html"]));
     }

@@ -18,9 +18,9 @@ const KINDS: [(&str, bool); 7] = [
 pub(super) fn default_schema(kind: &str) -> Option<Fields> {
     let (_, has_body) = KINDS.iter().find(|(known, _)| *known == kind)?;
     let mut schema = object(json!({
-        "slugline": {"type": "string", "maxlength": 24},
-        "headline": {"type": "string", "required": has_body, "maxlength": 64},
-        "abstract": {"type": "string", "maxlength": 160},
+        "slugline": {"type": "string", "maxlength": 24, "nullable": true},
+        "headline": {"type": "string", "required": has_body, "maxlength": 64, "nullable": !has_body},
+        "abstract": {"type": "string", "maxlength": 160, "nullable": true},
     }));
     if *has_body {
         schema.insert("body_html".to_owned(), json!({}));

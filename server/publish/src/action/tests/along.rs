@@ -124,6 +124,18 @@ fn media_that_are_out_go_out_once_more() {
 }
 
 #[test]
+fn a_medium_that_is_a_member_too_goes_out_once() {
+    let list = json!([{"id": "main", "refs": [{"residRef": "b"}, {"residRef": "m"}]}]);
+    let mut world = World::with(json!({"type": "composite", "groups": list}));
+    world.add("b", json!({"associations": {"featuremedia": {"_id": "m", "type": "picture"}}}));
+    world.add("m", json!({"type": "picture", "state": "correction"}));
+    world.add_row("m", json!({"_current_version": 3, "state": "being_corrected"}));
+    let production = world.publish("a", json!({}));
+    assert_eq!(asked(&production), ["b", "m", "a"]);
+    assert_eq!(production.requests[1].version, 4);
+}
+
+#[test]
 fn how_the_setting_is_written() {
     let all = ["new", "updates", "corrections", "never", ""].map(ResendMedia::named);
     use ResendMedia::{Always, Never, New, Updates};

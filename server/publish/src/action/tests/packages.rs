@@ -62,6 +62,21 @@ fn a_circle_ends() {
 }
 
 #[test]
+fn packages_in_each_other_are_looked_at_once() {
+    // Written out, this is 4 to the power of the depth.
+    let ids = ["a", "b", "c", "d", "e"];
+    let mut world = World::new();
+    for id in ids {
+        let others: Vec<&str> = ids.into_iter().filter(|other| *other != id).collect();
+        world.add(id, json!({"type": "composite", "groups": groups(&others)}));
+    }
+    let production = world.publish("a", json!({}));
+    assert_eq!(production.versions.len(), 5);
+    let package = object(json!({"_id": "z", "task": {"desk": "sport"}, "groups": groups(&ids)}));
+    assert!(super::super::check_package(&world, &package).is_ok());
+}
+
+#[test]
 fn nesting_is_bounded() {
     let mut world = World::new();
     for level in 0..40 {
