@@ -5,6 +5,7 @@ use dateline_publish::filter::{Asked, Bounds, Lender, Lent, Operator, Place};
 use serde_json::Value;
 
 const HALF_TURN_DEG: f64 = 180.0;
+const QUARTER_TURN_DEG: f64 = 90.0;
 /// From here on a circle is taken to hold the pole.
 const POLAR_DEG: f64 = 89.0;
 
@@ -72,8 +73,9 @@ fn bounds_of(geometry: &Value) -> Option<Bounds> {
             _ => {}
         }
     }
-    // Of two positions less than half a turn apart the short way round is the one between them.
-    bounds.filter(|all| all.east - all.west < HALF_TURN_DEG)
+    // Of two positions less than half a turn apart the short way round is the one between them. A pole has every longitude.
+    let holds_pole = |all: &Bounds| all.south <= -QUARTER_TURN_DEG || all.north >= QUARTER_TURN_DEG;
+    bounds.filter(|all| all.east - all.west < HALF_TURN_DEG && !holds_pole(all))
 }
 
 /// The box of a circle that holds neither a pole nor the antimeridian.

@@ -113,7 +113,7 @@ fn a_new_ad_is_matched_and_logged_once() {
     let followers = app.followers();
     let shown =
         followers.iter().filter(|(name, state)| name.starts_with("worker ") && state.failed.is_none());
-    assert_eq!(shown.count(), 3);
+    assert_eq!(shown.count(), super::OWN_LANES.len());
     workers.stop();
     app.stop();
 }

@@ -55,7 +55,7 @@ impl fmt::Debug for Body {
 
 fn encode(text: &str, label: &str) -> Result<Bytes, String> {
     // Names as they stand in rows are Python's; those the registry of the web does not know or reads otherwise come first.
-    let name = label.trim().to_ascii_lowercase().replace('_', "-");
+    let name = label.trim().to_ascii_lowercase().replace('_', "-").replace("utf-16-", "utf-16");
     match name.as_str() {
         "" | "utf-8" | "utf8" => return Ok(Bytes::copy_from_slice(text.as_bytes())),
         "utf-8-sig" => return Ok([b"\xef\xbb\xbf", text.as_bytes()].concat().into()),

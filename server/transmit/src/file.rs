@@ -5,7 +5,7 @@ use crate::egress::{Egress, RootError};
 use crate::failure::{Code, Failure};
 use crate::media::MediaProvider;
 use crate::name::{file_name, temporary_name};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, one_line};
 use crate::transmission::Transmission;
 use crate::transmitter::{Lent, Transmitter};
 use bytes::Bytes;
@@ -81,7 +81,7 @@ struct Job {
 
 impl Job {
     fn target(&self) -> String {
-        format!("/{}/{}", self.path.trim_matches('/'), self.name)
+        one_line(&format!("/{}/{}", self.path.trim_matches('/'), self.name))
     }
 
     fn write(&self) -> Result<(), Failure> {

@@ -31,9 +31,11 @@ mod http_push;
 mod limits;
 mod media;
 mod name;
+mod odbc;
 mod receipt;
 mod secret;
 mod site;
+mod sqs;
 mod tls;
 mod transmission;
 mod transmitter;
@@ -60,7 +62,9 @@ impl Transmitters {
         transmitters.register(Box::new(file::FileTransmitter::new(site.egress.clone())));
         transmitters.register(Box::new(email::Email::new(site, tls.clone())));
         transmitters.register(Box::new(ftp::Ftp::new(site, tls.clone())));
-        transmitters.register(Box::new(http_push::HttpPush::new(site, tls)));
+        transmitters.register(Box::new(http_push::HttpPush::new(site, tls.clone())));
+        transmitters.register(Box::new(odbc::Odbc::new(site)));
+        transmitters.register(Box::new(sqs::Sqs::new(site, tls)));
         Ok(transmitters)
     }
 }

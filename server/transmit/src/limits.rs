@@ -42,5 +42,12 @@ pub(crate) const ATTACHMENTS_BYTES_MAX: usize = 25 << 20;
 pub(crate) const EMAIL_MAX: Duration = Duration::from_secs(120);
 /// Bytes that a relay may say in one conversation.
 pub(crate) const RELAY_BYTES_MAX: usize = 256 << 10;
+/// Calls of databases at a time, and the time for one: for the connection, for the statement, for all.
+pub(crate) const ODBC_CALLS_MAX: usize = 4;
+#[cfg(feature = "odbc")]
+pub(crate) const ODBC_LOGIN_MAX: Duration = Duration::from_secs(10);
+#[cfg(feature = "odbc")]
+pub(crate) const ODBC_QUERY_MAX: Duration = Duration::from_secs(30);
+pub(crate) const ODBC_MAX: Duration = Duration::from_secs(60);
 
 const _: () = assert!(ANSWER_TEXT_BYTES_MAX <= ANSWER_BYTES_MAX);

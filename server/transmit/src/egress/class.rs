@@ -32,7 +32,7 @@ impl Class {
         match self {
             Class::Http => &[80, 443, 8080, 8443],
             Class::Ftp => &[21, 990],
-            Class::Mail => &[25, 465, 587, 2525],
+            Class::Mail => &[25, 465, 587],
             Class::Queue => &[80, 443],
         }
     }

@@ -24,5 +24,6 @@ pub use class::Class;
 pub use denied::Denied;
 pub use guard::{ConnectError, Egress, Policy};
 pub use resolve::{Resolve, SystemResolver};
-pub use root::RootError;
 pub use target::Target;
+
+pub(crate) use root::RootError;

@@ -128,5 +128,4 @@ const V6: [(Network, Range); 20] = [
 ];
 
 #[cfg(test)]
-#[path = "range_tests.rs"]
 mod tests;

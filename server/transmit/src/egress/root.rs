@@ -24,7 +24,7 @@ pub(crate) struct Place {
 
 /// A folder that files cannot be written to.
 #[derive(Debug)]
-pub enum RootError {
+pub(crate) enum RootError {
     /// The guard refuses.
     Denied(Denied),
     /// The file system does.

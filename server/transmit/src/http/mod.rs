@@ -6,6 +6,7 @@ mod status;
 pub(crate) use status::{StatusClass, retry_after};
 
 use crate::egress::{Class, ConnectError, Denied, Egress, Target};
+use crate::failure::{Code, Failure};
 use crate::limits::{
     ANSWER_BODY_MAX, ANSWER_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX, IDLE_MAX,
     UPLOAD_BYTES_PER_SECOND_MIN,
@@ -61,15 +62,34 @@ pub(crate) struct Endpoint {
     pub(crate) target: Target,
 }
 
+/// A URL that nothing is sent to.
+pub(crate) enum BadUrl {
+    /// It is none; why, without the text itself, which may have a secret in it.
+    Unreadable(String),
+    /// The guard refuses.
+    Denied(Denied),
+}
+
+impl BadUrl {
+    /// As a setting that will not change by itself.
+    pub(crate) fn failure(self, code: Code, setting: &str) -> Failure {
+        match self {
+            BadUrl::Unreadable(why) => Failure::lasting(code, format!("{setting} cannot be read: {why}")),
+            BadUrl::Denied(denied) => Failure::denied(code, &denied),
+        }
+    }
+}
+
 impl Endpoint {
     /// Parses an `http` or `https` URL.
     ///
     /// # Errors
-    /// `Ok(Err)` is what the guard refuses; `Err` a text that is no URL.
-    pub(crate) fn parse(text: &str) -> Result<Result<Endpoint, Denied>, String> {
-        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    /// [`BadUrl`].
+    pub(crate) fn parse(text: &str) -> Result<Endpoint, BadUrl> {
+        let mut url = Url::parse(text).map_err(|error| BadUrl::Unreadable(error.to_string()))?;
         url.set_fragment(None);
-        Ok(Target::of_url(&url, &["http", "https"]).map(|target| Endpoint { url, target }))
+        let target = Target::of_url(&url, &["http", "https"]).map_err(BadUrl::Denied)?;
+        Ok(Endpoint { url, target })
     }
 
     pub(crate) fn uri(&self) -> Result<Uri, String> {

@@ -3,7 +3,7 @@
 use super::form::Form;
 use super::signature::{Keys, Signed};
 use super::{HttpPush, lasting, outcome, post, unwritable};
-use crate::digest::identity;
+use crate::digest::{Hasher, Sha, identity};
 use crate::failure::{Code, Failure};
 use crate::http::{Endpoint, Outgoing, full};
 use crate::limits::MEDIA_MAX;
@@ -16,8 +16,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, StatusCode};
 use std::io;
+use std::mem::take;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncReadExt;
 
 /// Bytes of a medium that are in memory at a time.
@@ -102,7 +103,7 @@ impl HttpPush {
     }
 }
 
-/// The form as it is sent. A medium that is no longer what was signed breaks the request off.
+/// The form as it is sent.
 fn body(form: Form, reader: MediaReader, signed: &Signed) -> Outgoing {
     let file = stream::try_unfold(reader, |mut reader| async move {
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -111,17 +112,19 @@ fn body(form: Form, reader: MediaReader, signed: &Signed) -> Outgoing {
         Ok::<_, io::Error>((count > 0).then(|| (Bytes::from(chunk), reader)))
     });
     let whole = stream::iter([Ok(form.before)]).chain(file).chain(stream::iter([Ok(form.after)]));
-    let whole = StreamBody::new(whole.map(|bytes| bytes.map(Frame::data)));
-    Sized { body: whole.boxed_unsync(), bytes: signed.bytes }.boxed_unsync()
+    let whole = StreamBody::new(whole.map(|bytes| bytes.map(Frame::data))).boxed_unsync();
+    Checked { body: whole, left: signed.bytes, hasher: Hasher::default(), sha: signed.sha }.boxed_unsync()
 }
 
-/// A body that knows its length. HTTP's own check of the length does the rest.
-struct Sized {
+/// A body that is what was signed, or breaks off before its last bytes: a medium may change between the two passes.
+struct Checked {
     body: Outgoing,
-    bytes: u64,
+    left: u64,
+    hasher: Hasher,
+    sha: Sha,
 }
 
-impl Body for Sized {
+impl Body for Checked {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -129,12 +132,30 @@ impl Body for Sized {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            None if self.left > 0 => return Poll::Ready(Some(Err(changed()))),
+            end => return Poll::Ready(end),
+        };
+        let bytes = frame.data_ref().map(Bytes::as_ref).unwrap_or_default();
+        self.hasher.update(bytes);
+        match self.left.checked_sub(bytes.len() as u64) {
+            Some(0) if take(&mut self.hasher).finish() != self.sha => Poll::Ready(Some(Err(changed()))),
+            Some(left) => {
+                self.left = left;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None => Poll::Ready(Some(Err(changed()))),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes)
+        SizeHint::with_exact(self.left)
     }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("the medium changed while it was sent")
 }
 
 fn unread(error: &MediaError) -> Failure {

@@ -46,10 +46,12 @@ impl HttpPush {
         let config = &transmission.destination.config;
         let keys = Keys::of(config).map_err(lasting)?;
         let resource = config.text("resource_url").ok_or_else(|| lasting("resource_url is not set"))?;
-        let resource = endpoint(&resource)?;
+        let resource = endpoint("resource_url", &resource)?;
         let item = json(transmission)?;
         let media_sent = match config.text("assets_url") {
-            Some(assets) => self.push_media(transmission, media, &endpoint(&assets)?, &keys).await?,
+            Some(assets) => {
+                self.push_media(transmission, media, &endpoint("assets_url", &assets)?, &keys).await?
+            }
             None => 0,
         };
         let mut receipt = Receipt {
@@ -115,11 +117,8 @@ fn json(transmission: &Transmission) -> Result<Bytes, Failure> {
     Ok(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, Failure> {
-    // The text itself may have a secret in it.
-    let parsed =
-        Endpoint::parse(text).map_err(|error| lasting(format!("the URL cannot be read: {error}")))?;
-    parsed.map_err(|denied| Failure::denied(Code::HttpPush, &denied))
+fn endpoint(setting: &str, text: &str) -> Result<Endpoint, Failure> {
+    Endpoint::parse(text).map_err(|error| error.failure(Code::HttpPush, setting))
 }
 
 /// A POST with the headers that say what the body is.

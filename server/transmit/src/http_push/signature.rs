@@ -6,7 +6,7 @@
 //!   base64 or a plain text; without that setting it is the text of `secret_token`.
 
 use crate::config::Config;
-use crate::digest::{Hasher, hex};
+use crate::digest::{Hasher, Sha, hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -36,6 +36,8 @@ pub(super) struct Signed {
     pub(super) headers: Vec<(&'static str, String)>,
     /// Length of the body.
     pub(super) bytes: u64,
+    /// Digest of the body.
+    pub(super) sha: Sha,
 }
 
 impl Keys {
@@ -90,10 +92,11 @@ impl Signer {
     }
 
     pub(super) fn finish(self) -> Signed {
+        let sha = self.sha.finish();
         let mut headers = vec![
             ("webhook-id", self.id),
             ("webhook-timestamp", self.timestamp),
-            ("content-digest", self.sha.finish().content_digest()),
+            ("content-digest", sha.content_digest()),
         ];
         if let Some(signature) = self.token {
             headers
@@ -106,7 +109,7 @@ impl Signer {
             let all: Vec<String> = self.webhook.into_iter().map(one).collect();
             headers.push(("webhook-signature", all.join(" ")));
         }
-        Signed { headers, bytes: self.bytes }
+        Signed { headers, bytes: self.bytes, sha }
     }
 }
 
