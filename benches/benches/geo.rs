@@ -13,6 +13,7 @@ use dateline_engine::{
     CollectionId, CollectionOptions, Condition as Put, DocId, Durability, Options, Store, Tail, Transaction,
 };
 use dateline_geo::{Fix, Geo, GeoOptions, Point, Within};
+use fastrand::Rng;
 use rstar::RTree;
 use rstar::primitives::GeomWithData;
 use serde_json::json;
@@ -34,28 +35,8 @@ const ASKERS: u32 = 8;
 
 type Placed = GeomWithData<[f64; 2], u32>;
 
-/// The same numbers in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, most: u32) -> u32 {
-        u32::try_from(self.next() >> 32).unwrap_or(0) % most
-    }
-
-    fn metres(&mut self) -> f64 {
-        (f64::from(self.below(u32::MAX)) / f64::from(u32::MAX) - 0.5) * SIDE_M
-    }
-
-    fn place(&mut self) -> [f64; 2] {
-        [self.metres(), self.metres()]
-    }
+fn anywhere(rng: &mut Rng) -> [f64; 2] {
+    [0; 2].map(|_| (rng.f64() - 0.5) * SIDE_M)
 }
 
 fn degrees([x, y]: [f64; 2]) -> (f64, f64) {
@@ -74,22 +55,22 @@ fn name(device: u32) -> DocId {
 /// Where the devices are, and how they move on: up to 55 m, as `dateline-tools positions --workload uniform` has it.
 struct Movers {
     places: Vec<[f64; 2]>,
-    numbers: Numbers,
+    rng: Rng,
     turn: u32,
 }
 
 impl Movers {
     fn new() -> Self {
-        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-        let places = (0..DEVICES).map(|_| numbers.place()).collect();
-        Self { places, numbers, turn: 0 }
+        let mut rng = Rng::with_seed(1);
+        let places = (0..DEVICES).map(|_| anywhere(&mut rng)).collect();
+        Self { places, rng, turn: 0 }
     }
 
     /// The next device, where it was and where it is now.
     fn step(&mut self) -> (u32, [f64; 2], [f64; 2]) {
         let device = self.turn;
         self.turn = (self.turn + 1) % DEVICES;
-        let mut hop = || (f64::from(self.numbers.below(2_000)) / 1_000.0 - 1.0) * 39.0;
+        let mut hop = || (self.rng.f64() * 2.0 - 1.0) * 39.0;
         let (x, y) = (hop(), hop());
         let place = &mut self.places[device as usize];
         let before = *place;
@@ -176,19 +157,15 @@ impl Ground {
             for asker in 0..ASKERS {
                 let question = &question;
                 scope.spawn(move || {
-                    let mut numbers = Numbers(0x1234_5678_9abc_def1 + u64::from(asker));
+                    let mut rng = Rng::with_seed(u64::from(asker));
                     let own =
                         rounds / u64::from(ASKERS) + u64::from(u64::from(asker) < rounds % u64::from(ASKERS));
-                    (0..own).for_each(|_| question(&self.geo, point(numbers.place())));
+                    (0..own).for_each(|_| question(&self.geo, point(anywhere(&mut rng))));
                 });
             }
         });
         started.elapsed()
     }
-}
-
-fn circle(numbers: &mut Numbers) -> ([f64; 2], f64) {
-    (numbers.place(), f64::from(100 + numbers.below(900)))
 }
 
 fn near(a: [f64; 2], b: [f64; 2], metres: f64) -> bool {
@@ -204,8 +181,9 @@ struct Circles {
 
 impl Circles {
     fn new() -> Self {
-        let mut numbers = Numbers(0x0fed_cba9_8765_4321);
-        let circles: Vec<_> = (0..CIRCLES).map(|_| circle(&mut numbers)).collect();
+        let mut rng = Rng::with_seed(2);
+        let circles: Vec<_> =
+            (0..CIRCLES).map(|_| (anywhere(&mut rng), f64::from(rng.u32(100..1_000)))).collect();
         let boxed = |(n, ([x, y], radius)): (u32, &([f64; 2], f64))| {
             let corners = ([x - radius, y - radius], [x + radius, y + radius]);
             GeomWithData::new(rstar::primitives::Rectangle::from_corners(corners.0, corners.1), n)
@@ -231,6 +209,30 @@ fn tree(movers: &Movers) -> RTree<Placed> {
     RTree::bulk_load((0..).zip(&movers.places).map(|(n, place)| GeomWithData::new(*place, n)).collect())
 }
 
+/// One question about devices near a place, and the same of the tree.
+fn questions(
+    criterion: &mut Criterion,
+    case: &str,
+    ground: &Ground,
+    ours: impl Fn(&Geo, Point) -> usize + Sync,
+    theirs: impl Fn([f64; 2]) -> usize,
+) {
+    let mut group = criterion.benchmark_group("geo-near");
+    group.throughput(Throughput::Elements(1)).sample_size(10);
+    group.bench_function(BenchmarkId::new("dateline", case), |bencher| {
+        bencher.iter_custom(|rounds| {
+            ground.ask(rounds, |geo, place| {
+                black_box(ours(geo, place));
+            })
+        });
+    });
+    let mut rng = Rng::with_seed(3);
+    group.bench_function(BenchmarkId::new("rstar", case), |bencher| {
+        bencher.iter(|| black_box(theirs(anywhere(&mut rng))));
+    });
+    group.finish();
+}
+
 /// Devices near a place, and fixes without and with 100,000 circles.
 fn devices(criterion: &mut Criterion) {
     let mut movers = Movers::new();
@@ -238,42 +240,14 @@ fn devices(criterion: &mut Criterion) {
     let mut ground = Ground::new();
     ground.fill(&movers);
 
-    let mut group = criterion.benchmark_group("geo-near");
-    group.throughput(Throughput::Elements(1)).sample_size(10);
-    let cases = [("circle", REACH_M, 10_000), ("nearest-10", f64::INFINITY, 10)];
-    for (case, reach_m, limit) in cases {
-        group.bench_function(BenchmarkId::new("dateline", case), |bencher| {
-            bencher.iter_custom(|rounds| {
-                ground.ask(rounds, |geo, center| {
-                    let within = match reach_m.is_finite() {
-                        true => Within::Near { center, radius_m: reach_m },
-                        false => Within::nearest(center),
-                    };
-                    black_box(geo.devices(&within, limit).expect("an answer"));
-                })
-            });
-        });
-        let mut numbers = Numbers(0x1234_5678_9abc_def1);
-        group.bench_function(BenchmarkId::new("rstar", case), |bencher| {
-            bencher.iter(|| {
-                let place = numbers.place();
-                match reach_m.is_finite() {
-                    true => black_box(
-                        tree.locate_within_distance(place, reach_m * reach_m)
-                            .map(|found| found.data)
-                            .collect::<Vec<_>>(),
-                    ),
-                    false => black_box(
-                        tree.nearest_neighbor_iter(place)
-                            .take(limit)
-                            .map(|found| found.data)
-                            .collect::<Vec<_>>(),
-                    ),
-                }
-            });
-        });
-    }
-    group.finish();
+    let circle = |geo: &Geo, center| {
+        geo.devices(&Within::Near { center, radius_m: REACH_M }, 10_000).expect("an answer").len()
+    };
+    let within = |place| tree.locate_within_distance(place, REACH_M * REACH_M).count();
+    questions(criterion, "circle", &ground, circle, within);
+    let nearest = |geo: &Geo, center| geo.devices(&Within::nearest(center), 10).expect("an answer").len();
+    let first = |place| tree.nearest_neighbor_iter(place).take(10).count();
+    questions(criterion, "nearest-10", &ground, nearest, first);
 
     let mut group = criterion.benchmark_group("geo-fix");
     group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(10));
@@ -316,8 +290,8 @@ fn devices(criterion: &mut Criterion) {
             ground.ask(rounds, |geo, place| drop(black_box(geo.fences_holding(place).expect("an answer"))))
         });
     });
-    let mut numbers = Numbers(0x1234_5678_9abc_def1);
-    group.bench_function("rstar", |bencher| bencher.iter(|| black_box(circles.holding(numbers.place()))));
+    let mut rng = Rng::with_seed(3);
+    group.bench_function("rstar", |bencher| bencher.iter(|| black_box(circles.holding(anywhere(&mut rng)))));
     group.finish();
 }
 
@@ -348,20 +322,20 @@ fn ads(criterion: &mut Criterion) {
     let movers = Movers::new();
     let mut ground = Ground::new();
     ground.fill(&movers);
-    let mut numbers = Numbers(0x5555_1234_7777_4321);
-    let category: Vec<u32> = (0..LISTS).map(|_| numbers.below(CATEGORIES)).collect();
+    let mut rng = Rng::with_seed(4);
+    let category: Vec<u32> = (0..LISTS).map(|_| rng.u32(..CATEGORIES)).collect();
     let list = |(n, category): (u32, &u32)| {
         let body = json!({"device": name(n).as_str(), "area": {"around": {"radius_m": REACH_M}}, "category": format!("c{category}")});
         (format!("list-{n:07}"), body)
     };
     ground.settle(ground.put(ground.collection("adlists"), (0..).zip(&category).map(list)));
     let mut next = 0_u32;
-    let mut batch = move |numbers: &mut Numbers| {
+    let mut batch = move |rng: &mut Rng| {
         let ads = (0..ADS).map(|_| {
             next += 1;
-            let place = numbers.place();
+            let place = anywhere(rng);
             let (lon, lat) = degrees(place);
-            let category = numbers.below(CATEGORIES);
+            let category = rng.u32(..CATEGORIES);
             let location = json!({"type": "Point", "coordinates": [lon, lat]});
             let body = json!({"title": "A bicycle", "category": format!("c{category}"), "price": 90, "location": location});
             (format!("ad-{next:08}"), body, place, category)
@@ -375,7 +349,7 @@ fn ads(criterion: &mut Criterion) {
     for (case, collection, matched) in [("dateline", ads, true), ("engine", others, false)] {
         group.bench_function(case, |bencher| {
             bencher.iter_custom(|rounds| {
-                let batches: Vec<_> = (0..rounds).map(|_| batch(&mut numbers)).collect();
+                let batches: Vec<_> = (0..rounds).map(|_| batch(&mut rng)).collect();
                 let documents = batches.into_iter().flatten().map(|(id, body, ..)| (id, body));
                 let started = Instant::now();
                 let tail = ground.put(collection, documents);
@@ -389,7 +363,7 @@ fn ads(criterion: &mut Criterion) {
     let tree = tree(&movers);
     group.bench_function("rstar", |bencher| {
         bencher.iter_custom(|rounds| {
-            let batches: Vec<_> = (0..rounds).map(|_| batch(&mut numbers)).collect();
+            let batches: Vec<_> = (0..rounds).map(|_| batch(&mut rng)).collect();
             let started = Instant::now();
             for (_, _, place, wanted) in batches.iter().flatten() {
                 let around = tree.locate_within_distance(*place, REACH_M * REACH_M);

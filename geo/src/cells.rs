@@ -100,9 +100,7 @@ impl Cells {
             Some(Some(disc)) => disc.center.chord2(&unit) <= disc.chord2,
             _ => region(*slot).is_some_and(|region| region.holds(place)),
         };
-        // Mostly enough, so that the list is laid out once.
-        let mut found = Vec::with_capacity(32);
-        found.extend(self.wide.iter().filter(|slot| holds(slot)));
+        let mut found: Vec<FenceSlot> = self.wide.iter().filter(|slot| holds(slot)).copied().collect();
         let mut levels = self.levels;
         while levels != 0 {
             let number = levels.trailing_zeros();
@@ -110,6 +108,8 @@ impl Cells {
             let level = Level::new(u8::try_from(number).unwrap_or(LEVEL_MAX));
             let table = self.tables.get(number as usize);
             if let Some(listed) = table.and_then(|table| table.get(&level.cell(place))) {
+                // Once for all that may follow.
+                found.reserve(listed.full.len() + listed.partial.len());
                 found.extend_from_slice(&listed.full);
                 found.extend(listed.partial.iter().filter(|slot| holds(slot)));
             }

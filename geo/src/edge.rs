@@ -27,12 +27,14 @@ pub(crate) fn nearest_chord2(edge: &Line<f64>, place: &Unit, best: f64) -> f64 {
 pub(crate) fn nearest_to(edge: &Line<f64>, best: f64, chord2: impl Fn(&Unit) -> f64) -> f64 {
     let curve = Curve::new(edge);
     let mut best = best.min(chord2(&curve.at(0.0))).min(chord2(&curve.at(1.0)));
-    let part = |from: f64, to: f64, depth: u32| {
-        let middle = f64::midpoint(from, to);
-        Part { from, middle, to, depth, chord2: chord2(&curve.at(middle)) }
+    let part = |from: f64, to: f64, depth: u32| Part {
+        from,
+        to,
+        depth,
+        chord2: chord2(&curve.at(f64::midpoint(from, to))),
     };
     let mut parts = vec![part(0.0, 1.0, 0)];
-    while let Some(Part { from, middle, to, depth, chord2: at_middle }) = parts.pop() {
+    while let Some(Part { from, to, depth, chord2: at_middle }) = parts.pop() {
         best = best.min(at_middle);
         let length = curve.length_max(from, to);
         if at_middle.sqrt() - length / 2.0 >= best.sqrt() {
@@ -44,6 +46,7 @@ pub(crate) fn nearest_to(edge: &Line<f64>, best: f64, chord2: impl Fn(&Unit) -> 
             continue;
         }
         // The nearer half first: what is found there often lets the other be dropped.
+        let middle = f64::midpoint(from, to);
         let mut halves = [part(from, middle, depth + 1), part(middle, to, depth + 1)];
         halves.sort_by(|a, b| b.chord2.total_cmp(&a.chord2));
         parts.extend(halves);
@@ -54,7 +57,6 @@ pub(crate) fn nearest_to(edge: &Line<f64>, best: f64, chord2: impl Fn(&Unit) -> 
 /// A part of an edge, and the squared chord at its middle.
 struct Part {
     from: f64,
-    middle: f64,
     to: f64,
     depth: u32,
     chord2: f64,

@@ -4,6 +4,9 @@
 //! device that knows how far away that is need not send a fix until it has gone there, and the load ends at its source.
 //! Of new fences and ads, changed attributes and what time alone does the distance says nothing.
 
+use dateline_engine::DocId;
+
+use crate::devices::Device;
 use crate::event::Kind;
 use crate::fix::Fix;
 use crate::hash::shard_of;
@@ -26,25 +29,36 @@ impl Geo {
     /// `tell` is called on the matcher's thread and must be quick. A matcher that has other things to do lets it fall.
     pub fn safe_m(&self, fix: &Fix, tell: impl FnOnce(f64) + Send + 'static) {
         let (device, place) = (fix.device.clone(), fix.point);
-        let question = Box::new(move |shard: &Shard, _| tell(shard.safe_m(device.as_str(), place)));
+        let question = Box::new(move |shard: &Shard, _| tell(shard.safe_m(&device, place)));
         let inbox = self.inboxes.get(shard_of(fix.device.as_str(), self.inboxes.len()));
         drop(inbox.map(|inbox| inbox.try_send(Input::Ask(question))));
     }
 }
 
 impl Shard {
-    pub(crate) fn safe_m(&self, device: &str, place: Point) -> f64 {
-        if self.fences.has_roaming() {
-            // The others move as well.
+    pub(crate) fn safe_m(&self, device: &DocId, place: Point) -> f64 {
+        // Around devices the others move as well.
+        if self.fences.has_roaming() || self.asks_for_fixes(device, place) {
             return 0.0;
         }
         let safe_m = self.lists_leave_m(device, place).min(self.fences_leave_m(device, place));
         (safe_m - MARGIN_M).max(0.0)
     }
 
+    /// Whether a fence asks who is in it or out of it, which fixes are the answer to.
+    fn asks_for_fixes(&self, device: &DocId, place: Point) -> bool {
+        if !self.fences.tells_levels() {
+            return false;
+        }
+        let lying = self.fences.holding(place).into_iter();
+        let members = self.devices.find(device).into_iter().flat_map(Device::inside);
+        let tells = |fence| self.fences.at(fence).is_some_and(|held| held.fence.tells(Kind::Inside));
+        self.fences.outside().next().is_some() || lying.chain(members).any(tells)
+    }
+
     /// The least way on which a list around the device may gain or lose an ad.
-    fn lists_leave_m(&self, device: &str, place: Point) -> f64 {
-        self.lists.around(device).iter().filter_map(|id| self.lists.get(id)).fold(
+    fn lists_leave_m(&self, device: &DocId, place: Point) -> f64 {
+        self.lists.around(device.as_str()).iter().filter_map(|id| self.lists.get(id)).fold(
             SAFE_M_MAX,
             |safe_m, held| {
                 let Some(nearby) = &held.nearby else { return 0.0 };
@@ -57,16 +71,10 @@ impl Shard {
     }
 
     /// The least way to the border of a fence.
-    fn fences_leave_m(&self, device: &str, place: Point) -> f64 {
+    fn fences_leave_m(&self, device: &DocId, place: Point) -> f64 {
         let mut safe_m = SAFE_M_MAX;
-        if self.fences.outside().next().is_some() {
-            return 0.0;
-        }
-        for (slot, stay) in self.devices.get(device).into_iter().flat_map(|device| &device.stays) {
+        for (slot, _) in self.devices.find(device).into_iter().flat_map(|device| &device.stays) {
             let Some((held, zone)) = self.fences.zone(*slot) else { continue };
-            if stay.is_member() && held.fence.tells(Kind::Inside) {
-                return 0.0;
-            }
             // Who is in it stays so for that much more.
             let hysteresis_m = held.fence.hysteresis_m;
             if hysteresis_m > 0.0 && !zone.region.holds(place) {
@@ -149,8 +157,8 @@ mod tests {
         }
 
         fn safe_m(&self) -> f64 {
-            let place = self.shard.devices.get("bus").unwrap().fix.point;
-            self.shard.safe_m("bus", place)
+            let bus = DocId::new("bus").unwrap();
+            self.shard.safe_m(&bus, self.shard.devices.find(&bus).unwrap().fix.point)
         }
     }
 
@@ -233,5 +241,9 @@ mod tests {
         bench.fence(2, &json!({"circle": {"center": center, "radius_m": 5000}, "detect": ["inside"]}));
         bench.go(at(-702.0));
         assert_eq!(bench.safe_m(), 0.0, "every fix is asked for");
+        bench.go(at(-8_000.0));
+        assert!(bench.safe_m() > 0.0, "nobody asks out here");
+        // Where the fix is that has not been matched yet, somebody does.
+        assert_eq!(bench.shard.safe_m(&DocId::new("bus").unwrap(), at(-702.0)), 0.0);
     }
 }

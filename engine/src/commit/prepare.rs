@@ -112,8 +112,8 @@ struct Indexed<'a>(&'a Collection);
 
 impl Indexed<'_> {
     fn reads(self, member: &str) -> bool {
-        let fields = self.0.indexes().iter().flat_map(|index| &index.spec.fields);
-        fields.map(|field| field.path.split('.').next()).any(|first| first == Some(member))
+        let mut fields = self.0.indexes().iter().flat_map(|index| &index.spec.fields);
+        fields.any(|field| field.path.split('.').next() == Some(member))
     }
 }
 

@@ -22,10 +22,31 @@ impl Params {
         self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that is a whole number; above `most` it is taken as `most`.
+    ///
+    /// # Errors
+    /// 400 when it is no number, or below `least`.
+    pub(crate) fn number(&self, name: &str, usual: u64, least: u64, most: u64) -> Result<u64, Problem> {
+        match self.get(name) {
+            None | Some("") => Ok(usual),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) if number >= least => Ok(number.min(most)),
+                _ => Err(Problem::query(
+                    name,
+                    format!("expected a whole number from {least}, found '{}'", cut(text)),
+                )),
+            },
+        }
+    }
+
     /// Every pair, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 /// What a list request asks for, of the parameters this dialect knows; others (`q`, `near`, `as_of` ...) stay with

@@ -83,29 +83,6 @@ impl ListMeta {
     }
 }
 
-impl Params {
-    /// A parameter that is a whole number; above `most` it is taken as `most`.
-    ///
-    /// # Errors
-    /// 400 when it is no number, or below `least`.
-    pub(crate) fn number(&self, name: &str, usual: u64, least: u64, most: u64) -> Result<u64, Problem> {
-        match self.get(name) {
-            None | Some("") => Ok(usual),
-            Some(text) => match text.parse::<u64>() {
-                Ok(number) if number >= least => Ok(number.min(most)),
-                _ => Err(Problem::query(
-                    name,
-                    format!("expected a whole number from {least}, found '{}'", cut(text)),
-                )),
-            },
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
