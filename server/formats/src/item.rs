@@ -90,6 +90,11 @@ impl<'a> Item<'a> {
         value.as_object().map(Item::from)
     }
 
+    /// A copy of the object.
+    pub fn to_fields(self) -> Fields {
+        self.fields.clone()
+    }
+
     pub(crate) fn fields(self) -> &'a Fields {
         self.fields
     }

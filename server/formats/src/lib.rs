@@ -39,7 +39,7 @@ pub use email::Email;
 pub use error::{Fault, FaultKind, FormatError};
 pub use feeds::Feed;
 pub use formatter::{Document, Formatter, Registry, Varies};
-pub use html::word_count;
+pub use html::{clean_markup, plain_lines, word_count};
 pub use idml::Idml;
 pub use item::{Fields, Item, ItemType};
 pub use json::Json;

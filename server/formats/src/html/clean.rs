@@ -18,6 +18,24 @@ pub(crate) fn clean(field: &str, text: &str) -> Result<String, Fault> {
     Ok(CLEANER.clean(text).to_string())
 }
 
+/// As [`clean`] for markup that is kept and edited: links stay as they were written.
+static KEEPER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::default();
+    builder.url_schemes(["http", "https", "mailto", "tel"].into());
+    builder.link_rel(None);
+    builder
+});
+
+/// Markup from elsewhere with everything removed that could act: no scripts, handlers, frames, forms, or addresses but
+/// the web's and e-mail's.
+///
+/// # Errors
+/// [`FaultKind::TooLarge`](crate::FaultKind::TooLarge) beyond the limits of size, depth and work.
+pub fn clean_markup(field: &str, text: &str) -> Result<String, Fault> {
+    guard::check(field, text)?;
+    Ok(KEEPER.clean(text).to_string())
+}
+
 /// The address of a link, empty for schemes that act.
 pub(crate) fn safe_address(href: &str) -> &str {
     let compact: String = href.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(16).collect();

@@ -7,6 +7,7 @@ mod guard;
 mod nitf;
 mod paragraphs;
 
+pub use clean::clean_markup;
 pub(crate) use clean::{clean, safe_address};
 pub(crate) use nitf::enriched;
 pub(crate) use paragraphs::{Run, paragraphs};
@@ -54,6 +55,14 @@ impl Markup {
 /// The words of a marked-up text, as `word_count` of an item has them; `None` for one that is too large to be read.
 pub fn word_count(markup: &str) -> Option<usize> {
     Some(count_words(&Markup::parse("", markup).ok()?.lines()))
+}
+
+/// A marked-up text as it is read, with a line feed between blocks.
+///
+/// # Errors
+/// [`FaultKind::TooLarge`](crate::FaultKind::TooLarge) beyond the limits of size, depth and work.
+pub fn plain_lines(field: &str, markup: &str) -> Result<String, Fault> {
+    Ok(Markup::parse(field, markup)?.lines())
 }
 
 /// The text of one node, as [`Markup::lines`] gives it of all.
