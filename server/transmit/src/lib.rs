@@ -1,4 +1,4 @@
-//! Dateline's transmitters: the only code that sends.
+//! Dateline's transmitters: the only code that sends, and that fetches.
 //!
 //! **What it is for.** A [`Transmission`] is one row of the publish queue with its bytes; the [`Transmitters`] find the
 //! [`Transmitter`] that its destination names and answer with a [`Receipt`] or a [`Failure`]. A failure says which of
@@ -6,6 +6,9 @@
 //!
 //! **The one path of data.** row -> transmitter -> bytes and settings checked -> [`egress`] guard (address or file root)
 //! -> receiver -> receipt. There is no other way out: every socket is opened by the guard, every file below a root of it.
+//!
+//! The [`Collectors`] go the other way through the same guard: an address, a folder or a server that somebody configured,
+//! and the bytes that are there.
 //!
 //! **What it does not know.** The queue, the store, HTTP as a server, users, formats; clocks and randomness, which the
 //! [`Site`] lends. It neither retries nor keeps state beyond open connections: the caller decides when, from what a
@@ -20,6 +23,7 @@
 pub mod egress;
 
 mod body;
+mod collect;
 mod config;
 mod digest;
 mod email;
@@ -41,6 +45,7 @@ mod transmission;
 mod transmitter;
 
 pub use body::Body;
+pub use collect::{Access, Asked, CollectError, Collectors, Fetched, Folder, FolderFile, FtpFile, FtpFolder};
 pub use config::Config;
 pub use failure::{Code, Failure, Remedy};
 pub use media::{MediaError, MediaProvider, MediaReader, Medium, MediumKind, NoMedia};

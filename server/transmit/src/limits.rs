@@ -34,6 +34,10 @@ pub(crate) const FILE_NAME_BYTES_MAX: usize = 255;
 pub(crate) const MEDIA_MAX: usize = 500;
 /// Bytes of a listing of a folder that are read.
 pub(crate) const LISTING_BYTES_MAX: u64 = 1 << 20;
+/// Time for fetching one document: its bytes once the head is there, one step of a conversation with an FTP server.
+pub(crate) const FETCH_MAX: Duration = Duration::from_secs(60);
+/// Files of a folder that are looked at.
+pub(crate) const FOLDER_FILES_MAX: usize = 10_000;
 /// Recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
 /// Bytes of all attachments of one message.

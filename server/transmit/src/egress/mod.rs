@@ -26,4 +26,4 @@ pub use guard::{ConnectError, Egress, Policy};
 pub use resolve::{Resolve, SystemResolver};
 pub use target::Target;
 
-pub(crate) use root::RootError;
+pub(crate) use root::{Place, RootError};

@@ -1,14 +1,17 @@
-//! Where files may be written.
+//! Where files may be written and taken.
 //!
 //! A path is walked from its root one folder at a time, and no step follows a link: neither `..` nor a link that somebody
 //! puts there while we walk leads out. The file is written under another name in the same folder, synced and renamed, so
 //! a reader of the folder sees all of it or nothing.
 
 use super::denied::{Denied, Why};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use crate::collect::FolderFile;
+use crate::limits::FOLDER_FILES_MAX;
+use jiff::Timestamp;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -74,6 +77,63 @@ fn denied(what: &'static str) -> RootError {
 }
 
 impl Place {
+    /// The files of the folder: neither folders, links, nor what is hidden or has no name in UTF-8.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn files(&self) -> io::Result<Vec<FolderFile>> {
+        let mut files = Vec::new();
+        for entry in Dir::read_from(&self.folder)?.take(FOLDER_FILES_MAX) {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            let found = match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(found) => found,
+                // Somebody was faster.
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+                continue;
+            }
+            let changed = found.st_mtime.max(found.st_ctime);
+            let changed = Timestamp::from_second(changed).unwrap_or(Timestamp::MIN);
+            let bytes = u64::try_from(found.st_size).unwrap_or(0);
+            files.push(FolderFile { name: name.to_owned(), changed, bytes });
+        }
+        Ok(files)
+    }
+
+    /// A whole file; none when it has more bytes.
+    ///
+    /// # Errors
+    /// What the file system says; a link is not followed.
+    pub(crate) fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+        // A pipe in its place must not make us wait.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = rustix::fs::openat(&self.folder, name, flags, Mode::empty())?.into();
+        let mut bytes = Vec::new();
+        let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok((bytes.len() <= bytes_max).then_some(bytes))
+    }
+
+    /// Moves a file into a folder inside, which is made if it is not there. Both are single components of a path.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn relocate(&self, name: &str, folder: &str) -> io::Result<()> {
+        match rustix::fs::mkdirat(&self.folder, folder, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inner = rustix::fs::openat(&self.folder, folder, flags, Mode::empty())?;
+        Ok(rustix::fs::renameat(&self.folder, name, inner, name)?)
+    }
+
     /// Writes a whole file, in place of one that has its name. `name` and `temporary` are single components of a path;
     /// `temporary` is of the same row at every attempt, so an attempt that broke off leaves nothing behind for good.
     ///

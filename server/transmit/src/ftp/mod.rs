@@ -23,6 +23,7 @@ use crate::site::Site;
 use crate::tls::Tls;
 use crate::transmission::Transmission;
 use crate::transmitter::{Lent, Transmitter};
+pub(crate) use settings::Settings as FtpSettings;
 use settings::Settings;
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ use suppaftp::{FtpError, Mode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-type Connection = ImplAsyncFtpStream<AsyncRustlsStream>;
+pub(crate) type Connection = ImplAsyncFtpStream<AsyncRustlsStream>;
 
 pub(crate) struct Ftp {
     egress: Egress,
@@ -78,7 +79,7 @@ impl Ftp {
         })
     }
 
-    async fn log_in(&self, settings: &Settings) -> Result<Connection, Failure> {
+    pub(crate) async fn log_in(&self, settings: &Settings) -> Result<Connection, Failure> {
         let stream = self.egress.connect(Class::Ftp, &settings.target).await.map_err(not_reached)?;
         let peer = stream.peer_addr().map_err(|error| Failure::passing(Code::Ftp, error.to_string()))?;
         let greeted = Connection::connect_with_stream(stream).await.map_err(step("greet"))?;
@@ -153,7 +154,7 @@ fn not_reached(error: ConnectError) -> Failure {
 }
 
 /// The failure of one step of the conversation. The step is named by us: a command may hold a password.
-fn step(what: &'static str) -> impl FnOnce(FtpError) -> Failure {
+pub(crate) fn step(what: &'static str) -> impl FnOnce(FtpError) -> Failure {
     move |error| match error {
         FtpError::UnexpectedResponse(reply) => {
             let status = u16::try_from(reply.status.code()).unwrap_or_default();

@@ -5,11 +5,11 @@ use crate::egress::Target;
 use crate::failure::{Code, Failure};
 use crate::secret::Secret;
 
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) target: Target,
     pub(super) username: String,
     pub(super) password: Secret,
-    pub(super) path: Option<String>,
+    pub(crate) path: Option<String>,
     pub(super) passive: bool,
     pub(super) use_ftps: bool,
     pub(super) rename: bool,
@@ -19,7 +19,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn of(config: &Config) -> Result<Settings, Failure> {
+    pub(crate) fn of(config: &Config) -> Result<Settings, Failure> {
         let lasting = |message: String| Failure::lasting(Code::Ftp, message);
         let host = config.text("host").ok_or_else(|| lasting("host is not set".to_owned()))?;
         let port = config.port("port").map_err(lasting)?.unwrap_or(21);

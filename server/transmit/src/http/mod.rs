@@ -8,8 +8,8 @@ pub(crate) use status::{StatusClass, retry_after};
 use crate::egress::{Class, ConnectError, Denied, Egress, Target};
 use crate::failure::{Code, Failure};
 use crate::limits::{
-    ANSWER_BODY_MAX, ANSWER_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX, IDLE_MAX,
-    UPLOAD_BYTES_PER_SECOND_MIN,
+    ANSWER_BODY_MAX, ANSWER_BYTES_MAX, FETCH_MAX, HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX,
+    IDLE_MAX, UPLOAD_BYTES_PER_SECOND_MIN,
 };
 use crate::tls::Tls;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -43,6 +43,13 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// An answer with its whole body, if that is within bounds.
+pub(crate) struct Whole {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// A request without an answer.
@@ -117,7 +124,23 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`NoReply`].
-    pub(crate) async fn call(&self, mut request: Request<Outgoing>) -> Result<Reply, NoReply> {
+    pub(crate) async fn call(&self, request: Request<Outgoing>) -> Result<Reply, NoReply> {
+        let (head, body) = self.send(request).await?.into_parts();
+        Ok(Reply { status: head.status, headers: head.headers, body: read(body).await })
+    }
+
+    /// Sends a request and reads the whole answer; none of its body beyond the bound.
+    ///
+    /// # Errors
+    /// [`NoReply`], also for an answer that breaks off or takes longer than 60 s.
+    pub(crate) async fn fetch(&self, request: Request<Outgoing>, bytes_max: usize) -> Result<Whole, NoReply> {
+        let (head, body) = self.send(request).await?.into_parts();
+        let late = |_| NoReply::Lost(format!("no answer in full within {} s", FETCH_MAX.as_secs()));
+        let body = timeout(FETCH_MAX, read_whole(body, bytes_max)).await.map_err(late)??;
+        Ok(Whole { status: head.status, headers: head.headers, body })
+    }
+
+    async fn send(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, NoReply> {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let bytes = request.body().size_hint().exact().unwrap_or(0);
         let time = self.answer_max + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN);
@@ -131,8 +154,7 @@ impl HttpClient {
                 timeout(time, response).await.map_err(|_| late())?
             }
         };
-        let (head, body) = head.map_err(|error| no_reply(&error))?.into_parts();
-        Ok(Reply { status: head.status, headers: head.headers, body: read(body).await })
+        head.map_err(|error| no_reply(&error))
     }
 }
 
@@ -141,6 +163,25 @@ const AGENT: &str = concat!("Dateline/", env!("CARGO_PKG_VERSION"));
 /// A body that is in memory.
 pub(crate) fn full(bytes: Bytes) -> Outgoing {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// No body.
+pub(crate) fn empty() -> Outgoing {
+    full(Bytes::new())
+}
+
+/// A body in full; none when it has more bytes.
+async fn read_whole(mut body: Incoming, bytes_max: usize) -> Result<Option<Vec<u8>>, NoReply> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| NoReply::Lost(format!("the answer broke off: {error}")))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > bytes_max {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(Some(bytes))
 }
 
 /// The first bytes of a body. The head has decided already, so one that breaks off or takes too long is what came of it.
