@@ -23,6 +23,7 @@ pub mod eve;
 pub mod health;
 pub mod http;
 pub mod ids;
+mod ingest;
 pub mod listener;
 pub mod metrics;
 mod ogc;
@@ -57,6 +58,7 @@ pub fn routes() -> Routes {
         .merge(places::routes())
         .merge(ogc::routes())
         .merge(publishing::routes())
+        .merge(ingest::routes())
         .merge(queues::routes())
         .merge(schedules::routes())
         .merge(streams::routes())

@@ -84,7 +84,11 @@ fn settled(mut item: Fields, arriving: &Arriving<'_>) -> (Fields, bool) {
     let (guid, made) = (view.text("guid").to_owned(), view.text("versioncreated").to_owned());
     let is_canceled = view.text("pubstatus") == "canceled";
     let took_sequence = !view.has("ingest_provider_sequence");
-    let expiry = expiry_of(view, provider.expiry_minutes, now);
+    let expiry = match expiry_of(view, provider.expiry_minutes, now) {
+        // Its sender wants it to be used for longer than its age allows.
+        past if past <= now => later(now, provider.expiry_minutes),
+        expiry => expiry,
+    };
     let before = stored.map(Item::from);
     let number = before
         .map(|own| own.scalar("ingest_provider_sequence"))
@@ -112,6 +116,17 @@ fn is_expired(item: Item<'_>, minutes: u32, now: Timestamp) -> bool {
     let own = parse_time(item.text("expiry"));
     let by_age = || Some(later(parse_time(item.text("versioncreated"))?, minutes));
     own.or_else(by_age).is_some_and(|end| end <= now)
+}
+
+/// How much longer a known item is kept, if it is time to say so: one that its sender does not date would end while it is
+/// still sent, and come again as a new one.
+#[must_use]
+pub fn prolonged(item: &Fields, stored: &Fields, minutes: u32, now: Timestamp) -> Option<Timestamp> {
+    let end = parse_time(Item::from(stored).text("expiry"))?;
+    let next = later(now, minutes);
+    let half = SignedDuration::from_mins(i64::from(minutes) / 2);
+    let is_undated = !Item::from(item).has("versioncreated");
+    (is_undated && next.duration_since(end) > half).then_some(next)
 }
 
 /// When a stored item ends: so long after the event it is about, its version, or its arrival.
@@ -182,6 +197,19 @@ mod tests {
             arrived(at("2026-01-02T00:00:00Z"), json!({"content_types": ["picture"]}), None),
             Arrival::Unwanted
         );
+    }
+
+    #[test]
+    fn what_is_still_sent_does_not_end() {
+        let now: Timestamp = "2026-01-03T00:00:00Z".parse().unwrap();
+        let check = |item: Value, expiry: &str, expected: Option<&str>| {
+            let stored = json!({"expiry": expiry});
+            let found = prolonged(item.as_object().unwrap(), stored.as_object().unwrap(), 60, now);
+            assert_eq!(found, expected.map(|at| at.parse().unwrap()), "{item} {expiry}");
+        };
+        check(json!({}), "2026-01-03T00:40:00Z", None);
+        check(json!({}), "2026-01-03T00:20:00Z", Some("2026-01-03T01:00:00Z"));
+        check(json!({"versioncreated": "2026-01-02T00:00:00Z"}), "2026-01-03T00:20:00Z", None);
     }
 
     #[test]

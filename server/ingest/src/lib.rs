@@ -30,7 +30,7 @@ mod subjects;
 mod time;
 mod xml;
 
-pub use arrival::{Arrival, Arriving, arrive, expiry_of};
+pub use arrival::{Arrival, Arriving, arrive, expiry_of, prolonged};
 pub use document::Document;
 pub use error::{Code, IngestError};
 pub use fetched::{Fetching, fetch};

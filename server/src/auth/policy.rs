@@ -74,6 +74,10 @@ const RULES: &[Rule] = &[
     ("fences", SignedIn, privilege("fences"), privilege("fences")),
     ("filter_conditions", SignedIn, privilege("content_filters"), privilege("content_filters")),
     ("formatted_items", privilege("publish_queue"), Nobody, Nobody),
+    ("ingest", SignedIn, Nobody, Nobody),
+    ("ingest_providers", SignedIn, privilege("ingest_providers"), privilege("ingest_providers")),
+    ("ingest_secrets", Nobody, Nobody, Nobody),
+    ("ingest_states", SignedIn, Nobody, Nobody),
     ("items", Administrator, Nobody, Nobody),
     ("jobs", privilege("jobs"), privilege("jobs"), privilege("jobs")),
     ("matches", OwnOr("matches"), Nobody, Nobody),
@@ -85,6 +89,8 @@ const RULES: &[Rule] = &[
     ("queues", privilege("queues"), privilege("queues"), privilege("queues")),
     // A role is privileges: who writes one could give themselves any.
     ("roles", SignedIn, Administrator, Administrator),
+    ("routing_schemes", SignedIn, privilege("routing_schemes"), privilege("routing_schemes")),
+    ("rule_sets", SignedIn, privilege("rule_sets"), privilege("rule_sets")),
     ("schedules", privilege("schedules"), privilege("schedules"), privilege("schedules")),
     ("sequences", Administrator, Nobody, Nobody),
     ("sessions", OwnOr("users"), Nobody, OwnOr("users")),
@@ -103,7 +109,13 @@ const RULES: &[Rule] = &[
 pub fn is_secret(collection: &str) -> bool {
     matches!(
         collection,
-        "api_keys" | "auth" | "blob_manifests" | "credentials" | "subscriber_secrets" | "subscriber_tokens"
+        "api_keys"
+            | "auth"
+            | "blob_manifests"
+            | "credentials"
+            | "ingest_secrets"
+            | "subscriber_secrets"
+            | "subscriber_tokens"
     )
 }
 

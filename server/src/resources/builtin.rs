@@ -4,6 +4,7 @@ use dateline_engine::{Error, Store};
 use dateline_index::{Language, Mapping};
 use serde_json::{Map, Value, json};
 
+use crate::ingest;
 use crate::publishing::collections;
 use crate::resources::definition::options;
 
@@ -11,6 +12,7 @@ use crate::resources::definition::options;
 fn definitions() -> Vec<(&'static str, Value)> {
     let mut all = own();
     all.extend(collections::definitions());
+    all.extend(ingest::collections::definitions());
     all
 }
 

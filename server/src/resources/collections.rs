@@ -90,7 +90,7 @@ pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>,
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 43] = [
+const RESERVED: [&str; 52] = [
     "admin",
     "api_keys",
     "archive",
@@ -104,9 +104,16 @@ const RESERVED: [&str; 43] = [
     "contentapi",
     "credentials",
     "explain",
+    "feed_parsers_allowed",
+    "feeding_services_allowed",
     "feeds",
     "filter_conditions",
     "formatters",
+    "ingest",
+    "ingest_errors",
+    "ingest_providers",
+    "ingest_rule_handlers",
+    "ingest_states",
     "items",
     "jobs",
     "media",
@@ -119,6 +126,8 @@ const RESERVED: [&str; 43] = [
     "published",
     "queues",
     "roles",
+    "routing_schemes",
+    "rule_sets",
     "schedules",
     "search",
     "sessions",

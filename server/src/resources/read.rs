@@ -11,6 +11,7 @@ use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Item, ListMeta, ListWriter, PageRequest, Params};
 use crate::http::Answer;
+use crate::ingest;
 use crate::publishing::consumer;
 use crate::resources::answer::{self, As};
 use crate::resources::query::Query;
@@ -48,6 +49,7 @@ pub(crate) async fn get(
     let extras = match resource.name.as_str() {
         "collections" => collections::state(&app, document.id.as_str())?,
         "publish_queue" => consumer::formatted(&app, &document)?,
+        "ingest_providers" => ingest::health(&app, &document)?,
         _ => Vec::new(),
     };
     answer::document(&resource.name, &document, As::Read, false, &extras)

@@ -43,7 +43,7 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 25] = [
+const BUILTIN: [(&str, &str, &str, Writes); 30] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -69,6 +69,11 @@ const BUILTIN: [(&str, &str, &str, Writes); 25] = [
     ("archive_history", "/api/archive_history", "/api/archive_history/{id}", Writes::ByTheServer),
     ("published", "/api/published", "/api/published/{id}", Writes::ByTheServer),
     ("publish_queue", "/api/publish_queue", "/api/publish_queue/{id}", Writes::ByClients),
+    ("ingest_providers", "/api/ingest_providers", "/api/ingest_providers/{id}", Writes::ByClients),
+    ("routing_schemes", "/api/routing_schemes", "/api/routing_schemes/{id}", Writes::ByClients),
+    ("rule_sets", "/api/rule_sets", "/api/rule_sets/{id}", Writes::ByClients),
+    ("ingest", "/api/ingest", "/api/ingest/{id}", Writes::ByTheServer),
+    ("ingest_states", "/api/ingest_states", "/api/ingest_states/{id}", Writes::ByTheServer),
 ];
 
 /// Routes of all resources. `fences` and `adlists` list by `contains` too: their lists are registered with the geo routes.

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
+use crate::ingest;
 use crate::places::read_condition;
 use crate::publishing::{self, consumer, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
@@ -65,6 +66,7 @@ pub(crate) async fn check(
         }
         "users" => users::check(draft, body, issues).await,
         name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
+        name if ingest::saving::is_configuration(name) => ingest::saving::check(draft, body, issues),
         "archive" => publishing::check_item(draft, body, issues).await,
         "publish_queue" => consumer::check(draft, body, issues),
         _ => Ok(Vec::new()),
@@ -101,7 +103,9 @@ pub(crate) enum Turn {
 pub(crate) fn shared_turn(resource: &str) -> Option<Turn> {
     match resource {
         "users" => Some(Turn::Users),
-        name if saving::is_configuration(name) => Some(Turn::Publishing),
+        name if saving::is_configuration(name) || ingest::saving::is_configuration(name) => {
+            Some(Turn::Publishing)
+        }
         _ => None,
     }
 }
@@ -126,6 +130,9 @@ pub(crate) async fn removal(
     match resource.name.as_str() {
         name if saving::is_configuration(name) => {
             saving::removal(app, name, id, stored).await.unwrap_or_else(Removal::Refused)
+        }
+        name if ingest::saving::is_configuration(name) => {
+            ingest::saving::removal(app, name, id).unwrap_or_else(Removal::Refused)
         }
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
         "collections" => Removal::Gone(collections::removal(app, id)),

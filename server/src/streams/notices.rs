@@ -7,6 +7,7 @@
 //! user_disabled, user_inactivated, user_role_changed, user_type_changed, user_privileges_revoked {updated: 1, user_id}
 //! role_privileges_revoked {updated: 1, role_id}
 //! item:publish, item:lock, item:spike .. {item, user, ..}      publish_queue:update {queue_id, completed_at, state, error_message}
+//! ingest:update {provider_id, run}
 //! ```
 //! They are functions of the log, so they have its ids and are resumed like everything else.
 
@@ -16,6 +17,7 @@ use dateline_engine::{Change, ChangeOp};
 use serde_json::{Map, Value, json};
 
 use crate::eve::date;
+use crate::ingest;
 use crate::publishing;
 
 /// Whether anything is notified of documents of a collection. Events about places have topics of their own.
@@ -42,6 +44,7 @@ pub(crate) fn of(change: &Change, collection: &str, before: &Before, body: &Valu
     match change.op {
         ChangeOp::Put if matches!(before, Before::Nothing) => {
             told.extend(publishing::notices_of(collection, id, None, body));
+            told.extend(ingest::notices_of(collection, id, None, body));
             told.push(("resource:created".into(), json!({"resource": collection, "_id": id})));
             if collection == "users" {
                 told.push(("users".into(), json!({"created": 1, "user_id": id})));
@@ -50,6 +53,7 @@ pub(crate) fn of(change: &Change, collection: &str, before: &Before, body: &Valu
         ChangeOp::Put => {
             let known = if let Before::Body(before) = before { Some(before) } else { None };
             told.extend(publishing::notices_of(collection, id, known, body));
+            told.extend(ingest::notices_of(collection, id, known, body));
             let (before, fields) = match before {
                 Before::Body(before) => (before, changed(before, body)),
                 // What differs cannot be told.

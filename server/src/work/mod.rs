@@ -19,10 +19,11 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
+use crate::ingest::{INGEST_LANE, PUBLISH_LANE, Poll, PublishRouted};
 use crate::places::clock;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
-use crate::{blobs, schedules, scrub};
+use crate::{blobs, ingest, schedules, scrub};
 use expire::Expire;
 pub(crate) use lane::{Desk, LEASE, Lane};
 use new_ad::NewAd;
@@ -37,7 +38,8 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 5] = ["ads:expire", "new:ad", "new:log", "publish", "transmit"];
+const OWN_LANES: [&str; 7] =
+    ["ads:expire", INGEST_LANE, PUBLISH_LANE, "new:ad", "new:log", "publish", "transmit"];
 
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
@@ -58,6 +60,8 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(NewLog::new(app)?),
         Box::new(Publish),
         Box::new(Transmit::new(app)?),
+        Box::new(Poll::new()?),
+        Box::new(PublishRouted),
     ];
     let mut workers = Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new() };
     for lane in lanes {
@@ -74,6 +78,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
     workers.keep_house(app, "schedules", schedules::keep)?;
     workers.keep_house(app, "scrub", scrub::run)?;
     workers.keep_house(app, "clock", clock::run)?;
+    workers.keep_house(app, "ingest", ingest::keep_time)?;
     Ok(workers)
 }
 

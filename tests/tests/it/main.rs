@@ -25,6 +25,7 @@ mod follow;
 mod formats;
 mod history;
 mod indexes;
+mod ingest;
 mod intake;
 mod laboratory;
 mod ledger;

@@ -1,7 +1,7 @@
 //! Feeds: RSS 0.9x, 1.0 and 2.0, and Atom; also a single entry of Atom.
 //!
-//! A feed may say little: an entry without an id is known by its link, else by its title; one without a date is as new as
-//! its receipt. Titles are read as plain text, bodies as markup.
+//! A feed may say little: an entry without an id is known by its link, else by its title; one without a date has
+//! none. Titles are read as plain text, bodies as markup.
 
 use super::draft::{Draft, distinct, fields, one_line, tag};
 use super::{Parser, Reading};
@@ -142,7 +142,7 @@ impl<'a> Entry<'a> {
         plain.or(guid.filter(|guid| guid.starts_with("http"))).unwrap_or_default()
     }
 
-    /// What is dated in the future is of now: nobody has written it later.
+    /// What is dated in the future is of now: nobody has written it later. Without a date there is none.
     fn dates(&self, out: &mut Draft) {
         let published = [
             (Space::Plain, "published"),
@@ -154,8 +154,8 @@ impl<'a> Entry<'a> {
             [(Space::Plain, "updated"), (Space::Plain, "modified"), (Space::DublinCore, "modified")];
         let read = |field: &str, names: &[(Space, &str)]| time::read(&self.text(field, names));
         let published = read("published", &published);
-        let updated =
-            read("updated", &updated).or(published).unwrap_or(self.reading.now).min(self.reading.now);
+        let Some(updated) = read("updated", &updated).or(published) else { return };
+        let updated = updated.min(self.reading.now);
         let first = published.unwrap_or(updated).min(self.reading.now);
         out.put("firstcreated", wire_time(first));
         out.put("versioncreated", wire_time(updated.max(first)));

@@ -20,7 +20,7 @@ use crate::resources::answer::{self, As};
 use crate::resources::{Prefer, find, missing};
 
 /// A document that changes all the time is somebody else's.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// What is asked, in a form that can be carried to the thread that decides.
 pub(super) type Asked = Box<dyn Fn(&App, &mut dyn FnMut(&Command<'_>)) -> Result<(), Problem> + Send>;
@@ -85,7 +85,7 @@ pub(super) async fn act(
 }
 
 /// Asks the producer, with everything it may look up.
-fn decide(
+pub(super) fn decide(
     app: &App,
     store: &Store,
     principal: Option<&Principal>,

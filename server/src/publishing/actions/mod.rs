@@ -6,6 +6,7 @@
 //! the transaction, and the decision is made again.
 
 mod act;
+mod automatic;
 mod deschedule;
 mod enacting;
 mod locks;
@@ -20,7 +21,8 @@ mod told;
 mod validating;
 
 pub(crate) use act::fall_due;
-pub(crate) use notices::of as notices_of;
+pub(crate) use automatic::publish_automatically;
+pub(crate) use notices::{of as notices_of, record as record_notice};
 pub(crate) use routes::routes;
 pub(crate) use saving::{check, new_id};
 pub(crate) use stored::Counters;

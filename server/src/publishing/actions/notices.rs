@@ -14,7 +14,7 @@ use crate::ids;
 ///
 /// # Errors
 /// When no id can be made.
-pub(super) fn record(
+pub(crate) fn record(
     app: &App,
     transaction: Transaction,
     event: &str,

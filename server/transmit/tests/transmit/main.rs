@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed assumption is a failed test")]
 
 mod certificates;
+mod collect;
 mod egress;
 mod email;
 mod file;

@@ -1,0 +1,137 @@
+//! Collectors: what is fetched, and what is not.
+
+use crate::parts::Part;
+use crate::receiver::{Receiver, blunt};
+use crate::world::{site, site_with_root};
+use dateline_transmit::{Access, Asked, CollectError, Collectors, Config, Fetched, Secret};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+fn asked(url: &str) -> Asked {
+    Asked { url: url.to_owned(), access: Access::Open, etag: None, last_modified: None, bytes_max: 100 }
+}
+
+#[tokio::test]
+async fn a_document_comes_whole_or_not_at_all() {
+    let receiver = Receiver::start().await;
+    let collectors = Collectors::new(&site(&[receiver.address])).unwrap();
+    receiver.answer(200, &[("etag", "\"1\""), ("last-modified", "Fri, 30 Jan 2026 01:00:00 GMT")], "feed");
+    let mut question = asked(&receiver.url("/feed?a=1"));
+    question.access = Access::Basic("u".to_owned(), Secret::new("p"));
+    let fetched = collectors.get(&question).await.unwrap();
+    let expected = Fetched::Document {
+        bytes: b"feed".to_vec(),
+        etag: Some("\"1\"".to_owned()),
+        last_modified: Some("Fri, 30 Jan 2026 01:00:00 GMT".to_owned()),
+    };
+    assert_eq!(fetched, expected);
+    let seen = receiver.seen().pop().unwrap();
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("GET", "/feed?a=1"));
+    assert_eq!(seen.header("authorization"), "Basic dTpw");
+    receiver.answer(304, &[], "");
+    question.etag = Some("\"1\"".to_owned());
+    question.access = Access::Bearer(Secret::new("t"));
+    assert_eq!(collectors.get(&question).await.unwrap(), Fetched::Unchanged);
+    let seen = receiver.seen().pop().unwrap();
+    assert_eq!((seen.header("if-none-match"), seen.header("authorization")), ("\"1\"", "Bearer t"));
+    receiver.answer(200, &[], &"x".repeat(101));
+    assert_eq!(collectors.get(&question).await.unwrap_err(), CollectError::TooLarge(100));
+    for status in [204, 301, 401, 404, 500] {
+        receiver.answer(status, &[("location", "http://169.254.169.254/")], "");
+        assert_eq!(collectors.get(&question).await.unwrap_err(), CollectError::Status(status), "{status}");
+    }
+    question.access = Access::Bearer(Secret::new("two\r\nlines"));
+    assert!(matches!(collectors.get(&question).await.unwrap_err(), CollectError::Settings(_)));
+}
+
+#[tokio::test]
+async fn nobody_is_reached_past_the_guard() {
+    let receiver = Receiver::start().await;
+    let mut site = site(&[]);
+    site.http_answer_max = Duration::from_millis(200);
+    let collectors = Collectors::new(&site).unwrap();
+    for url in [
+        receiver.url("/"),
+        "http://169.254.169.254/".to_owned(),
+        "ftp://example.com/".to_owned(),
+        "http://u:p@example.com/".to_owned(),
+    ] {
+        let error = collectors.get(&asked(&url)).await.unwrap_err();
+        assert!(matches!(error, CollectError::Denied(_)), "{url}: {error:?}");
+        assert_eq!(error.to_string(), "source not allowed");
+    }
+    assert!(receiver.seen().is_empty());
+    let error = collectors.ftp(&Config::from(json!({"host": "10.0.0.1"}))).await.err().unwrap();
+    assert!(matches!(error, CollectError::Denied(_)), "{error:?}");
+    assert!(matches!(collectors.get(&asked("nonsense")).await.unwrap_err(), CollectError::Settings(_)));
+}
+
+#[tokio::test]
+async fn a_silent_server_is_left() {
+    let silent = blunt(None).await;
+    let mut site = site(&[silent]);
+    site.http_answer_max = Duration::from_millis(200);
+    let error = Collectors::new(&site).unwrap().get(&asked(&format!("http://{silent}/"))).await.unwrap_err();
+    assert!(matches!(error, CollectError::Late(_)), "{error:?}");
+}
+
+#[test]
+fn files_of_a_folder_below_a_root() {
+    let keep = tempfile::tempdir().unwrap();
+    let root = keep.path().canonicalize().unwrap().join("root");
+    let folder = root.join("in");
+    fs::create_dir_all(folder.join("inner")).unwrap();
+    for (name, text) in [("b", "two"), ("a", "one"), (".hidden", "x")] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    symlink("/etc/hostname", folder.join("link")).unwrap();
+    symlink("/etc", root.join("out")).unwrap();
+    let collectors = Collectors::new(&site_with_root(root.clone())).unwrap();
+    let opened = collectors.folder(folder.to_str().unwrap()).unwrap();
+    let names = |most| opened.list(most).unwrap().into_iter().map(|file| file.name).collect::<Vec<_>>();
+    assert_eq!((names(9), names(1)), (vec!["a".to_owned(), "b".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(opened.read("a", 3).unwrap(), b"one");
+    assert_eq!(opened.read("a", 2).unwrap_err(), CollectError::TooLarge(2));
+    assert!(matches!(opened.read("link", 9).unwrap_err(), CollectError::Failed(_)));
+    opened.relocate("a", "_DONE").unwrap();
+    assert_eq!(fs::read(folder.join("_DONE/a")).unwrap(), b"one");
+    symlink("/tmp", folder.join("_ELSEWHERE")).unwrap();
+    assert!(opened.relocate("b", "_ELSEWHERE").is_err() && folder.join("b").exists());
+    for path in [root.join("out"), root.join("../x"), "/etc".into()] {
+        let error = collectors.folder(path.to_str().unwrap()).unwrap_err();
+        assert!(matches!(error, CollectError::Denied(_)), "{path:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_a_server() {
+    let keep = tempfile::tempdir().unwrap();
+    fs::create_dir(keep.path().join("wire")).unwrap();
+    fs::write(keep.path().join("wire/a.xml"), "one").unwrap();
+    fs::create_dir(keep.path().join("wire/inner")).unwrap();
+    let arguments = [keep.path().to_str().unwrap(), "", ""];
+    let Some(part) = Part::python("ftp.py", "pyftpdlib", &arguments) else { return };
+    let collectors = Collectors::new(&site(&[part.address])).unwrap();
+    let config = |password: &str| {
+        Config::from(json!({
+            "host": part.address.ip().to_string(), "port": part.address.port(), "username": "desk",
+            "password": password, "path": "wire",
+        }))
+    };
+    let mut folder = collectors.ftp(&config("p w;d")).await.unwrap();
+    let files = folder.list().await.unwrap();
+    assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a.xml"]);
+    assert!(files[0].modified.is_some());
+    assert_eq!(folder.read("a.xml", 3).await.unwrap(), b"one");
+    folder.relocate("a.xml", "_DONE").await.unwrap();
+    assert!(keep.path().join("wire/_DONE/a.xml").exists());
+    assert!(folder.read("a.xml", 3).await.is_err());
+    folder.close().await;
+    let refused = collectors.ftp(&config("wrong")).await.err().unwrap();
+    assert!(
+        matches!(&refused, CollectError::Refused(_)) && !refused.to_string().contains("wrong"),
+        "{refused:?}"
+    );
+}
