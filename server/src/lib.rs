@@ -24,6 +24,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod listener;
+mod mail;
 pub mod metrics;
 mod ogc;
 mod outcome;

@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
         before: Option<Document>,
     ) -> Pending {
         let collection = self.resource.collection;
-        let end = rules::end(self.resource, &body);
+        let end = rules::end(self.app, self.resource, &body, before.as_ref());
         Pending { collection, id, condition, change: Change::Put { body, schema, end }, effects, before }
     }
 

@@ -1,6 +1,6 @@
 //! What a resource demands and causes beyond its schema.
 
-use dateline_engine::{DocId, Millis, NewJob, Transaction};
+use dateline_engine::{DocId, Document, Millis, NewJob, Transaction};
 use serde_json::{Map, Value};
 use tokio::sync::MutexGuard;
 
@@ -9,7 +9,7 @@ use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
 use crate::places::read_condition;
-use crate::publishing::{self, consumer, saving};
+use crate::publishing::{self, consumer, exchange, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
 use crate::schedules;
 
@@ -72,7 +72,10 @@ pub(crate) async fn check(
 }
 
 /// When a document ends by itself, as far as its resource leaves that to the engine. (An ad is not removed at its end.)
-pub(crate) fn end(resource: &Resource, body: &[u8]) -> Option<Millis> {
+pub(crate) fn end(app: &App, resource: &Resource, body: &[u8], before: Option<&Document>) -> Option<Millis> {
+    if resource.name == "publish_queue" {
+        return before.map_or_else(|| exchange::end(app), |before| before.expires);
+    }
     if !matches!(resource.name.as_str(), "adlists" | "fences") {
         return None;
     }

@@ -18,7 +18,7 @@ use crate::publishing::items;
 ///
 /// # Errors
 /// `Invalid` with the name of a setting that cannot be used.
-pub(super) fn transmitters(app: &App) -> Result<Transmitters> {
+pub(crate) fn transmitters(app: &App) -> Result<Transmitters> {
     let config = app.config();
     let allow = config.egress.allow.iter().map(|text| allowance(text)).collect::<Result<Vec<_>>>()?;
     let own: Option<SocketAddr> = config.listen.parse().ok().filter(|own: &SocketAddr| own.port() != 0);

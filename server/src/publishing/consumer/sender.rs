@@ -68,7 +68,7 @@ impl Sender {
         let payload: Value = serde_json::from_slice(&job.payload).unwrap_or_default();
         let id = payload.get("row").and_then(Value::as_str).unwrap_or_default();
         let Some(row) = self.row(id)? else { return settling::skip(&self.app, job, "the row is gone").await };
-        if !matches!(row.text("state"), "pending" | "retrying" | "in-progress" | "routing") {
+        if !settling::is_unsettled(row.text("state")) {
             return settling::skip(&self.app, job, "the row is settled").await;
         }
         if let Err(wait) = self.breakers.admit(&row.place(), self.app.store().now()) {
