@@ -1,7 +1,7 @@
 //! Letters of the site to people. A letter is a job, so it goes out with the commit that causes it, or not at all.
 //!
-//! They go through the relay of the site (`superdesk.MAIL_SERVER` and its kin). Without one nothing is written, and a
-//! warning says so.
+//! They go through the relay of the site (`superdesk.MAIL_SERVER` and its kin). Without one nothing is written, and the
+//! log says so.
 
 use dateline_engine::{Ack, Durability, Error, LeasedJob, NewJob, Result, Transaction};
 use dateline_transmit::{Body, Config, Destination, NoMedia, Transmission, Transmitters};
