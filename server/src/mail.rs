@@ -37,7 +37,7 @@ impl Letter {
             return Ok(None);
         }
         if !is_configured(app) {
-            tracing::warn!(
+            tracing::info!(
                 subject = self.subject,
                 "superdesk.MAIL_SERVER is not set: a letter is not written"
             );
