@@ -67,6 +67,9 @@ mod rows;
 mod safe;
 mod schedule;
 mod sector;
+#[cfg(test)]
+#[path = "../tests/geo/seed.rs"]
+mod seed;
 mod sequencer;
 mod service;
 mod shape;

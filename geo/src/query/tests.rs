@@ -6,10 +6,8 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::devices::Arrived;
+use crate::seed;
 use crate::shard::{Ground, ShardPlace};
-
-#[path = "../../tests/geo/seed.rs"]
-mod seed;
 
 /// Middles of the places, in degrees: seams, poles, and places like any other.
 const MIDDLES: [(f64, f64); 6] =
