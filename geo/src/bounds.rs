@@ -57,6 +57,24 @@ impl Extent {
         in_row && (point.pole().is_some() || meridian(x) || meridian(x + TURN as f64))
     }
 
+    /// Whether what is drawn in this extent may lie at a place, given in stored units. More than `holds` lets in: what
+    /// touches a pole lies anywhere in its row.
+    pub(crate) fn may_hold(&self, x: f64, y: f64) -> bool {
+        let meridian = |x: f64| (self.west..=self.east).contains(&x);
+        (self.south..=self.north).contains(&y)
+            && (meridian(x) || meridian(x + TURN as f64) || self.is_whole_row())
+    }
+
+    /// Whether the two may share a place.
+    pub(crate) fn may_meet(&self, other: &Self) -> bool {
+        let meridians = |turn: f64| self.west <= other.east + turn && other.west + turn <= self.east;
+        self.south <= other.north
+            && other.south <= self.north
+            && ([0.0, -(TURN as f64), TURN as f64].into_iter().any(meridians)
+                || self.is_whole_row()
+                || other.is_whole_row())
+    }
+
     fn is_whole_row(&self) -> bool {
         self.south <= -NORTH || self.north >= NORTH || self.east - self.west >= TURN as f64
     }
