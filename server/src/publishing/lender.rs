@@ -31,18 +31,17 @@ impl Lending {
 
 impl Words {
     fn is_found(&self, item: &Value, query: &StandingQuery) -> dateline_engine::Result<bool> {
-        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|(known, _)| known == item).map(|(_, sheet)| Arc::clone(sheet));
-        let sheet = match known {
-            Some(sheet) => sheet,
-            None => {
-                let sheet = Arc::new(Sheet::of(&self.mapping, item)?);
-                let last = Some((item.clone(), Arc::clone(&sheet)));
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
-                sheet
-            }
-        };
-        sheet.is_found_by(&self.mapping, query)
+        self.sheet_of(item)?.is_found_by(&self.mapping, query)
+    }
+
+    fn sheet_of(&self, item: &Value) -> dateline_engine::Result<Arc<Sheet>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, sheet)) = last.as_ref().filter(|(known, _)| known == item) {
+            return Ok(Arc::clone(sheet));
+        }
+        let sheet = Arc::new(Sheet::of(&self.mapping, item)?);
+        *last = Some((item.clone(), Arc::clone(&sheet)));
+        Ok(sheet)
     }
 }
 
