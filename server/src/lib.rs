@@ -24,6 +24,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod listener;
+mod media;
 pub mod metrics;
 mod ogc;
 mod outcome;
@@ -54,6 +55,7 @@ pub fn routes() -> Routes {
         .merge(http::docs::routes())
         .merge(resources::routes())
         .merge(blobs::routes())
+        .merge(media::routes())
         .merge(places::routes())
         .merge(ogc::routes())
         .merge(publishing::routes())

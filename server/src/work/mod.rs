@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use dateline_engine::{Error, Result};
 
 use crate::app::App;
+use crate::media::NewMedia;
 use crate::places::clock;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
@@ -37,7 +38,7 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 5] = ["ads:expire", "new:ad", "new:log", "publish", "transmit"];
+const OWN_LANES: [&str; 6] = ["ads:expire", "new:ad", "new:log", "new:media", "publish", "transmit"];
 
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
@@ -56,6 +57,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(Expire::new(app)?),
         Box::new(NewAd),
         Box::new(NewLog::new(app)?),
+        Box::new(NewMedia::new()?),
         Box::new(Publish),
         Box::new(Transmit::new(app)?),
     ];

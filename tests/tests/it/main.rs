@@ -30,6 +30,7 @@ mod laboratory;
 mod ledger;
 mod lifetime;
 mod lists;
+mod media;
 mod memory;
 mod ogc;
 mod oracle;

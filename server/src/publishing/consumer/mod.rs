@@ -24,5 +24,6 @@ mod statistics;
 mod trial;
 
 pub(crate) use lane::Transmit;
+pub(crate) use reach::site as site_of;
 pub(crate) use rows::{check, formatted, routes};
 pub(crate) use trial::Trials;
