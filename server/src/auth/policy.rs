@@ -77,7 +77,7 @@ const RULES: &[Rule] = &[
     ("items", Administrator, Nobody, Nobody),
     ("jobs", privilege("jobs"), privilege("jobs"), privilege("jobs")),
     ("matches", OwnOr("matches"), Nobody, Nobody),
-    ("media", OwnOr("media"), SignedIn, OwnOr("media")),
+    ("media", OwnOr("media"), Nobody, Nobody),
     ("media_references", privilege("media"), Nobody, Nobody),
     ("media_secrets", Nobody, Nobody, Nobody),
     ("positions", OwnOr("positions"), SignedIn, OwnOr("positions")),
@@ -94,7 +94,8 @@ const RULES: &[Rule] = &[
     ("subscriber_secrets", Nobody, Nobody, Nobody),
     ("subscriber_tokens", Nobody, Nobody, Nobody),
     ("subscribers", privilege("subscribers"), privilege("subscribers"), privilege("subscribers")),
-    ("upload", OwnOr("upload"), SignedIn, OwnOr("upload")),
+    // Files come by their own addresses, never as documents.
+    ("upload", OwnOr("upload"), Nobody, OwnOr("upload")),
     ("uploads", OwnOr("blobs"), SignedIn, OwnOr("blobs")),
     ("users", SignedIn, privilege("users"), OwnOr("users")),
     ("validators", SignedIn, Administrator, Administrator),

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dateline_engine::{Manifest, Part, Result, Store};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Reads chunks where they are needed. Each read blocks for at most one chunk, so parsers run on threads that may wait.
@@ -32,6 +33,18 @@ impl Source {
             bytes.extend_from_slice(&read(store, &part)?);
         }
         Ok(bytes)
+    }
+
+    /// SHA-256 of all bytes.
+    ///
+    /// # Errors
+    /// `Corrupt` when a chunk is missing or damaged.
+    pub(crate) fn digest(store: &Store, manifest: &Manifest) -> Result<[u8; 32]> {
+        let mut hash = Sha256::new();
+        for part in manifest.parts(0..manifest.length()) {
+            hash.update(read(store, &part)?);
+        }
+        Ok(hash.finalize().into())
     }
 
     /// What there is at the present place: at most one chunk, nothing at the end.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::crops::{self, no_item, point_of};
 use super::files::{self, File, NewFile};
 use super::made::{self, Wish, bad, refused};
+use super::may_bring;
 use super::upload::{crop_of, edge};
 use crate::app::App;
 use crate::auth::Principal;
@@ -29,7 +30,7 @@ pub(super) async fn crop(
     principal: Principal,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
-    Sight::of(&principal, Action::Create, "media")?;
+    may_bring(&principal)?;
     let file = original(&app, body.get("item"))?;
     let given = body.get("crop").and_then(Value::as_object).ok_or_else(|| bad("crop", "required field"))?;
     let crop = crop_of(given)?.ok_or_else(|| bad("crop", "a crop has all four edges"))?;
@@ -67,7 +68,7 @@ pub(super) async fn renditions(
     principal: Principal,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
-    Sight::of(&principal, Action::Create, "media")?;
+    may_bring(&principal)?;
     let without = body.get("no_custom_crops") == Some(&Value::Bool(true));
     let crops = if without { Vec::new() } else { crops::specs(&app)? };
     let item = body.get("item");
@@ -83,7 +84,7 @@ pub(super) async fn edit(
     principal: Principal,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
-    Sight::of(&principal, Action::Create, "media")?;
+    may_bring(&principal)?;
     let edits = body.get("edit").ok_or_else(|| bad("edit", "required field"))?;
     let edits = Edit::parse(edits).map_err(|fault| bad("edit", &fault.to_string()))?;
     let item = match (body.get("item"), body.get("item_id").and_then(Value::as_str)) {

@@ -8,12 +8,14 @@ use dateline_engine::{Ack, Condition, DocId, Durability, Error, LeasedJob, Resul
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use super::files;
 use super::made::{self, Wish};
 use super::{references, upload};
 use crate::app::App;
-use crate::blobs::Shelf;
+use crate::blobs::{Shelf, Source};
 use crate::eve::json as text;
 use crate::eve::problem::Problem;
+use crate::http::Refusal;
 use crate::publishing::items;
 use crate::work::{Desk, Lane, hand_back};
 
@@ -123,7 +125,12 @@ async fn found(app: &App, id: &str, user: &str) -> std::result::Result<Found, Pr
     let own = blob.filter(|blob| blob.get("user").and_then(Value::as_str) == Some(user) && !user.is_empty());
     let Some(blob) = own else { return Ok(Found::Nothing("no such upload, file or blob".to_owned())) };
     let word = |name: &str| blob.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (manifest, _) = shelf.manifest(app.store(), id)?;
+    let Ok((manifest, _)) = shelf.manifest(app.store(), id) else {
+        return Ok(Found::Nothing("the blob has no bytes".to_owned()));
+    };
+    // What the document says of the bytes may have been changed by its owner, so they are asked themselves.
+    let held = manifest.clone();
+    let digest = app.scan(move |store| Source::digest(store, &held)).await.map_err(Refusal::into_problem)?;
     let wish = Wish {
         specs: app.media().settings.picture.clone(),
         crops: Vec::new(),
@@ -132,7 +139,7 @@ async fn found(app: &App, id: &str, user: &str) -> std::result::Result<Found, Pr
         point: None,
         name: word("name"),
     };
-    match made::of_stored(app, manifest, word("sha256"), wish).await {
+    match made::of_stored(app, manifest, files::hex(&digest), wish).await {
         Ok(made) => {
             let body = text::encode(&upload::document(&made, &word("name"), user));
             let body = String::from_utf8(body).unwrap_or_default();

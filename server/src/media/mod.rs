@@ -43,7 +43,9 @@ pub(crate) use reading::{named as id_in, serve_public};
 pub(crate) use references::{ids_of, of_item as references_of_item, removed as references_removed};
 pub(crate) use sweep::sweep;
 
+use crate::auth::Principal;
 use crate::config::Config;
+use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Routes};
 use settings::Settings;
 
@@ -94,6 +96,17 @@ impl Media {
 
     pub(crate) fn collections(&self) -> Collections {
         self.collections
+    }
+}
+
+/// Whether somebody may bring files: everybody who is signed in, by a key only with the scope for it.
+///
+/// # Errors
+/// 403.
+fn may_bring(principal: &Principal) -> std::result::Result<(), Problem> {
+    match principal.scopes.allow("upload", true) {
+        true => Ok(()),
+        false => Err(Problem::new(Slug::Forbidden, "this needs scope upload:write")),
     }
 }
 

@@ -4,9 +4,13 @@
 //! sizes that were not asked for by somebody who may read the file. What was made is kept for hours under a name of its
 //! own and made again when it is asked for later.
 
+use std::sync::OnceLock;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
-use dateline_engine::{CollectionId, Condition, DocId, Durability, Result, Store, Transaction};
+use dateline_engine::{
+    CollectionId, Condition, DocId, Durability, Error, ErrorKind, Result, Store, Transaction,
+};
 use dateline_media::{Family, Kind, Picture, Size};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -36,39 +40,57 @@ const KEY: &str = "sizes";
 const DIGITS: usize = 40;
 const DAY: &str = "public, max-age=86400";
 
-/// The key of links. It is made once for a store and kept in it.
+/// The key of links. It is made for the first link of a store and kept in it.
 pub(super) struct Sizes {
-    key: Vec<u8>,
+    secrets: CollectionId,
+    key: OnceLock<Vec<u8>>,
 }
 
 impl Sizes {
     /// # Errors
-    /// When the store cannot be read or written.
+    /// `NotFound` without the built-in collections.
     pub(super) fn open(store: &Store) -> Result<Self> {
-        let collection = crate::publishing::collection(store, "media_secrets")?;
-        if let Some(key) = stored(store, collection)? {
-            return Ok(Self { key });
+        Ok(Self { secrets: crate::publishing::collection(store, "media_secrets")?, key: OnceLock::new() })
+    }
+
+    /// The key, if there is one.
+    fn known(&self, store: &Store) -> Result<Option<&[u8]>> {
+        if let Some(key) = self.key.get() {
+            return Ok(Some(key));
+        }
+        Ok(stored(store, self.secrets)?.map(|key| self.key.get_or_init(|| key).as_slice()))
+    }
+
+    async fn key(&self, app: &App) -> Result<&[u8]> {
+        if let Some(key) = self.known(app.store())? {
+            return Ok(key);
         }
         let key: [u8; 32] = ids::random()?;
         let body = json!({"key": hex(&key), "_version": 1}).to_string();
         let transaction = Transaction::new(Durability::Sync);
-        store.commit(transaction.put(collection, DocId::new(KEY)?, Condition::Always, body))?;
-        Ok(Self { key: hex(&key).into_bytes() })
+        let transaction = transaction.put(self.secrets, DocId::new(KEY)?, Condition::Absent, body);
+        match app.commit(transaction).await {
+            Ok(_) => {}
+            // Somebody else made one at the same moment.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+        self.known(app.store())?.ok_or_else(|| Error::internal("the key of links is gone"))
     }
+}
 
-    fn sign(&self, id: &str, size: Size) -> String {
-        // Any length is a key of HMAC.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
-        mac.update(format!("{id}\n{}\n{}", size.width, size.height).as_bytes());
-        let mut digits = hex(&mac.finalize().into_bytes());
-        digits.truncate(DIGITS);
-        digits
-    }
+fn sign(key: &[u8], id: &str, size: Size) -> String {
+    // Any length is a key of HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(format!("{id}\n{}\n{}", size.width, size.height).as_bytes());
+    let mut digits = hex(&mac.finalize().into_bytes());
+    digits.truncate(DIGITS);
+    digits
+}
 
-    fn is_ours(&self, id: &str, size: Size, signature: &str) -> bool {
-        let own = self.sign(id, size);
-        !own.is_empty() && bool::from(own.as_bytes().ct_eq(signature.as_bytes()))
-    }
+fn is_ours(key: &[u8], id: &str, size: Size, signature: &str) -> bool {
+    let own = sign(key, id, size);
+    !own.is_empty() && bool::from(own.as_bytes().ct_eq(signature.as_bytes()))
 }
 
 fn stored(store: &Store, collection: CollectionId) -> Result<Option<Vec<u8>>> {
@@ -102,7 +124,7 @@ pub(super) async fn link(
     if Kind::family_of(file.media_type()) != Family::Picture {
         return Err(bad("media", "Only images can be cropped!").into());
     }
-    let signature = app.media().sizes.sign(&id, size);
+    let signature = sign(app.media().sizes.key(&app).await?, &id, size);
     let Size { width, height } = size;
     let href = format!("/api/sized/{id}?width={width}&height={height}&signature={signature}");
     created(&json!({"href": href}))
@@ -120,7 +142,8 @@ pub(super) async fn shown(
 ) -> Answer {
     let (id, size) = (reading::named(&uri, 2), asked(&params)?);
     let signature = params.get("signature").unwrap_or_default();
-    if !app.media().sizes.is_ours(&id, size, signature) {
+    let key = app.media().sizes.known(app.store())?;
+    if !key.is_some_and(|key| is_ours(key, &id, size, signature)) {
         return Err(Problem::new(Slug::Forbidden, "the link was not made here, or was changed").into());
     }
     let file = sized(&app, &id, size).await?;
@@ -168,14 +191,17 @@ mod tests {
 
     #[test]
     fn signatures_are_of_one_file_and_one_size() {
-        let sizes = Sizes { key: b"key".to_vec() };
         let size = Size { width: 300, height: 200 };
-        let signature = sizes.sign("file", size);
+        let signature = sign(b"key", "file", size);
+        let check = |key: &[u8], id: &str, size: Size, signature: &str, expected: bool| {
+            assert_eq!(is_ours(key, id, size, signature), expected, "{id} {size:?} {signature}");
+        };
         assert_eq!(signature.len(), DIGITS);
-        assert!(sizes.is_ours("file", size, &signature));
-        assert!(!sizes.is_ours("other", size, &signature));
-        assert!(!sizes.is_ours("file", Size { width: 301, ..size }, &signature));
-        assert!(!sizes.is_ours("file", size, "") && !sizes.is_ours("file", size, &signature[1..]));
-        assert!(!Sizes { key: b"other".to_vec() }.is_ours("file", size, &signature));
+        check(b"key", "file", size, &signature, true);
+        check(b"key", "other", size, &signature, false);
+        check(b"key", "file", Size { width: 301, ..size }, &signature, false);
+        check(b"key", "file", size, "", false);
+        check(b"key", "file", size, &signature[1..], false);
+        check(b"other", "file", size, &signature, false);
     }
 }

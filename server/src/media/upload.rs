@@ -8,16 +8,15 @@ use serde_json::{Map, Value, json};
 use super::fetching::fetched;
 use super::made::{self, Wish, bad};
 use super::receiving::{self, Form, is_form};
-use super::references;
+use super::{may_bring, references};
 use crate::app::App;
 use crate::auth::Principal;
-use crate::auth::policy::Action;
 use crate::blobs::{Settled, Shelf};
 use crate::eve::json::{self as text, Limits};
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, RawBody};
+use crate::resources::Prefer;
 use crate::resources::answer::{self, As};
-use crate::resources::{Prefer, Sight};
 
 /// Both at once, in the words that clients know.
 const BOTH: &str = "Uploading file by URL and file stream in the same time is not supported.";
@@ -31,7 +30,7 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 /// # Errors
 /// 400 that names the field, 413, 415 for a body that is neither.
 pub(super) async fn create(State(app): State<App>, principal: Principal, request: Request) -> Answer {
-    Sight::of(&principal, Action::Create, "upload")?;
+    may_bring(&principal)?;
     let prefer = Prefer::of(request.headers());
     let mut form = received(&app, request).await?;
     let url = form.fields.shift_remove("URL").filter(|url| !url.is_null() && url != "");

@@ -211,6 +211,18 @@ async fn what_cannot_be_taken_is_refused_by_its_field() {
     }
     issue(admin.post("/api/upload", &json!({"URL": "no url"})).reply().await, 400, "URL", "cannot be read");
     issue(admin.post("/api/upload", &json!({"URL": 3})).reply().await, 400, "URL", "string");
+    // Nobody makes a document of a file that is not there, or of one that is somebody else's.
+    let (upload, media) = (
+        json!({"op": "create", "resource": "upload", "_id": "x", "doc": {}}),
+        json!({"op": "create", "resource": "media", "_id": "y", "doc": {}}),
+    );
+    let lines = admin
+        .call("POST", "/api/bulk")
+        .raw("application/x-ndjson", format!("{upload}\n{media}"))
+        .reply()
+        .await;
+    let lines = lines.expect(200).text();
+    assert_eq!(lines.matches("\"status\":403").count(), 2, "{lines}");
     let list = admin.read("/api/upload").await;
     assert_eq!(list["_meta"]["total"], 0, "nothing was stored: {list}");
 }
