@@ -90,10 +90,10 @@ impl Open {
             [.., "rdf:RDF", "rdf:Description"] if !self.name.starts_with("rdf:") => {
                 found.entry(self.name).or_insert(Value::String(text));
             }
-            [.., "rdf:RDF", "rdf:Description", property, "rdf:Alt"] if self.name == "rdf:li" => {
-                if self.is_default || !found.contains_key(*property) {
-                    found.insert((*property).to_owned(), Value::String(text));
-                }
+            [.., "rdf:RDF", "rdf:Description", property, "rdf:Alt"]
+                if self.name == "rdf:li" && (self.is_default || !found.contains_key(*property)) =>
+            {
+                found.insert((*property).to_owned(), Value::String(text));
             }
             [.., "rdf:RDF", "rdf:Description", property, "rdf:Bag" | "rdf:Seq"] if self.name == "rdf:li" => {
                 let list = found.entry(*property).or_insert_with(|| Value::Array(Vec::new()));
