@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::outcome;
 use crate::places::read_condition;
@@ -49,6 +50,7 @@ struct Shared {
     auth: Auth,
     resources: Resources,
     publishing: Publishing,
+    media: Media,
     geo: Geo,
     atlas: Atlas,
     tracks: Tracks,
@@ -174,6 +176,7 @@ impl Builder {
         let auth = Auth::open(&store, &self.config.auth)?;
         resources::install(&store)?;
         let publishing = Publishing::open(&store, &self.config)?;
+        let media = Media::open(&store, &self.config)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let tracks = Tracks::open(&store, &data.tracks())?;
@@ -192,6 +195,7 @@ impl Builder {
             resources: Resources::new(store.clone()),
             bell: Bell::new(&store)?,
             publishing,
+            media,
             geo,
             atlas: Atlas::default(),
             tracks,
@@ -298,6 +302,11 @@ impl App {
     /// Publishing.
     pub(crate) fn publishing(&self) -> &Publishing {
         &self.shared.publishing
+    }
+
+    /// Media.
+    pub(crate) fn media(&self) -> &Media {
+        &self.shared.media
     }
 
     /// The geo matcher.

@@ -25,6 +25,7 @@ pub mod http;
 pub mod ids;
 pub mod listener;
 mod mail;
+mod media;
 pub mod metrics;
 mod ogc;
 mod outcome;
@@ -55,6 +56,7 @@ pub fn routes() -> Routes {
         .merge(http::docs::routes())
         .merge(resources::routes())
         .merge(blobs::routes())
+        .merge(media::routes())
         .merge(places::routes())
         .merge(ogc::routes())
         .merge(publishing::routes())

@@ -44,6 +44,13 @@ enum Change {
     Delete,
 }
 
+impl Pending {
+    /// Something more that the write causes, in the same commit.
+    pub(crate) fn cause(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
 /// A write, or what is wrong with its document.
 pub(crate) type Checked = Result<Pending, Issues>;
 

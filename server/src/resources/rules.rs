@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
+use crate::media;
 use crate::places::read_condition;
 use crate::publishing::{self, consumer, exchange, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
@@ -65,7 +66,12 @@ pub(crate) async fn check(
         }
         "users" => users::check(draft, body, issues).await,
         name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
-        "archive" => publishing::check_item(draft, body, issues).await,
+        "archive" => {
+            let mut effects = media::prepare_item(draft, body, issues).await?;
+            effects.extend(publishing::check_item(draft, body, issues).await?);
+            effects.extend(media::references_of_item(draft.app, draft.id, draft.stored, body)?);
+            Ok(effects)
+        }
         "publish_queue" => consumer::check(draft, body, issues),
         _ => Ok(Vec::new()),
     }
@@ -131,6 +137,10 @@ pub(crate) async fn removal(
             saving::removal(app, name, id, stored).await.unwrap_or_else(Removal::Refused)
         }
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
+        "upload" => match media::references_removed(app, id) {
+            Ok(effects) => Removal::Gone(effects),
+            Err(error) => Removal::Refused(error.into()),
+        },
         "collections" => Removal::Gone(collections::removal(app, id)),
         "users" => match users::removal(app, principal, id, stored) {
             Ok(effects) => Removal::Gone(effects),

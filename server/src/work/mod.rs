@@ -20,6 +20,7 @@ use dateline_engine::{Error, Result};
 
 use crate::app::App;
 use crate::mail::Mail;
+use crate::media::NewMedia;
 use crate::places::clock;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
@@ -38,7 +39,8 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 6] = ["ads:expire", "new:ad", "new:log", "publish", "send:mail", "transmit"];
+const OWN_LANES: [&str; 7] =
+    ["ads:expire", "new:ad", "new:log", "new:media", "publish", "send:mail", "transmit"];
 
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
@@ -58,6 +60,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(NewAd),
         Box::new(NewLog::new(app)?),
         Box::new(Mail::new(app)?),
+        Box::new(NewMedia::new()?),
         Box::new(Publish),
         Box::new(Transmit::new(app)?),
     ];

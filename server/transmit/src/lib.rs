@@ -7,6 +7,9 @@
 //! **The one path of data.** row -> transmitter -> bytes and settings checked -> [`egress`] guard (address or file root)
 //! -> receiver -> receipt. There is no other way out: every socket is opened by the guard, every file below a root of it.
 //!
+//! The same guard stands before the one thing that comes in on its own account: a file that somebody names by a URL
+//! ([`Fetcher`]).
+//!
 //! **What it does not know.** The queue, the store, HTTP as a server, users, formats; clocks and randomness, which the
 //! [`Site`] lends. It neither retries nor keeps state beyond open connections: the caller decides when, from what a
 //! failure says. Media are lent by the caller too ([`MediaProvider`]).
@@ -24,6 +27,7 @@ mod config;
 mod digest;
 mod email;
 mod failure;
+mod fetch;
 mod file;
 mod ftp;
 mod http;
@@ -43,6 +47,7 @@ mod transmitter;
 pub use body::Body;
 pub use config::Config;
 pub use failure::{Code, Failure, Remedy};
+pub use fetch::{FetchFault, Fetched, Fetcher};
 pub use media::{MediaError, MediaProvider, MediaReader, Medium, MediumKind, NoMedia};
 pub use name::file_name;
 pub use receipt::{Answer, Receipt};

@@ -34,6 +34,9 @@ pub(crate) const FILE_NAME_BYTES_MAX: usize = 255;
 pub(crate) const MEDIA_MAX: usize = 500;
 /// Bytes of a listing of a folder that are read.
 pub(crate) const LISTING_BYTES_MAX: u64 = 1 << 20;
+/// Time for a file that is fetched, and redirects on the way to it.
+pub(crate) const FETCH_MAX: Duration = Duration::from_secs(60);
+pub(crate) const FETCH_REDIRECTS_MAX: usize = 3;
 /// Recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
 /// Bytes of all attachments of one message.

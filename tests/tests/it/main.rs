@@ -32,6 +32,7 @@ mod ledger;
 mod lifetime;
 mod lists;
 mod mail;
+mod media;
 mod memory;
 mod ogc;
 mod oracle;

@@ -26,6 +26,7 @@ mod trial;
 
 pub(crate) use cancelling::{cancel as cancel_job, cancel_jobs};
 pub(crate) use lane::Transmit;
+pub(crate) use reach::site as site_of;
 pub(crate) use reach::transmitters;
 pub(crate) use rows::{check, formatted, routes};
 pub(crate) use trial::Trials;

@@ -19,13 +19,21 @@ use crate::publishing::items;
 /// # Errors
 /// `Invalid` with the name of a setting that cannot be used.
 pub(crate) fn transmitters(app: &App) -> Result<Transmitters> {
+    Transmitters::standard(&site(app)?).map_err(|reason| Error::invalid(format!("egress: {reason}")))
+}
+
+/// The site, for whatever goes through the guard.
+///
+/// # Errors
+/// `Invalid` with the name of a setting that cannot be used.
+pub(crate) fn site(app: &App) -> Result<Site> {
     let config = app.config();
     let allow = config.egress.allow.iter().map(|text| allowance(text)).collect::<Result<Vec<_>>>()?;
     let own: Option<SocketAddr> = config.listen.parse().ok().filter(|own: &SocketAddr| own.port() != 0);
     let policy =
         Policy { allow, own: own.into_iter().collect(), file_roots: config.egress.file_roots.clone() };
     let clock = app.store().clone();
-    let site = Site {
+    Ok(Site {
         egress: Egress::new(policy),
         authorities_pem: authorities(config)?,
         mail: relay(&config.superdesk)?,
@@ -33,8 +41,7 @@ pub(crate) fn transmitters(app: &App) -> Result<Transmitters> {
         http_answer_max: seconds(&config.superdesk, "HTTP_PUSH_TIMEOUT", 30)?,
         ftp_max: seconds(&config.superdesk, "FTP_TIMEOUT", 300)?,
         clock: Arc::new(move || items::now(&clock)),
-    };
-    Transmitters::standard(&site).map_err(|reason| Error::invalid(format!("egress: {reason}")))
+    })
 }
 
 /// `10.0.0.0/8:443`, or without a port all of them.

@@ -18,7 +18,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -117,7 +117,16 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`NoReply`].
-    pub(crate) async fn call(&self, mut request: Request<Outgoing>) -> Result<Reply, NoReply> {
+    pub(crate) async fn call(&self, request: Request<Outgoing>) -> Result<Reply, NoReply> {
+        let (head, body) = self.open(request).await?.into_parts();
+        Ok(Reply { status: head.status, headers: head.headers, body: read(body).await })
+    }
+
+    /// Sends a request and gives the answer as soon as its head is there; the body is for the caller to bound.
+    ///
+    /// # Errors
+    /// [`NoReply`].
+    pub(crate) async fn open(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, NoReply> {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let bytes = request.body().size_hint().exact().unwrap_or(0);
         let time = self.answer_max + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN);
@@ -131,8 +140,7 @@ impl HttpClient {
                 timeout(time, response).await.map_err(|_| late())?
             }
         };
-        let (head, body) = head.map_err(|error| no_reply(&error))?.into_parts();
-        Ok(Reply { status: head.status, headers: head.headers, body: read(body).await })
+        head.map_err(|error| no_reply(&error))
     }
 }
 
