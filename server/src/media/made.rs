@@ -141,19 +141,19 @@ impl<'a> Work<'a> {
 
     fn done(self) -> Result<Made, Problem> {
         if self.kind.family != Family::Picture || self.manifest.length() > PICTURE_BYTES_MAX {
-            return self.as_it_is();
+            return self.unchanged();
         }
         let bytes = Source::all(self.app.store(), &self.manifest)?;
         match Picture::decode(&bytes, &self.limits()) {
             Ok(picture) => self.picture(&bytes, picture),
             // Pictures of formats that are not decoded here are kept like any other file.
-            Err(Fault::Unknown) => self.as_it_is(),
+            Err(Fault::Unknown) => self.unchanged(),
             Err(fault) => Err(refused(&fault)),
         }
     }
 
     /// A film, a sound, or anything else: it is its only rendition.
-    fn as_it_is(self) -> Result<Made, Problem> {
+    fn unchanged(self) -> Result<Made, Problem> {
         if self.wish.cut.is_some() || !self.wish.edits.is_empty() {
             return Err(bad("media", "Only images can be cropped!"));
         }
