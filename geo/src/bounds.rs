@@ -198,7 +198,7 @@ mod tests {
                 for ring in 1..=4_i64 {
                     let angle = radius_m * (ring as f64) / 4.0 / EARTH_RADIUS_M;
                     let bearing = (step as f64 / 10.0).to_radians();
-                    let point = ahead(center, bearing, angle);
+                    let point = center.place_ahead(bearing, angle);
                     if center.distance_m(point) > radius_m {
                         continue;
                     }
@@ -220,15 +220,5 @@ mod tests {
                 check(lon, lat, radius_m);
             }
         }
-    }
-
-    fn ahead(from: Point, bearing: f64, angle: f64) -> Point {
-        let (lon, lat) = (from.lon().to_radians(), from.lat().to_radians());
-        let to_lat =
-            (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
-        let to_lon =
-            lon + (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
-        let degrees = (to_lon.to_degrees() + 540.0).rem_euclid(360.0) - 180.0;
-        Point::new(degrees, to_lat.to_degrees()).unwrap()
     }
 }

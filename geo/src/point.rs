@@ -89,6 +89,23 @@ impl Point {
             None => Unit::of_angles(sin_cos(self.lon), sin_cos(self.lat)),
         }
     }
+
+    /// Longitude and latitude in degrees of what lies an angle away in a direction, clockwise from north, both in
+    /// radians. The longitude is next to that of the place, so it may pass 180.
+    pub(crate) fn ahead(self, bearing: f64, angle: f64) -> [f64; 2] {
+        let (lon, lat) = (self.lon().to_radians(), self.lat().to_radians());
+        let sine = lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos();
+        let to_lat = sine.clamp(-1.0, 1.0).asin();
+        let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
+        [(lon + turn).to_degrees(), to_lat.to_degrees()]
+    }
+
+    /// That place, for tests.
+    #[cfg(test)]
+    pub(crate) fn place_ahead(self, bearing: f64, angle: f64) -> Self {
+        let [lon, lat] = self.ahead(bearing, angle);
+        Self::new((lon + 540.0).rem_euclid(360.0) - 180.0, lat).unwrap()
+    }
 }
 
 impl fmt::Debug for Point {

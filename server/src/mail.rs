@@ -80,32 +80,21 @@ impl Lane for Mail {
 
     fn work(&mut self, desk: &Desk<'_>, jobs: &[LeasedJob]) -> Result<()> {
         let store = desk.app.store();
-        for (place, job) in jobs.iter().enumerate() {
-            if desk.is_stopping() {
-                let left = jobs.iter().skip(place);
-                left.for_each(|job| drop(store.queue().release(job.lease)));
-                return Ok(());
-            }
-            desk.heartbeat(jobs.get(place..).unwrap_or_default())?;
-            let letter = serde_json::from_slice(&job.payload);
-            let letter: Letter = match letter {
+        desk.each(jobs, |job| {
+            let letter: Letter = match serde_json::from_slice(&job.payload) {
                 Ok(letter) => letter,
-                Err(error) => {
-                    hand_back(store, job, &format!("the payload is no letter: {error}"))?;
-                    continue;
-                }
+                Err(error) => return hand_back(store, job, &format!("the payload is no letter: {error}")),
             };
             let transmission = transmission(job, &letter);
             match self.runtime.block_on(self.transmitters.send(&transmission, &NoMedia)) {
                 Ok(receipt) => {
                     let result = json!({"sent": receipt.id}).to_string();
                     let ack = Ack { lease: job.lease, result: Some(result.into()) };
-                    store.commit(Transaction::new(Durability::Buffered).complete(ack))?;
+                    store.commit(Transaction::new(Durability::Buffered).complete(ack)).map(drop)
                 }
-                Err(failure) => hand_back(store, job, &failure.error_message())?,
+                Err(failure) => hand_back(store, job, &failure.error_message()),
             }
-        }
-        Ok(())
+        })
     }
 }
 

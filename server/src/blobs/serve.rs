@@ -10,9 +10,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use dateline_engine::{Error, Manifest, Part};
+use dateline_engine::{Manifest, Part};
 use futures_util::stream;
 
+use super::source;
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, Refusal};
@@ -124,11 +125,6 @@ async fn body(app: App, parts: Vec<Part>) -> Result<Body, Problem> {
 }
 
 async fn read(app: &App, part: Part) -> Result<Bytes, Problem> {
-    let work = app.scan(move |store| -> Result<Bytes, Problem> {
-        let found = store.chunk(&part.chunk)?;
-        let missing = || Error::corrupt(format!("blobs/{}: missing", part.chunk));
-        let bytes = found.filter(|bytes| bytes.len() >= part.range.end).ok_or_else(missing)?;
-        Ok(bytes.slice(part.range))
-    });
+    let work = app.scan(move |store| source::read(store, &part));
     work.await.map_err(Refusal::into_problem)
 }

@@ -76,7 +76,11 @@ impl Source {
     }
 }
 
-fn read(store: &Store, part: &Part) -> Result<Bytes> {
+/// The bytes of a part, proved.
+///
+/// # Errors
+/// `Corrupt` when its chunk is missing or damaged.
+pub(super) fn read(store: &Store, part: &Part) -> Result<Bytes> {
     let missing = || dateline_engine::Error::corrupt(format!("blobs/{}: missing", part.chunk));
     let bytes =
         store.chunk(&part.chunk)?.filter(|bytes| bytes.len() >= part.range.end).ok_or_else(missing)?;

@@ -42,15 +42,7 @@ pub(crate) async fn create(State(app): State<App>, principal: Principal, request
     let settled = file.ok_or_else(|| {
         Problem::new(Slug::ValidationFailed, "media: required field").issue("media", json!({"required": 1}))
     })?;
-    let settings = &app.media().settings;
-    let wish = Wish {
-        specs: settings.picture.clone(),
-        crops: crops::specs(&app)?,
-        cut: None,
-        edits: Vec::new(),
-        point: None,
-        name,
-    };
+    let wish = Wish { crops: crops::specs(&app)?, ..Wish::new(&app.media().settings.picture, &name) };
     let made = made::of_settled(&app, &settled, wish).await?;
     let document = document(&app, fields, &made)?;
     let writer = Writer { app: &app, principal: &principal, resource: &resource };

@@ -8,7 +8,7 @@ use super::made::{self, bad, pixel, pixel_in, refused};
 use super::references;
 use super::upload::{CROP, edge};
 use crate::app::App;
-use crate::blobs::{Shelf, Source};
+use crate::blobs::Shelf;
 use crate::eve::problem::{Problem, Slug};
 use crate::resources::rules::{Draft, Effect};
 
@@ -136,8 +136,7 @@ async fn make(
     let file = files::find(draft.app, original)?.ok_or_else(|| refuse("Missing original rendition!"))?;
     let prefix = draft.app.media().settings.prefix.clone();
     let made = made::in_turn(draft.app, move |app| {
-        let picture = Picture::decode(&Source::all(app.store(), &file.manifest)?, &app.media().limits);
-        let picture = picture.map_err(|fault| refused(&fault))?;
+        let picture = file.picture(app)?;
         let mut made = Vec::new();
         for (spec, crop) in cuts {
             made.push(cut(&picture, &spec, crop, point.filter(|_| is_chosen), point, &prefix)?);

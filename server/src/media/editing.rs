@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::crops::{self, no_item, point_of};
 use super::files::{self, File, NewFile};
-use super::made::{self, Wish, bad, refused};
+use super::made::{self, Wish, bad};
 use super::may_bring;
 use super::upload::{crop_of, edge};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
-use crate::blobs::{Shelf, Source};
+use crate::blobs::Shelf;
 use crate::eve::problem::Problem;
 use crate::http::{Answer, ObjectBody};
 use crate::publishing::items;
@@ -109,14 +109,8 @@ async fn again(
 ) -> Answer {
     // A point says where something is in the picture as it was.
     let point = item.and_then(|item| item.get("poi")).and_then(point_of).filter(|_| edits.is_empty());
-    let wish = Wish {
-        specs: app.media().settings.picture.clone(),
-        crops,
-        cut: None,
-        edits,
-        point: point.map(|point| (point.x, point.y)),
-        name: file.word("name").to_owned(),
-    };
+    let point = point.map(|point| (point.x, point.y));
+    let wish = Wish { crops, edits, point, ..Wish::new(&app.media().settings.picture, file.word("name")) };
     let made = made::of_stored(app, file.manifest, file.id, wish).await?;
     let renditions = made.renditions.clone();
     let shelf = Shelf::of(app.store())?;
@@ -137,8 +131,7 @@ fn decoded(app: &App, file: &File) -> Result<Picture, Problem> {
     if dateline_media::Kind::family_of(file.media_type()) != dateline_media::Family::Picture {
         return Err(bad("item", "Only images can be cropped!"));
     }
-    let bytes = Source::all(app.store(), &file.manifest)?;
-    Picture::decode(&bytes, &app.media().limits).map_err(|fault| refused(&fault))
+    file.picture(app)
 }
 
 async fn keep(app: &App, files: Vec<NewFile>) -> Result<(), Problem> {

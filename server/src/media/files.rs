@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use dateline_engine::limits::CHUNK_BYTES_MAX;
 use dateline_engine::{Chunk, Condition, DocId, Durability, Error, Manifest, Result, Transaction};
+use dateline_media::Picture;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::made::refused;
 use crate::app::App;
-use crate::blobs::Shelf;
+use crate::blobs::{Shelf, Source};
 use crate::eve::problem::Problem;
 use crate::eve::{json, patch};
+use crate::ids;
 use crate::publishing::items;
 
 /// Chunks that are committed together before the documents.
@@ -29,7 +32,7 @@ impl NewFile {
     /// # Errors
     /// `Invalid` for more bytes than an attachment may have.
     pub(crate) fn of(bytes: Vec<u8>, about: Map<String, Value>) -> Result<Self> {
-        Self::named(DocId::new(hex(&Sha256::digest(&bytes)))?, bytes, about)
+        Self::named(DocId::new(ids::hex(&Sha256::digest(&bytes)))?, bytes, about)
     }
 
     /// Under a name that stands for these bytes in another way.
@@ -104,6 +107,15 @@ impl File {
     pub(crate) fn media_type(&self) -> &str {
         self.word("media_type")
     }
+
+    /// The picture that it is. Blocks, and takes the memory of all pixels.
+    ///
+    /// # Errors
+    /// 400 for what is none, or is damaged or too large.
+    pub(crate) fn picture(&self, app: &App) -> std::result::Result<Picture, Problem> {
+        let bytes = Source::all(app.store(), &self.manifest)?;
+        Picture::decode(&bytes, &app.media().limits).map_err(|fault| refused(&fault))
+    }
 }
 
 /// The file of this id; none also for what can never be one.
@@ -117,8 +129,4 @@ pub(crate) fn find(app: &App, id: &str) -> std::result::Result<Option<File>, Pro
         Problem::from(Error::corrupt(format!("media/{id}: its manifest is missing or damaged")))
     })?;
     Ok(Some(File { id: id.to_owned(), about, manifest }))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,7 +8,6 @@ use dateline_engine::{Ack, Condition, DocId, Durability, Error, LeasedJob, Resul
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::files;
 use super::made::{self, Wish};
 use super::{references, upload};
 use crate::app::App;
@@ -16,6 +15,7 @@ use crate::blobs::{Shelf, Source};
 use crate::eve::json as text;
 use crate::eve::problem::Problem;
 use crate::http::Refusal;
+use crate::ids;
 use crate::publishing::items;
 use crate::work::{Desk, Lane, hand_back};
 
@@ -48,18 +48,10 @@ impl Lane for NewMedia {
     }
 
     fn work(&mut self, desk: &Desk<'_>, jobs: &[LeasedJob]) -> Result<()> {
-        for (place, job) in jobs.iter().enumerate() {
-            let left = jobs.get(place..).unwrap_or_default();
-            if desk.is_stopping() {
-                left.iter().for_each(|job| drop(desk.app.store().queue().release(job.lease)));
-                return Ok(());
-            }
-            desk.heartbeat(left)?;
-            if let Err(problem) = self.runtime.block_on(done(desk.app, job)) {
-                hand_back(desk.app.store(), job, problem.detail())?;
-            }
-        }
-        Ok(())
+        desk.each(jobs, |job| match self.runtime.block_on(done(desk.app, job)) {
+            Ok(()) => Ok(()),
+            Err(problem) => hand_back(desk.app.store(), job, problem.detail()),
+        })
     }
 }
 
@@ -68,7 +60,7 @@ enum Found {
     /// Files that are here.
     Files(Vec<String>),
     /// A blob and what was made of it.
-    New { id: DocId, body: String, made: Box<made::Made> },
+    New { id: DocId, body: Vec<u8>, made: Box<made::Made> },
     /// Nothing that is known, or nothing of this user's; the reason is told in the result of the job.
     Nothing(String),
 }
@@ -131,18 +123,10 @@ async fn found(app: &App, id: &str, user: &str) -> std::result::Result<Found, Pr
     // What the document says of the bytes may have been changed by its owner, so they are asked themselves.
     let held = manifest.clone();
     let digest = app.scan(move |store| Source::digest(store, &held)).await.map_err(Refusal::into_problem)?;
-    let wish = Wish {
-        specs: app.media().settings.picture.clone(),
-        crops: Vec::new(),
-        cut: None,
-        edits: Vec::new(),
-        point: None,
-        name: word("name"),
-    };
-    match made::of_stored(app, manifest, files::hex(&digest), wish).await {
+    let wish = Wish::new(&app.media().settings.picture, &word("name"));
+    match made::of_stored(app, manifest, ids::hex(&digest), wish).await {
         Ok(made) => {
             let body = text::encode(&upload::document(&made, &word("name"), user));
-            let body = String::from_utf8(body).unwrap_or_default();
             Ok(Found::New { id: DocId::new(id)?, body, made: Box::new(made) })
         }
         // A file that is no good is no reason to try again.

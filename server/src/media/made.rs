@@ -6,12 +6,13 @@ use dateline_engine::{Error, Manifest, Store, Transaction};
 use dateline_media::{Crop, CropSpec, Encoded, Family, Fault, Kind, Limits, Metadata, Peak, Picture, Size};
 use serde_json::{Map, Value, json};
 
-use super::files::{NewFile, hex};
+use super::files::NewFile;
 use super::settings::Specs;
 use crate::app::App;
 use crate::blobs::{Settled, Shelf, Source};
 use crate::eve::problem::{Problem, Slug};
 use crate::http::Refusal;
+use crate::ids;
 use crate::resources::rules::Effect;
 
 /// A picture of more bytes is kept as it is: decoders want it whole in memory.
@@ -31,6 +32,14 @@ pub(crate) struct Wish {
     pub(crate) point: Option<(f64, f64)>,
     /// Name of the file, as it was brought.
     pub(crate) name: String,
+}
+
+impl Wish {
+    /// The renditions of these specifications, of the whole file as it is.
+    pub(crate) fn new(specs: &Specs, name: &str) -> Self {
+        let (specs, name) = (specs.clone(), name.to_owned());
+        Self { specs, crops: Vec::new(), cut: None, edits: Vec::new(), point: None, name }
+    }
 }
 
 /// A file with all that is made of it, on its way into the store.
@@ -60,7 +69,7 @@ pub(crate) fn href(prefix: &str, id: &str, extension: &str) -> String {
 /// # Errors
 /// 400 for a picture that is damaged or too large.
 pub(crate) async fn of_settled(app: &App, settled: &Settled, wish: Wish) -> Result<Made, Problem> {
-    of_stored(app, settled.manifest.clone(), hex(&settled.digest), wish).await
+    of_stored(app, settled.manifest.clone(), ids::hex(&settled.digest), wish).await
 }
 
 /// The same of bytes that are stored; `digest` is the SHA-256 of them in hexadecimal digits.

@@ -29,7 +29,7 @@ mod upload;
 
 use std::sync::{Arc, OnceLock};
 
-use dateline_engine::{CollectionId, Error, Result, Store};
+use dateline_engine::{CollectionId, Result, Store};
 use dateline_media::Limits;
 use dateline_transmit::Fetcher;
 use serde_json::json;
@@ -47,6 +47,7 @@ use crate::auth::Principal;
 use crate::config::Config;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Doc, Param, Routes};
+use crate::publishing;
 use settings::Settings;
 
 /// What the parts of this room share.
@@ -72,10 +73,7 @@ impl Collections {
     /// # Errors
     /// `NotFound` without the built-in collections.
     pub(crate) fn of(store: &Store) -> Result<Self> {
-        let id = |name: &str| {
-            let found = store.catalog().by_name(name).map(|collection| collection.id);
-            found.ok_or_else(|| Error::not_found(format!("there is no collection '{name}'")))
-        };
+        let id = |name| publishing::collection(store, name);
         Ok(Self { files: id("media")?, uploads: id("upload")?, references: id("media_references")? })
     }
 }

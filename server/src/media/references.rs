@@ -8,8 +8,8 @@ use dateline_engine::{CollectionId, Condition, DocId, Transaction};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::files::hex;
 use crate::app::App;
+use crate::ids;
 use crate::publishing::items;
 use crate::resources::rules::Effect;
 
@@ -37,7 +37,7 @@ pub(super) fn add(
 /// Ids may be longer than an id of both together could be.
 fn row_id(holder: &str, file: &str) -> Option<DocId> {
     let digest = Sha256::digest(format!("{holder}\0{file}"));
-    DocId::new(hex(digest.get(..16)?)).ok()
+    DocId::new(ids::hex(digest.get(..16)?)).ok()
 }
 
 /// The files of an item: of its renditions and attachments, and of the items inside of it.

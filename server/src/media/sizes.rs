@@ -11,20 +11,20 @@ use axum::http::HeaderMap;
 use dateline_engine::{
     CollectionId, Condition, DocId, Durability, Error, ErrorKind, Result, Store, Transaction,
 };
-use dateline_media::{Family, Kind, Picture, Size};
+use dateline_media::{Family, Kind, Size};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::editing::created;
-use super::files::{self, File, NewFile, hex};
+use super::files::{self, File, NewFile};
 use super::made::{self, bad, refused};
 use super::reading::{self, missing};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
-use crate::blobs::{Served, Shelf, Source, disposition, serve};
+use crate::blobs::{Served, Shelf, disposition, serve};
 use crate::eve::Params;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::Answer;
@@ -66,7 +66,7 @@ impl Sizes {
             return Ok(key);
         }
         let key: [u8; 32] = ids::random()?;
-        let body = json!({"key": hex(&key), "_version": 1}).to_string();
+        let body = json!({"key": ids::hex(&key), "_version": 1}).to_string();
         let transaction = Transaction::new(Durability::Sync);
         let transaction = transaction.put(self.secrets, DocId::new(KEY)?, Condition::Absent, body);
         match app.commit(transaction).await {
@@ -83,7 +83,7 @@ fn sign(key: &[u8], id: &str, size: Size) -> String {
     // Any length is a key of HMAC.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(format!("{id}\n{}\n{}", size.width, size.height).as_bytes());
-    let mut digits = hex(&mac.finalize().into_bytes());
+    let mut digits = ids::hex(&mac.finalize().into_bytes());
     digits.truncate(DIGITS);
     digits
 }
@@ -165,9 +165,7 @@ async fn sized(app: &App, id: &str, size: Size) -> std::result::Result<File, Pro
     }
     let called = name.clone();
     let made = made::in_turn(app, move |app| {
-        let picture = Picture::decode(&Source::all(app.store(), &source.manifest)?, &app.media().limits);
-        let encoded =
-            picture.and_then(|picture| picture.fit(size).encode()).map_err(|fault| refused(&fault))?;
+        let encoded = source.picture(app)?.fit(size).encode().map_err(|fault| refused(&fault))?;
         let about: Value = json!({
             "media_type": encoded.media_type, "extension": encoded.extension, "of": source.id,
             "width": encoded.size.width, "height": encoded.size.height,

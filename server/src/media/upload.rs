@@ -102,14 +102,7 @@ async fn store(
     prefer: Prefer,
 ) -> Answer {
     let (collections, shelf) = (app.media().collections(), Shelf::of(app.store())?);
-    let wish = Wish {
-        specs: app.media().settings.avatar.clone(),
-        crops: Vec::new(),
-        cut,
-        edits: Vec::new(),
-        point: None,
-        name: name.clone(),
-    };
+    let wish = Wish { cut, ..Wish::new(&app.media().settings.avatar, &name) };
     let made = made::of_settled(app, &settled, wish).await?;
     let id = crate::ids::new_id(app.store().now())?;
     let body = document(&made, &name, principal.user.as_str());

@@ -14,7 +14,7 @@ const POLAR_DEG: f64 = 89.0;
 
 /// Lends `within`, `near` and `query`. A boundary counts as inside, and the antimeridian and the poles are ordinary places, as
 /// everywhere in the geo crate. A query holds of an item that a search in all members would find.
-pub(crate) struct Lending(Arc<Words>);
+pub(crate) struct SiteLender(Arc<Words>);
 
 /// The item that was asked about last, as an index of its own: all conditions ask about one item before the next.
 struct Words {
@@ -22,7 +22,7 @@ struct Words {
     last: Mutex<Option<(Value, Arc<Sheet>)>>,
 }
 
-impl Lending {
+impl SiteLender {
     pub(crate) fn new() -> Self {
         let mapping = Mapping::derived(Language::from_code("en").unwrap_or(Language::NONE));
         Self(Arc::new(Words { mapping, last: Mutex::default() }))
@@ -45,7 +45,7 @@ impl Words {
     }
 }
 
-impl Lender for Lending {
+impl Lender for SiteLender {
     fn lend(&self, operator: Operator, value: &str) -> Result<Lent, String> {
         match operator {
             Operator::Within => within(value),
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn judge(operator: &str, value: &str, lon: f64, lat: f64) -> Truth {
-        let mut catalog = Catalog::new(Vec::new(), Arc::new(Lending::new()));
+        let mut catalog = Catalog::new(Vec::new(), Arc::new(SiteLender::new()));
         let condition = json!({"name": "c", "field": "location", "operator": operator, "value": value});
         let filter = json!({"content_filter": [{"expression": {"fc": ["c"]}}]});
         catalog.set(Part::Condition, "c", Some(&condition));
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_query_is_asked_of_the_whole_item() {
-        let mut catalog = Catalog::new(Vec::new(), Arc::new(Lending::new()));
+        let mut catalog = Catalog::new(Vec::new(), Arc::new(SiteLender::new()));
         let condition =
             |query: &str| json!({"name": "c", "field": "fulltext", "operator": "query", "value": query});
         let filter = json!({"content_filter": [{"expression": {"fc": ["c"]}}]});
@@ -223,7 +223,7 @@ mod tests {
                 let (a, b, c) = (corner(), corner(), corner());
                 (Operator::Within, json!({"type": "Polygon", "coordinates": [[a, b, c, a]]}).to_string())
             };
-            let Ok(Lent { test, bounds: Some(bounds) }) = Lending::new().lend(operator, &value) else {
+            let Ok(Lent { test, bounds: Some(bounds) }) = SiteLender::new().lend(operator, &value) else {
                 continue;
             };
             bounded += 1;
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn bad_values_are_told() {
         let check = |operator: Operator, value: &str, expected: &str| {
-            let reason = Lending::new().lend(operator, value).err().unwrap();
+            let reason = SiteLender::new().lend(operator, value).err().unwrap();
             assert!(reason.contains(expected), "{value}: {reason}");
         };
         check(Operator::Within, "[1", "not a GeoJSON geometry");

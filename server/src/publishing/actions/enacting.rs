@@ -21,8 +21,12 @@ use crate::publishing::{Collections, exchange, items};
 struct Writing {
     condition: Condition,
     fields: Fields,
-    is_new: bool,
+    /// The version it will be.
+    version: u64,
 }
+
+/// Documents as they will be, each written under its condition.
+type Writes = BTreeMap<(CollectionId, DocId), (Condition, Fields)>;
 
 /// Writes in the making, each document once.
 struct Enacting<'a> {
@@ -37,7 +41,7 @@ struct Enacting<'a> {
 pub(super) struct Enacted {
     archive: CollectionId,
     history: CollectionId,
-    writes: BTreeMap<(CollectionId, DocId), (Condition, Fields)>,
+    writes: Writes,
     removed: Vec<(CollectionId, DocId)>,
     records: Vec<(DocId, Fields)>,
     jobs: Vec<NewJob>,
@@ -219,7 +223,8 @@ impl Enacting<'_> {
         if !self.writes.contains_key(&key) {
             let Some((document, fields)) = self.shelf.document(collection, id) else { return Ok(None) };
             let condition = Condition::Revision(document.revision());
-            self.writes.insert(key.clone(), Writing { condition, fields, is_new: false });
+            let version = patch::version(&fields) + 1;
+            self.writes.insert(key.clone(), Writing { condition, fields, version });
         }
         Ok(self.writes.get_mut(&key))
     }
@@ -232,7 +237,7 @@ impl Enacting<'_> {
             writing.fields = item.clone();
             return Ok(());
         }
-        let fresh = Writing { condition: Condition::Absent, fields: item.clone(), is_new: true };
+        let fresh = Writing { condition: Condition::Absent, fields: item.clone(), version: 1 };
         self.writes.insert((archive, DocId::new(id)?), fresh);
         Ok(())
     }
@@ -262,25 +267,19 @@ impl Enacting<'_> {
             let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             let version = fields.get("_current_version").and_then(Value::as_u64).unwrap_or(0);
             rows.push((text("item_id"), version, id.as_str().to_owned()));
-            let fresh = Writing { condition: Condition::Absent, fields, is_new: true };
+            let fresh = Writing { condition: Condition::Absent, fields, version: 1 };
             self.writes.insert((self.collections.published, id), fresh);
         }
         Ok(rows)
     }
 
     /// The documents at their next versions, and those that go.
-    #[expect(clippy::type_complexity, reason = "two members of `Enacted`, named there")]
-    fn into_writes(
-        self,
-    ) -> (BTreeMap<(CollectionId, DocId), (Condition, Fields)>, Vec<(CollectionId, DocId)>) {
-        let mut writes = BTreeMap::new();
-        for (place, Writing { condition, mut fields, is_new }) in self.writes {
-            let stored = self.shelf.document(place.0, place.1.as_str()).filter(|_| !is_new);
-            let version = stored.map_or(0, |(_, stored)| patch::version(&stored)) + 1;
+    fn into_writes(self) -> (Writes, Vec<(CollectionId, DocId)>) {
+        let next = |(place, Writing { condition, mut fields, version })| {
             system::take(&mut fields);
             patch::set_version(&mut fields, version);
-            writes.insert(place, (condition, fields));
-        }
-        (writes, self.removed)
+            (place, (condition, fields))
+        };
+        (self.writes.into_iter().map(next).collect(), self.removed)
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs that an operator takes out: a row whose job is gone would wait for ever, so it ends with it.
 
-use dateline_engine::{Durability, ErrorKind, Job, JobId, Result, Store, Transaction};
+use dateline_engine::{Durability, ErrorKind, Job, JobId, Result, Transaction};
 use serde_json::Value;
 
 use super::settling;
@@ -18,12 +18,12 @@ pub(crate) fn cancel(app: &App, id: JobId, by: &str) -> Result<()> {
         return queue.cancel(id, by);
     };
     for _ in 1..settling::TRIES {
-        match with_row(app, app.store(), &job, by) {
+        match with_row(app, &job, by) {
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             done => return done,
         }
     }
-    with_row(app, app.store(), &job, by)
+    with_row(app, &job, by)
 }
 
 /// As `cancel`, for jobs of one lane; answers how many were in the queue.
@@ -45,7 +45,8 @@ pub(crate) fn cancel_jobs(app: &App, lane: &str, ids: Vec<JobId>, by: &str) -> R
     Ok(cancelled)
 }
 
-fn with_row(app: &App, store: &Store, job: &Job, by: &str) -> Result<()> {
+fn with_row(app: &App, job: &Job, by: &str) -> Result<()> {
+    let store = app.store();
     let payload: Value = serde_json::from_slice(&job.payload).unwrap_or_default();
     let row = payload.get("row").and_then(Value::as_str).unwrap_or_default();
     let found = match store.get(app.publishing().collections().queue, row) {
