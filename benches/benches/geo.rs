@@ -1,8 +1,8 @@
 //! The matcher in the process beside the same work on plain rstar: a million devices in 100 km by 100 km.
 //!
 //! The reference keeps places in metres on a plane in one tree and looks at each candidate; it stores nothing and serves
-//! nobody else, which is the least that could be done with it. Questions to the matcher come from eight threads, as its one
-//! thread per shard serves several.
+//! nobody else, which is the least that could be done with it. Questions to the matcher come from one thread as well, which
+//! looks for the answer itself: what it takes is what a question takes of a core.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -12,6 +12,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use dateline_engine::{
     CollectionId, CollectionOptions, Condition as Put, DocId, Durability, Options, Store, Tail, Transaction,
 };
+// The allocator of the program.
+use dateline_benches as _;
 use dateline_geo::{Fix, Geo, GeoOptions, Point, Within};
 use fastrand::Rng;
 use rstar::RTree;
@@ -31,7 +33,6 @@ const DEGREE_M: f64 = 111_195.0;
 const REACH_M: f64 = 500.0;
 const BATCH: usize = 2_000;
 const ADS: u32 = 1_000;
-const ASKERS: u32 = 8;
 
 type Placed = GeomWithData<[f64; 2], u32>;
 
@@ -150,20 +151,11 @@ impl Ground {
         self.settle(last.expect("a batch"));
     }
 
-    /// Time of so many questions, asked by several threads at once.
-    fn ask(&self, rounds: u64, question: impl Fn(&Geo, Point) + Sync) -> Duration {
+    /// Time of so many questions.
+    fn ask(&self, rounds: u64, question: impl Fn(&Geo, Point)) -> Duration {
+        let mut rng = Rng::with_seed(0);
         let started = Instant::now();
-        std::thread::scope(|scope| {
-            for asker in 0..ASKERS {
-                let question = &question;
-                scope.spawn(move || {
-                    let mut rng = Rng::with_seed(u64::from(asker));
-                    let own =
-                        rounds / u64::from(ASKERS) + u64::from(u64::from(asker) < rounds % u64::from(ASKERS));
-                    (0..own).for_each(|_| question(&self.geo, point(anywhere(&mut rng))));
-                });
-            }
-        });
+        (0..rounds).for_each(|_| question(&self.geo, point(anywhere(&mut rng))));
         started.elapsed()
     }
 }
@@ -214,7 +206,7 @@ fn questions(
     criterion: &mut Criterion,
     case: &str,
     ground: &Ground,
-    ours: impl Fn(&Geo, Point) -> usize + Sync,
+    ours: impl Fn(&Geo, Point) -> usize,
     theirs: impl Fn([f64; 2]) -> usize,
 ) {
     let mut group = criterion.benchmark_group("geo-near");

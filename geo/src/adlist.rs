@@ -31,10 +31,9 @@ pub struct AdList {
 #[derive(Clone, Debug)]
 pub(crate) enum Scope {
     /// Within a radius of wherever the device is now.
-    Around {
-        radius_m: f64,
-    },
-    Fixed(Region),
+    Around { radius_m: f64 },
+    /// Few lists have one, and it is larger than all the rest.
+    Fixed(Box<Region>),
 }
 
 /// Whose list it is; the shard that owns this owns the list.
@@ -120,7 +119,7 @@ fn parse_scope(object: &Map<String, Value>) -> Result<Scope, Issues> {
             Ok(Scope::Around { radius_m: parse_radius("area.around.radius_m", radius)? })
         }
         (None, 1) => Region::parse("area.", area)?
-            .map(Scope::Fixed)
+            .map(|region| Scope::Fixed(Box::new(region)))
             .ok_or_else(|| issue("area", "must have one of circle, sector, geometry")),
         _ => Err(issue("area", "must have exactly one of around, circle, sector, geometry")),
     }

@@ -1,7 +1,8 @@
 //! The live ads of a shard and where they are.
 //!
 //! Ads at one place live in rstar trees of unit vectors, one per category and one of all, so that a circle query
-//! knows neither seam nor pole; ads with a shape live in a tree of the boxes around them.
+//! knows neither seam nor pole; ads with a shape live in a tree of the boxes around them. The trees only find candidates,
+//! so they hold short floats, which are right to 60 cm and take a third less memory.
 //! Invariant: `candidates` misses no ad that lies within one of the caps.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,13 +10,13 @@ use std::sync::Arc;
 
 use dateline_engine::DocId;
 use rstar::primitives::{GeomWithData, Rectangle};
-use rstar::{AABB, Point as _, PointDistance, RTree, SelectionFunction};
+use rstar::{AABB, RTree, SelectionFunction};
 
 use crate::ad::Ad;
 use crate::bounds::{Cap, Extent};
-use crate::point::{Point, chord2_of};
+use crate::point::{Point, Unit, chord2_of};
 
-type Placed = GeomWithData<[f64; 3], DocId>;
+type Placed = GeomWithData<[f32; 3], DocId>;
 type Boxed = GeomWithData<Rectangle<[f64; 3]>, DocId>;
 
 #[derive(Default)]
@@ -57,8 +58,9 @@ impl Ads {
         self.live.len()
     }
 
-    pub(crate) fn insert(&mut self, id: &DocId, ad: Arc<Ad>) {
-        self.remove(id);
+    /// Gives back what was there by this name.
+    pub(crate) fn insert(&mut self, id: &DocId, ad: Arc<Ad>) -> Option<Arc<Ad>> {
+        let before = self.remove(id);
         match placed(id, &ad) {
             Some(place) => {
                 if let Some(category) = &ad.category {
@@ -69,6 +71,7 @@ impl Ads {
             None => boxed(id, &ad).into_iter().for_each(|shape| self.shapes.insert(shape)),
         }
         self.live.insert(id.clone(), ad);
+        before
     }
 
     pub(crate) fn remove(&mut self, id: &DocId) -> Option<Arc<Ad>> {
@@ -97,7 +100,7 @@ impl Ads {
         categories: &[Arc<str>],
     ) -> Vec<(&DocId, &Arc<Ad>)> {
         let shell = || Shell {
-            center: center.unit().0,
+            center: center.unit(),
             inner2: chord2_of((inner_m - SHELL_SLACK_M).max(0.0)).min(4.0),
             outer2: chord2_of(outer_m + SHELL_SLACK_M),
         };
@@ -118,11 +121,12 @@ impl Ads {
         let mut ids: BTreeSet<&DocId> = BTreeSet::new();
         for cap in caps {
             let space = cap.space_box();
+            let rough = short_box(&space);
             if categories.is_empty() {
-                ids.extend(self.all.locate_in_envelope(space).map(|place| &place.data));
+                ids.extend(self.all.locate_in_envelope(rough).map(|place| &place.data));
             }
             for tree in categories.iter().filter_map(|category| self.by_category.get(category)) {
-                ids.extend(tree.locate_in_envelope(space).map(|place| &place.data));
+                ids.extend(tree.locate_in_envelope(rough).map(|place| &place.data));
             }
             ids.extend(self.shapes.locate_in_envelope_intersecting(space).map(|shape| &shape.data));
         }
@@ -130,35 +134,45 @@ impl Ads {
     }
 }
 
-/// Added to distances against rounding, in metres.
-const SHELL_SLACK_M: f64 = 0.1;
+/// Added to distances because places in trees are rounded, in metres.
+const SHELL_SLACK_M: f64 = 1.0;
+/// The same in earth radii, for each axis.
+const SHORT_SLACK: f64 = 1.5e-7;
 
 /// The places between two chords of a centre.
 struct Shell {
-    center: [f64; 3],
+    center: Unit,
     inner2: f64,
     outer2: f64,
 }
 
 impl SelectionFunction<Placed> for Shell {
-    fn should_unpack_parent(&self, envelope: &AABB<[f64; 3]>) -> bool {
-        let (lower, upper) = (envelope.lower(), envelope.upper());
-        let axis = |axis: usize| {
-            let (center, low, high) = (self.center.nth(axis), lower.nth(axis), upper.nth(axis));
-            (center - low).abs().max((center - high).abs()).powi(2)
-        };
-        let farthest2 = axis(0) + axis(1) + axis(2);
-        envelope.distance_2(&self.center) <= self.outer2 && farthest2 >= self.inner2
+    fn should_unpack_parent(&self, envelope: &AABB<[f32; 3]>) -> bool {
+        let (lower, upper) = (envelope.lower().map(f64::from), envelope.upper().map(f64::from));
+        let (mut nearest2, mut farthest2) = (0.0, 0.0);
+        for ((center, low), high) in self.center.0.into_iter().zip(lower).zip(upper) {
+            let outside = (low - center).max(center - high).max(0.0);
+            nearest2 += outside * outside;
+            farthest2 += (center - low).abs().max((center - high).abs()).powi(2);
+        }
+        nearest2 <= self.outer2 && farthest2 >= self.inner2
     }
 
     fn should_unpack_leaf(&self, leaf: &Placed) -> bool {
-        let distance2 = leaf.distance_2(&self.center);
+        let distance2 = Unit(leaf.geom().map(f64::from)).chord2(&self.center);
         self.inner2 <= distance2 && distance2 <= self.outer2
     }
 }
 
+/// A box that holds the short places of all that lies in `space`.
+fn short_box(space: &AABB<[f64; 3]>) -> AABB<[f32; 3]> {
+    let lower = space.lower().map(|at| (at - SHORT_SLACK) as f32);
+    let upper = space.upper().map(|at| (at + SHORT_SLACK) as f32);
+    AABB::from_corners(lower, upper)
+}
+
 fn placed(id: &DocId, ad: &Ad) -> Option<Placed> {
-    Some(GeomWithData::new(ad.location.as_point()?.unit().0, id.clone()))
+    Some(GeomWithData::new(ad.location.as_point()?.unit().0.map(|at| at as f32), id.clone()))
 }
 
 fn boxed(id: &DocId, ad: &Ad) -> Vec<Boxed> {

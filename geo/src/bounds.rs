@@ -57,6 +57,24 @@ impl Extent {
         in_row && (point.pole().is_some() || meridian(x) || meridian(x + TURN as f64))
     }
 
+    /// Whether what is drawn in this extent may lie at a place, given in stored units. More than `holds` lets in: what
+    /// touches a pole lies anywhere in its row.
+    pub(crate) fn may_hold(&self, x: f64, y: f64) -> bool {
+        let meridian = |x: f64| (self.west..=self.east).contains(&x);
+        (self.south..=self.north).contains(&y)
+            && (meridian(x) || meridian(x + TURN as f64) || self.is_whole_row())
+    }
+
+    /// Whether the two may share a place.
+    pub(crate) fn may_meet(&self, other: &Self) -> bool {
+        let meridians = |turn: f64| self.west <= other.east + turn && other.west + turn <= self.east;
+        self.south <= other.north
+            && other.south <= self.north
+            && ([0.0, -(TURN as f64), TURN as f64].into_iter().any(meridians)
+                || self.is_whole_row()
+                || other.is_whole_row())
+    }
+
     fn is_whole_row(&self) -> bool {
         self.south <= -NORTH || self.north >= NORTH || self.east - self.west >= TURN as f64
     }
@@ -180,7 +198,7 @@ mod tests {
                 for ring in 1..=4_i64 {
                     let angle = radius_m * (ring as f64) / 4.0 / EARTH_RADIUS_M;
                     let bearing = (step as f64 / 10.0).to_radians();
-                    let point = ahead(center, bearing, angle);
+                    let point = center.place_ahead(bearing, angle);
                     if center.distance_m(point) > radius_m {
                         continue;
                     }
@@ -202,15 +220,5 @@ mod tests {
                 check(lon, lat, radius_m);
             }
         }
-    }
-
-    fn ahead(from: Point, bearing: f64, angle: f64) -> Point {
-        let (lon, lat) = (from.lon().to_radians(), from.lat().to_radians());
-        let to_lat =
-            (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
-        let to_lon =
-            lon + (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
-        let degrees = (to_lon.to_degrees() + 540.0).rem_euclid(360.0) - 180.0;
-        Point::new(degrees, to_lat.to_degrees()).unwrap()
     }
 }

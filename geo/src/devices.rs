@@ -1,4 +1,4 @@
-//! The devices of a shard: their last fixes, a grid of where they are, and their stays at fences.
+//! The devices of a shard: their last fixes, where they are, and their stays at fences.
 //!
 //! A device has a slot, a small number that is its name within the shard for as long as it lives. `due` knows when
 //! each will next change by time alone.
@@ -9,22 +9,26 @@ use std::sync::Arc;
 use dateline_engine::{DocId, Millis};
 use serde_json::{Map, Value};
 
-use crate::bounds::Extent;
 use crate::fences::FenceSlot;
 use crate::fix::Fix;
-use crate::grid::{Cell, CellHash, Level};
 use crate::levels::Levels;
+use crate::patch::Patch;
 use crate::point::Point;
 use crate::stay::Stay;
-
-/// Cells of 1 km.
-const GRID_LEVEL: u8 = 2;
-/// A cover of more cells than this is slower than looking at every device.
-const COVER_CELLS_MAX: usize = 20_000;
+use crate::whereabouts::Whereabouts;
 
 /// A device's name within its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct DeviceSlot(u32);
+
+impl DeviceSlot {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// No log comes to this time.
+const NEVER: Millis = Millis::new(u64::MAX);
 
 /// The attributes that a device's document gives it.
 pub(crate) type Attributes = Arc<Map<String, Value>>;
@@ -33,8 +37,7 @@ pub(crate) struct Devices {
     slots: HashMap<DocId, DeviceSlot>,
     records: Vec<Option<Device>>,
     free: Vec<DeviceSlot>,
-    grid: HashMap<Cell, Vec<DeviceSlot>, CellHash>,
-    level: Level,
+    whereabouts: Whereabouts,
     due: BTreeSet<(Millis, DeviceSlot)>,
 }
 
@@ -49,9 +52,10 @@ pub(crate) struct Device {
     pub(crate) levels: Levels,
     /// Attributes of the fix that the document of the device has overruled since.
     pub(crate) overruled: Vec<Box<str>>,
-    due: Option<Millis>,
-    /// Its place in the list of its cell, so that leaving a crowded cell costs no search.
-    nook: usize,
+    /// Or `NEVER`, which needs no more room.
+    due: Millis,
+    /// See `whereabouts`.
+    nook: u32,
 }
 
 /// What a fix means for a device.
@@ -89,9 +93,22 @@ impl Device {
             stays: Vec::new(),
             levels: Levels::default(),
             overruled: Vec::new(),
-            due: None,
+            due: NEVER,
             nook: 0,
         }
+    }
+
+    /// Takes over a fix, piece by piece: its name is that of the device, and one more copy of it costs more than the rest.
+    fn update(&mut self, fix: &Fix, arrived: Arrived) {
+        let Fix { device: _, point, at, speed, heading, accuracy, altitude, ttl_s, fields } = fix;
+        let own = &mut self.fix;
+        (own.point, own.at, own.ttl_s) = (*point, *at, *ttl_s);
+        (own.speed, own.heading, own.accuracy, own.altitude) = (*speed, *heading, *accuracy, *altitude);
+        // A fix without fields keeps the earlier ones.
+        if fields.is_some() {
+            own.fields.clone_from(fields);
+        }
+        (self.arrived, self.log_seq) = (arrived.at, arrived.log_seq);
     }
 
     /// The device's own time when the log has come to `log`: its last fix, and what went by since.
@@ -175,8 +192,7 @@ impl Devices {
             slots: HashMap::new(),
             records: Vec::new(),
             free: Vec::new(),
-            grid: HashMap::default(),
-            level: Level::new(GRID_LEVEL),
+            whereabouts: Whereabouts::new(),
             due: BTreeSet::new(),
         }
     }
@@ -195,11 +211,11 @@ impl Devices {
     }
 
     pub(crate) fn at(&self, slot: DeviceSlot) -> Option<&Device> {
-        self.records.get(slot.0 as usize)?.as_ref()
+        self.records.get(slot.index())?.as_ref()
     }
 
     pub(crate) fn at_mut(&mut self, slot: DeviceSlot) -> Option<&mut Device> {
-        self.records.get_mut(slot.0 as usize)?.as_mut()
+        self.records.get_mut(slot.index())?.as_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&DocId, &Device)> {
@@ -216,8 +232,9 @@ impl Devices {
             let device = self.insert(Device::new(fix.clone(), arrived));
             return Arrival::Moved { device, previous: None };
         };
-        let level = self.level;
-        let Some(device) = self.at_mut(slot) else { return Arrival::Stale };
+        let Some(device) = self.records.get_mut(slot.index()).and_then(Option::as_mut) else {
+            return Arrival::Stale;
+        };
         if fix.at < device.fix.at || (fix.at == device.fix.at && fix.point == device.fix.point) {
             return Arrival::Stale;
         }
@@ -225,75 +242,66 @@ impl Devices {
         if fix.fields.is_some() {
             device.overruled = Vec::new();
         }
-        let fields = fix.fields.clone().or_else(|| device.fix.fields.take());
-        device.fix = Fix { fields, device: device.fix.device.clone(), ..fix.clone() };
-        (device.arrived, device.log_seq) = (arrived.at, arrived.log_seq);
-        let (from, to) = (level.cell(previous.point), level.cell(fix.point));
-        if from != to {
-            let nook = device.nook;
-            self.leave_cell(from, nook);
-            self.enter_cell(to, slot);
-        }
+        device.update(fix, arrived);
+        let nook = device.nook;
+        let records = &mut self.records;
+        self.whereabouts.shift((previous.point, fix.point), (slot, nook), |slot, nook| {
+            set_nook(records, slot, nook);
+        });
         Arrival::Moved { device: slot, previous: Some(previous) }
+    }
+
+    /// Reads a little of each device's record and of its list, see `Shard::look_ahead`.
+    pub(crate) fn look_ahead<'a>(&self, names: impl Iterator<Item = &'a DocId>) {
+        let slots: Vec<DeviceSlot> = names.filter_map(|name| self.slot(name)).collect();
+        let records = slots.iter().filter_map(|slot| self.at(*slot));
+        std::hint::black_box(records.fold(0, |all, device| all ^ device.fix.mark() ^ device.log_seq));
+        let records = slots.iter().filter_map(|slot| self.at(*slot));
+        let found = records.filter(|device| self.whereabouts.is_at(device.fix.point, device.nook));
+        std::hint::black_box(found.count());
     }
 
     /// Adds a device that is not there.
     pub(crate) fn insert(&mut self, device: Device) -> DeviceSlot {
-        let (id, cell) = (device.fix.device.clone(), self.level.cell(device.fix.point));
+        let (id, place) = (device.fix.device.clone(), device.fix.point);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.records.push(None);
             DeviceSlot(u32::try_from(self.records.len() - 1).unwrap_or(u32::MAX))
         });
         self.slots.insert(id, slot);
-        if let Some(place) = self.records.get_mut(slot.0 as usize) {
-            *place = Some(device);
+        let records = &mut self.records;
+        if let Some(record) = records.get_mut(slot.index()) {
+            *record = Some(device);
         }
-        self.enter_cell(cell, slot);
+        self.whereabouts.enter(place, slot, |slot, nook| set_nook(records, slot, nook));
         slot
     }
 
     pub(crate) fn remove(&mut self, id: &DocId) -> Option<Device> {
         let slot = self.slots.remove(id)?;
-        let device = self.records.get_mut(slot.0 as usize)?.take()?;
-        self.leave_cell(self.level.cell(device.fix.point), device.nook);
-        if let Some(due) = device.due {
-            self.due.remove(&(due, slot));
+        let records = &mut self.records;
+        let device = records.get_mut(slot.index())?.take()?;
+        self.whereabouts.leave(device.fix.point, device.nook, |slot, nook| set_nook(records, slot, nook));
+        if device.due != NEVER {
+            self.due.remove(&(device.due, slot));
         }
         self.free.push(slot);
         Some(device)
     }
 
-    fn enter_cell(&mut self, cell: Cell, slot: DeviceSlot) {
-        let members = self.grid.entry(cell).or_default();
-        members.push(slot);
-        let nook = members.len() - 1;
-        if let Some(device) = self.at_mut(slot) {
-            device.nook = nook;
-        }
-    }
-
-    fn leave_cell(&mut self, cell: Cell, nook: usize) {
-        let Some(members) = self.grid.get_mut(&cell).filter(|members| nook < members.len()) else { return };
-        members.swap_remove(nook);
-        let moved = members.get(nook).copied();
-        if members.is_empty() {
-            self.grid.remove(&cell);
-        }
-        // The last of the list has come to where the device was.
-        if let Some(device) = moved.and_then(|slot| self.at_mut(slot)) {
-            device.nook = nook;
-        }
-    }
-
     /// Notes when time alone will change a device.
     pub(crate) fn set_due(&mut self, slot: DeviceSlot, due: Option<Millis>) {
         let Some(device) = self.at_mut(slot) else { return };
+        let due = due.unwrap_or(NEVER);
         let before = std::mem::replace(&mut device.due, due);
-        if before != due {
-            if let Some(before) = before {
-                self.due.remove(&(before, slot));
-            }
-            self.due.extend(due.map(|due| (due, slot)));
+        if before == due {
+            return;
+        }
+        if before != NEVER {
+            self.due.remove(&(before, slot));
+        }
+        if due != NEVER {
+            self.due.insert((due, slot));
         }
     }
 
@@ -307,18 +315,26 @@ impl Devices {
         self.due.iter().take_while(|(due, _)| *due <= log).map(|(_, slot)| *slot).collect()
     }
 
-    /// Devices that may be within one of the extents.
-    pub(crate) fn candidates(&self, extents: &[Extent]) -> Vec<(DeviceSlot, &Device)> {
-        let known = |slot: DeviceSlot| self.at(slot).map(|device| (slot, device));
-        let most = COVER_CELLS_MAX.min(self.grid.len().max(64));
-        let mut cells = BTreeSet::new();
-        for extent in extents {
-            match self.level.cover(extent, 0.0, most) {
-                Some(cover) => cells.extend(cover),
-                None => return self.slots.values().filter_map(|slot| known(*slot)).collect(),
-            }
-        }
-        let slots = cells.iter().filter_map(|cell| self.grid.get(cell)).flatten();
-        slots.filter_map(|slot| known(*slot)).collect()
+    /// Devices that may be within one of the patches.
+    pub(crate) fn candidates(&self, patches: &[Patch]) -> Vec<(DeviceSlot, &Device)> {
+        let mut found = Vec::new();
+        self.search(patches, |slot, _| found.extend(self.at(slot).map(|device| (slot, device))));
+        found
+    }
+
+    /// Calls `see` for each device that may be within one of the patches, with its place.
+    pub(crate) fn search(&self, patches: &[Patch], see: impl FnMut(DeviceSlot, Point)) {
+        self.whereabouts.search(patches, see);
+    }
+
+    /// See [`Whereabouts::reach_m`].
+    pub(crate) fn reach_m(&self, center: Point, count: usize, reach_m_max: f64) -> f64 {
+        self.whereabouts.reach_m(center, count, reach_m_max)
+    }
+}
+
+fn set_nook(records: &mut [Option<Device>], slot: DeviceSlot, nook: u32) {
+    if let Some(Some(device)) = records.get_mut(slot.index()) {
+        device.nook = nook;
     }
 }

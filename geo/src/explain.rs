@@ -92,20 +92,25 @@ fn judge(list: &AdList, ad: &Ad, here: Option<Point>) -> Vec<Value> {
 fn area(list: &AdList, ad: &Ad, here: Option<Point>) -> Value {
     let passed = matcher::place_fits(list, ad, here);
     let distance_m = matcher::distance_m(list, ad, here).map(rounded);
-    match &list.scope {
-        Scope::Around { radius_m } => json!({
-            "test": "area", "kind": "around", "passed": passed, "distance_m": distance_m, "radius_m": radius_m,
-            "position": here.map(|here| [here.lon(), here.lat()]),
-        }),
-        Scope::Fixed(Region::Circle(circle)) => json!({
+    let region = match &list.scope {
+        Scope::Around { radius_m } => {
+            return json!({
+                "test": "area", "kind": "around", "passed": passed, "distance_m": distance_m, "radius_m": radius_m,
+                "position": here.map(|here| [here.lon(), here.lat()]),
+            });
+        }
+        Scope::Fixed(region) => &**region,
+    };
+    match region {
+        Region::Circle(circle) => json!({
             "test": "area", "kind": "circle", "passed": passed, "distance_m": distance_m, "radius_m": circle.radius_m,
             "center": [circle.center.lon(), circle.center.lat()],
         }),
-        Scope::Fixed(Region::Sector { sector, buffer_m }) => json!({
+        Region::Sector { sector, buffer_m } => json!({
             "test": "area", "kind": "sector", "passed": passed, "distance_m": distance_m, "radius_m": sector.radius_m,
             "center": [sector.center.lon(), sector.center.lat()], "bearing": sector.bearing, "buffer_m": buffer_m,
         }),
-        Scope::Fixed(region @ Region::Shape { buffer_m, .. }) => json!({
+        Region::Shape { buffer_m, .. } => json!({
             "test": "area", "kind": "geometry", "buffer_m": buffer_m, "passed": passed, "distance_m": distance_m,
             "border_distance_m": ad.location.as_point().map(|point| rounded(region.border_distance_m(point))),
         }),

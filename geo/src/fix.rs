@@ -121,6 +121,19 @@ impl Fix {
         Ok(fix)
     }
 
+    /// A number that is made of every part of the fix itself, but not of what its name and fields point to.
+    pub(crate) fn mark(&self) -> u64 {
+        let Self { device, point, at, speed, heading, accuracy, altitude, ttl_s, fields } = self;
+        let numbers = [speed, heading, accuracy, altitude];
+        let numbers = numbers.into_iter().fold(0, |all, number| all ^ number.unwrap_or(0.0).to_bits());
+        let short = point.lat_units() ^ point.lon_units() ^ i32::from(fields.is_some());
+        at.get()
+            ^ numbers
+            ^ u64::from(ttl_s.unwrap_or(0))
+            ^ device.as_str().len() as u64
+            ^ u64::from(short.cast_unsigned())
+    }
+
     /// # Errors
     /// The fix is more than five minutes ahead of `now`.
     pub(crate) fn check_time(&self, now: Millis) -> Result<(), String> {

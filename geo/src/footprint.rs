@@ -58,11 +58,7 @@ pub fn outline_of_circle(center: Point, radius_m: f64, corners: usize) -> Vec<[f
 
 /// The place at a distance in a direction, in radians clockwise from north.
 fn ahead(center: Point, bearing: f64, metres: f64) -> [f64; 2] {
-    let angle = (metres / EARTH_RADIUS_M).clamp(0.0, std::f64::consts::PI);
-    let (lon, lat) = (center.lon().to_radians(), center.lat().to_radians());
-    let to_lat = (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
-    let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
-    [(lon + turn).to_degrees(), to_lat.to_degrees()]
+    center.ahead(bearing, (metres / EARTH_RADIUS_M).clamp(0.0, std::f64::consts::PI))
 }
 
 fn drawn(sector: &Sector) -> Option<Shape> {

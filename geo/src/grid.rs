@@ -193,7 +193,11 @@ mod tests {
                 };
                 for step in 0..360_u32 {
                     for share in [0.2, 0.7, 0.999_999] {
-                        let Some(point) = ahead(center, f64::from(step), reach_m * share) else { continue };
+                        let bearing = f64::from(step).to_radians();
+                        let point = center.place_ahead(bearing, reach_m * share / EARTH_RADIUS_M);
+                        if center.distance_m(point) > reach_m * share {
+                            continue;
+                        }
                         assert!(cover.contains(&level.cell(point)), "{level:?} {center:?} {point:?}");
                     }
                 }
@@ -208,18 +212,5 @@ mod tests {
         let cover = level.cover(&Extent::of_point(Point::new(13.4, 52.5).unwrap()), 1_000.0, 100).unwrap();
         assert!(cover.len() <= 12, "{}", cover.len());
         assert!(level.cover(&Extent::of_degrees(-180.0, -90.0, 180.0, 90.0), 0.0, 100).is_none());
-    }
-
-    fn ahead(from: Point, bearing_deg: f64, distance_m: f64) -> Option<Point> {
-        let angle = distance_m / EARTH_RADIUS_M;
-        let (lon, lat, bearing) =
-            (from.lon().to_radians(), from.lat().to_radians(), bearing_deg.to_radians());
-        let to_lat =
-            (lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos()).clamp(-1.0, 1.0).asin();
-        let to_lon =
-            lon + (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
-        let point =
-            Point::new((to_lon.to_degrees() + 540.0).rem_euclid(360.0) - 180.0, to_lat.to_degrees()).ok()?;
-        (from.distance_m(point) <= distance_m).then_some(point)
     }
 }

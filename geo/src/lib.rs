@@ -10,7 +10,8 @@
 //! its change, and gives every shard its share through one bounded inbox. A shard thread owns the devices and lists
 //! whose owner hashes to it, computes the difference of two states, and commits the events together with its
 //! cursor. After a crash the state as of the cursor is played again silently: no event is lost and none is told twice.
-//! Time goes by with the log: a batch without fixes is a tick ([`Geo::tick`]).
+//! Time goes by with the log: a batch without fixes is a tick ([`Geo::tick`]). Whoever asks looks at a shard between two
+//! batches, in his own thread.
 //!
 //! **The earth** is a sphere of 6 371 008.8 m. Coordinates are longitude, latitude in degrees, kept to 1e-7;
 //! distances are metres. Edges of shapes are straight in longitude and latitude and go the short way round; the
@@ -28,6 +29,7 @@ mod bucket;
 mod cells;
 mod condition;
 mod crossing;
+mod crowd;
 mod detect;
 mod devices;
 mod edge;
@@ -52,6 +54,7 @@ mod nearby;
 mod nearest;
 mod outbox;
 mod packed;
+mod patch;
 mod point;
 mod query;
 mod reading;
@@ -59,10 +62,14 @@ mod rebuild;
 mod region;
 mod ring;
 mod roam;
+mod room;
 mod rows;
 mod safe;
 mod schedule;
 mod sector;
+#[cfg(test)]
+#[path = "../tests/geo/seed.rs"]
+mod seed;
 mod sequencer;
 mod service;
 mod shape;
@@ -74,7 +81,9 @@ mod teller;
 mod text;
 mod time;
 mod tracks;
+mod turn;
 mod verify;
+mod whereabouts;
 mod within;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! The standing lists of a shard, what each holds now, and how a new ad finds them.
 //!
 //! A list around a device is posted under (level by its reach, cell of its anchor, category), see `nearby`; an ad looks
-//! into the cells around itself on every level in use. A list with a fixed area has its boxes in an rstar tree.
+//! into the cells around itself on every level in use, and passes over lists whose reach ends before it. A list with a fixed area has its boxes in an rstar tree.
 //! Invariant: `candidates` misses no list whose area meets the ad.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +13,7 @@ use rstar::primitives::{GeomWithData, Rectangle};
 
 use crate::ad::Ad;
 use crate::adlist::{AdList, Owner, Scope};
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Reach};
 use crate::grid::{Cell, CellHash, LEVEL_MAX, Level};
 use crate::nearby::Nearby;
 
@@ -27,10 +27,13 @@ const ANY: u32 = 0;
 
 pub(crate) struct Lists {
     by_id: BTreeMap<DocId, Held>,
-    by_device: HashMap<Arc<str>, BTreeSet<DocId>>,
+    /// In the order of their ids; mostly one.
+    by_device: HashMap<Arc<str>, Vec<DocId>>,
     /// Which lists hold an ad.
     holders: HashMap<DocId, BTreeSet<DocId>>,
     postings: Vec<HashMap<Posting, Bucket, CellHash>>,
+    /// Lists that are posted under `ANY`, by level.
+    of_any: Vec<usize>,
     /// Numbers from 1. One that no list names any more keeps its own.
     categories: HashMap<Arc<str>, u32>,
     fixed: RTree<Boxed>,
@@ -53,6 +56,7 @@ impl Lists {
             by_device: HashMap::new(),
             holders: HashMap::new(),
             postings,
+            of_any: vec![0; usize::from(LEVEL_MAX) + 1],
             categories: HashMap::new(),
             fixed: RTree::new(),
         }
@@ -80,7 +84,11 @@ impl Lists {
         match (&list.scope, list.owner()) {
             (Scope::Fixed(_), _) => boxed(id, &list).into_iter().for_each(|area| self.fixed.insert(area)),
             (Scope::Around { .. }, Owner::Device(device)) => {
-                self.by_device.entry(device).or_default().insert(id.clone());
+                let lists = self.by_device.entry(device).or_default();
+                if let Err(place) = lists.binary_search(id) {
+                    lists.reserve_exact(1);
+                    lists.insert(place, id.clone());
+                }
             }
             (Scope::Around { .. }, Owner::User(_)) => {}
         }
@@ -94,7 +102,7 @@ impl Lists {
         if let Owner::Device(device) = held.list.owner()
             && let Some(lists) = self.by_device.get_mut(&device)
         {
-            lists.remove(id);
+            lists.retain(|known| known != id);
             if lists.is_empty() {
                 self.by_device.remove(&device);
             }
@@ -108,30 +116,44 @@ impl Lists {
         let Some(held) = self.by_id.get_mut(id) else { return };
         let cell = |nearby: &Nearby| Level::for_reach(nearby.reach_m()).cell(nearby.anchor());
         let to = nearby.as_ref().map(cell);
+        let reach =
+            nearby.as_ref().map(|nearby| Reach { anchor: nearby.anchor(), reach_m: nearby.reach_m() });
         held.nearby = nearby;
         let from = std::mem::replace(&mut held.posted, to);
-        if from == to {
+        if from.is_none() && to.is_none() {
             return;
         }
         let list = Arc::clone(&held.list);
         for category in self.numbers(&list) {
             if let Some(cell) = from {
-                self.take_off(id, &list, cell, category);
+                self.take_off(id, &list, (cell, category), from == to);
             }
-            if let Some(cell) = to
-                && let Some(postings) = self.postings.get_mut(usize::from(cell.level))
-            {
-                postings.entry((cell, category)).or_default().insert(id, &list);
+            if let Some((cell, reach)) = to.zip(reach) {
+                self.post(id, &list, (cell, category), reach);
             }
         }
     }
 
-    fn take_off(&mut self, id: &DocId, list: &AdList, cell: Cell, category: u32) {
-        let Some(postings) = self.postings.get_mut(usize::from(cell.level)) else { return };
-        if let Some(lists) = postings.get_mut(&(cell, category)) {
+    fn post(&mut self, id: &DocId, list: &Arc<AdList>, posting: Posting, reach: Reach) {
+        let level = usize::from(posting.0.level);
+        if let (Some(postings), Some(of_any)) = (self.postings.get_mut(level), self.of_any.get_mut(level)) {
+            postings.entry(posting).or_default().insert(id, list, reach);
+            *of_any += usize::from(posting.1 == ANY);
+        }
+    }
+
+    /// `comes_back`: it is posted in the same place again.
+    fn take_off(&mut self, id: &DocId, list: &AdList, posting: Posting, comes_back: bool) {
+        let level = usize::from(posting.0.level);
+        let (Some(postings), Some(of_any)) = (self.postings.get_mut(level), self.of_any.get_mut(level))
+        else {
+            return;
+        };
+        if let Some(lists) = postings.get_mut(&posting) {
             lists.remove(id, list);
-            if lists.is_empty() {
-                postings.remove(&(cell, category));
+            *of_any -= usize::from(posting.1 == ANY);
+            if lists.is_empty() && !comes_back {
+                postings.remove(&posting);
             }
         }
     }
@@ -185,16 +207,20 @@ impl Lists {
         let mut found = BTreeSet::new();
         let category = ad.category.as_ref().and_then(|category| self.categories.get(category)).copied();
         for extent in ad.location.extents() {
-            for (level, postings) in
-                self.postings.iter().enumerate().filter(|(_, postings)| !postings.is_empty())
-            {
-                let level = Level::new(u8::try_from(level).unwrap_or(LEVEL_MAX));
+            for ((number, postings), of_any) in (0..).zip(&self.postings).zip(&self.of_any) {
+                if postings.is_empty() {
+                    continue;
+                }
+                let level = Level::new(number);
+                let any = (*of_any > 0).then_some(ANY);
                 match level.cover(extent, level.height_m(), COVER_CELLS_MAX) {
                     Some(cells) => {
                         for cell in cells {
-                            let keys = [Some(ANY), category].into_iter().flatten();
+                            let keys = [any, category].into_iter().flatten();
                             let lists = keys.filter_map(|category| postings.get(&(cell, category)));
-                            found.extend(lists.flat_map(|lists| lists.candidates(ad)).cloned());
+                            let listed = lists.flat_map(|lists| lists.candidates(ad));
+                            let near = listed.filter(|(_, reach)| reach.holds(ad));
+                            found.extend(near.map(|(id, _)| id.clone()));
                         }
                     }
                     None => found.extend(postings.values().flat_map(Bucket::ids).cloned()),

@@ -1,7 +1,7 @@
 //! Answers in pages: nearest first, or by id where nothing is near anything.
 //!
-//! Nearest first is found by looking around the middle within a reach that doubles until a page is full. A look finds
-//! everything within its reach, so the page is exact; the looks before the last cost a third of it together.
+//! Nearest first is found by looking around the middle within a reach that grows until a page is full. A look finds
+//! everything within its reach, so the page is exact, whatever the first reach was.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use dateline_engine::DocId;
 
 use crate::within::Within;
 
-/// The first reach in metres.
+/// The first reach in metres where nothing is known of how dense things lie.
 const REACH_M_FIRST: f64 = 500.0;
 
 /// Where the last page ended.
@@ -53,12 +53,28 @@ pub(crate) fn page<T: Hit>(
     limit: usize,
     look: impl Fn(f64) -> Vec<T>,
 ) -> Vec<T> {
+    let first_reach_m = REACH_M_FIRST.max(passed_m(after) * 1.25);
+    page_from(first_reach_m, within, after, limit, look)
+}
+
+/// Metres that the pages before have gone out.
+pub(crate) fn passed_m(after: Option<&After>) -> f64 {
+    after.and_then(|after| after.distance_m).unwrap_or(0.0)
+}
+
+/// As [`page`], with a first reach.
+pub(crate) fn page_from<T: Hit>(
+    first_reach_m: f64,
+    within: &Within,
+    after: Option<&After>,
+    limit: usize,
+    look: impl Fn(f64) -> Vec<T>,
+) -> Vec<T> {
     let Some(reach_m_max) = within.reach_m() else {
         let found = look(0.0).into_iter().filter(|hit| hit.comes_after(after));
         return first(found.collect(), limit);
     };
-    let passed_m = after.and_then(|after| after.distance_m).unwrap_or(0.0);
-    let mut reach_m = REACH_M_FIRST.max(passed_m * 1.25);
+    let mut reach_m = first_reach_m;
     loop {
         let all = reach_m >= reach_m_max;
         let mut found = look(reach_m.min(reach_m_max));

@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use crate::turn::sin_cos;
+
 /// Mean radius of the earth in metres: the sphere of every distance and radius.
 pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
@@ -84,8 +86,25 @@ impl Point {
         match self.pole() {
             Some(Pole::North) => Unit([0.0, 0.0, 1.0]),
             Some(Pole::South) => Unit([0.0, 0.0, -1.0]),
-            None => Unit::of_radians(self.lon().to_radians(), self.lat().to_radians()),
+            None => Unit::of_angles(sin_cos(self.lon), sin_cos(self.lat)),
         }
+    }
+
+    /// Longitude and latitude in degrees of what lies an angle away in a direction, clockwise from north, both in
+    /// radians. The longitude is next to that of the place, so it may pass 180.
+    pub(crate) fn ahead(self, bearing: f64, angle: f64) -> [f64; 2] {
+        let (lon, lat) = (self.lon().to_radians(), self.lat().to_radians());
+        let sine = lat.sin() * angle.cos() + lat.cos() * angle.sin() * bearing.cos();
+        let to_lat = sine.clamp(-1.0, 1.0).asin();
+        let turn = (bearing.sin() * angle.sin() * lat.cos()).atan2(angle.cos() - lat.sin() * to_lat.sin());
+        [(lon + turn).to_degrees(), to_lat.to_degrees()]
+    }
+
+    /// That place, for tests.
+    #[cfg(test)]
+    pub(crate) fn place_ahead(self, bearing: f64, angle: f64) -> Self {
+        let [lon, lat] = self.ahead(bearing, angle);
+        Self::new((lon + 540.0).rem_euclid(360.0) - 180.0, lat).unwrap()
     }
 }
 
@@ -136,8 +155,10 @@ pub(crate) struct Unit(pub(crate) [f64; 3]);
 
 impl Unit {
     pub(crate) fn of_radians(lon: f64, lat: f64) -> Self {
-        let (lon_sin, lon_cos) = lon.sin_cos();
-        let (lat_sin, lat_cos) = lat.sin_cos();
+        Self::of_angles(lon.sin_cos(), lat.sin_cos())
+    }
+
+    fn of_angles((lon_sin, lon_cos): (f64, f64), (lat_sin, lat_cos): (f64, f64)) -> Self {
         Self([lat_cos * lon_cos, lat_cos * lon_sin, lat_sin])
     }
 
@@ -172,7 +193,16 @@ pub(crate) fn chord2_of(radius_m: f64) -> f64 {
 }
 
 pub(crate) fn distance_of_chord2(chord2: f64) -> f64 {
-    2.0 * EARTH_RADIUS_M * (chord2.sqrt() / 2.0).min(1.0).asin()
+    let half = (chord2.sqrt() / 2.0).min(1.0);
+    2.0 * EARTH_RADIUS_M * if half < SHORT { arc_of_short(half) } else { half.asin() }
+}
+
+/// Half a chord in earth radii, of 255 km, up to which five terms of the arc sine are all that a float can hold.
+const SHORT: f64 = 0.02;
+
+fn arc_of_short(x: f64) -> f64 {
+    let z = x * x;
+    x + x * z * (1.0 / 6.0 + z * (3.0 / 40.0 + z * (5.0 / 112.0 + z * (35.0 / 1152.0))))
 }
 
 #[cfg(test)]
@@ -214,6 +244,14 @@ mod tests {
         check(at(17.0, 90.0), at(-120.0, 90.0), 0.0);
         check(at(0.0, -90.0), at(55.0, -89.0), degree);
         check(at(0.0, 0.0), at(180.0, 0.0), 180.0 * degree);
+    }
+
+    #[test]
+    fn short_arcs_are_the_arc_sine() {
+        for step in 0..20_000_u32 {
+            let x = f64::from(step) * 1e-6;
+            assert!((arc_of_short(x) - x.asin()).abs() <= x * 3e-16, "{x}");
+        }
     }
 
     #[test]

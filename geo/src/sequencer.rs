@@ -4,12 +4,15 @@
 //! every shard its share through that shard's one bounded inbox, so that all shards see the same order.
 //! It keeps nothing: where it resumes is the least of the shards' cursors, and a shard skips what it has had.
 
+use std::sync::Arc;
+
 use crossbeam::channel::Sender;
 use dateline_engine::{Entry, Error, Follower, Result, Tail};
 
 use crate::event::Source;
 use crate::hash::shard_of;
 use crate::reading::{self, Reading};
+use crate::room::Room;
 use crate::shard::{Item, ShardPlace, What};
 use crate::worker::Input;
 
@@ -18,18 +21,20 @@ const BATCH_ITEMS_MAX: usize = 4_096;
 
 pub(crate) struct Sequencer {
     reading: Reading,
-    inboxes: Vec<Sender<Input>>,
+    /// To each shard.
+    ways: Vec<(Sender<Input>, Arc<Room>)>,
     position: Tail,
 }
 
 impl Sequencer {
-    pub(crate) fn new(reading: Reading, inboxes: Vec<Sender<Input>>, position: Tail) -> Self {
-        Self { reading, inboxes, position }
+    pub(crate) fn new(reading: Reading, ways: Vec<(Sender<Input>, Arc<Room>)>, position: Tail) -> Self {
+        Self { reading, ways, position }
     }
 
     fn pass_on(&mut self, batch: &mut Vec<Vec<Item>>, through: Tail) -> Result<()> {
-        let empty = self.inboxes.iter().map(|_| Vec::new()).collect();
-        for (inbox, items) in self.inboxes.iter().zip(std::mem::replace(batch, empty)) {
+        let empty = self.ways.iter().map(|_| Vec::new()).collect();
+        for ((inbox, room), items) in self.ways.iter().zip(std::mem::replace(batch, empty)) {
+            room.announce();
             let sent = inbox.send(Input::Batch { items, through });
             sent.map_err(|_| Error::internal("a geo shard has stopped"))?;
         }
@@ -68,7 +73,7 @@ impl Follower for Sequencer {
     }
 
     fn apply(&mut self, entries: &[Entry], through: Tail) -> Result<()> {
-        let mut batch: Vec<Vec<Item>> = self.inboxes.iter().map(|_| Vec::new()).collect();
+        let mut batch: Vec<Vec<Item>> = self.ways.iter().map(|_| Vec::new()).collect();
         let (mut items, mut at) = (0, self.position);
         for entry in entries {
             at = at.past(std::slice::from_ref(entry));

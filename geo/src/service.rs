@@ -18,6 +18,7 @@ use crate::outbox::{self, Outbox};
 use crate::packed::{self, BATCH_FIXES_MAX};
 use crate::reading::{Collections, Reading};
 use crate::rebuild;
+use crate::room::Room;
 use crate::sequencer::Sequencer;
 use crate::shard::{Shard, ShardPlace};
 use crate::snapshot::SnapshotFile;
@@ -45,6 +46,7 @@ pub struct Geo {
     pub(crate) collections: Collections,
     pub(crate) reading: Reading,
     pub(crate) inboxes: Vec<Sender<Input>>,
+    pub(crate) rooms: Vec<Arc<Room>>,
     pub(crate) snapshots: Vec<SnapshotFile>,
     progress: Arc<Progress>,
     threads: Mutex<Threads>,
@@ -78,18 +80,21 @@ impl Geo {
         let tails: Vec<Tail> = started.iter().map(|shard| shard.at).collect();
         let due = started.iter().map(|shard| shard.shard.next_due()).collect();
         let progress = Arc::new(Progress::new(tails.clone(), due));
-        let (mut inboxes, mut workers) = (Vec::new(), Vec::new());
+        let (mut inboxes, mut rooms, mut workers) = (Vec::new(), Vec::new(), Vec::new());
         for (number, prepared) in started.into_iter().enumerate() {
             let (inbox, inputs) = bounded(INBOX_BATCHES_MAX);
-            inboxes.push(inbox);
             let worker = prepared.into_worker(number, Arc::clone(&progress));
+            inboxes.push(inbox);
+            rooms.push(Arc::clone(&worker.room));
             workers.push(spawn(worker, inputs)?);
         }
         let resume = tails.into_iter().min().unwrap_or_default();
-        let sequencer = Sequencer::new(reading.clone(), inboxes.clone(), resume);
+        let ways = inboxes.iter().cloned().zip(rooms.iter().cloned()).collect();
+        let sequencer = Sequencer::new(reading.clone(), ways, resume);
         let follower = follow(store, Box::new(sequencer))?;
         let threads = Mutex::new(Threads { follower: Some(follower), workers });
-        Ok(Self { store: store.clone(), collections, reading, inboxes, snapshots, progress, threads })
+        let store = store.clone();
+        Ok(Self { store, collections, reading, inboxes, rooms, snapshots, progress, threads })
     }
 
     /// Appends fixes to the positions lane as one batch; `done` is called once they are stored as asked, usually on
@@ -192,7 +197,7 @@ impl Prepared {
         let Self { shard, outbox, snapshots, at } = self;
         Worker {
             number,
-            shard,
+            room: Arc::new(Room::new(shard, at)),
             outbox,
             snapshots,
             progress,

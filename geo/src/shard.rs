@@ -190,6 +190,16 @@ impl Shard {
         out.append(&mut teller.in_order());
     }
 
+    /// Brings near what the next items need. It lies all over memory, and to wait for much of it at a time takes hardly
+    /// longer than to wait for each.
+    pub(crate) fn look_ahead(&self, items: &[Item]) {
+        let fixes = items.iter().filter_map(|item| match &item.what {
+            What::Fix(fix) => Some(&fix.device),
+            _ => None,
+        });
+        self.devices.look_ahead(fixes);
+    }
+
     fn apply_fix(&mut self, fix: &Fix, arrived: Arrived, teller: &mut Teller) {
         if !self.place.owns_device(fix.device.as_str()) {
             if self.place.roams()

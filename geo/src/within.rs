@@ -4,6 +4,7 @@ use geo::Line;
 
 use crate::bounds::{Cap, Extent};
 use crate::footprint::Footprint;
+use crate::patch::Patch;
 use crate::point::{Point, chord2_of};
 use crate::region::{Circle, RADIUS_M_MAX};
 use crate::shape::{Shape, extent_of};
@@ -125,8 +126,16 @@ impl Within {
         self.reach_m().is_some()
     }
 
-    /// Boxes that hold everything in it, of an ordered part only what is no farther than `reach_m`.
-    pub(crate) fn extents(&self, reach_m: f64) -> Vec<Extent> {
+    /// Patches that hold everything in it, of an ordered part only what is no farther than `reach_m`.
+    pub(crate) fn patches(&self, reach_m: f64) -> Vec<Patch> {
+        match self {
+            Self::Near { center, .. } => vec![Patch::around(*center, reach_m)],
+            _ => self.extents(reach_m).iter().map(Patch::of_extent).collect(),
+        }
+    }
+
+    /// As `patches`, as boxes.
+    fn extents(&self, reach_m: f64) -> Vec<Extent> {
         match self {
             Self::Near { center, .. } => vec![Extent::of_point(*center).widened(reach_m)],
             Self::Along { line, .. } => {
@@ -137,7 +146,7 @@ impl Within {
         }
     }
 
-    /// As `extents`, as circles on the sphere.
+    /// As `patches`, as circles on the sphere.
     pub(crate) fn caps(&self, reach_m: f64) -> Vec<Cap> {
         match self {
             Self::Near { center, .. } => vec![Circle::new(*center, reach_m).cap()],

@@ -13,6 +13,7 @@ use dateline_engine::{Error, Millis, Result, Tail};
 
 use crate::event::{Event, Source};
 use crate::outbox::Outbox;
+use crate::room::Room;
 use crate::shard::{Item, Shard};
 use crate::snapshot::SnapshotFile;
 use crate::state;
@@ -23,6 +24,8 @@ pub(crate) const INBOX_BATCHES_MAX: usize = 64;
 const EVENTS_PER_COMMIT: usize = 16_000;
 /// Events after which those of a batch are told before its end.
 const EVENTS_HELD_MAX: usize = 64_000;
+/// Items whose devices are looked at together before each is applied.
+const STRIDE: usize = 32;
 /// Longest time that is spent on waiting batches before it is told how far they have brought the shard.
 const TURN_MAX: Duration = Duration::from_millis(100);
 /// Longest time the cursor stays behind what has been applied without events.
@@ -123,7 +126,8 @@ impl Marks {
 
 pub(crate) struct Worker {
     pub(crate) number: usize,
-    pub(crate) shard: Shard,
+    /// Where the shard is, which this thread alone changes.
+    pub(crate) room: Arc<Room>,
     pub(crate) outbox: Outbox,
     pub(crate) snapshots: SnapshotFile,
     pub(crate) progress: Arc<Progress>,
@@ -147,6 +151,7 @@ impl Worker {
         let number = self.number;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox)));
         let saved = self.saved();
+        self.room.close();
         let outcome = outcome.map(|served| served.and(saved));
         let reason = match outcome {
             Ok(Ok(())) => return,
@@ -173,7 +178,7 @@ impl Worker {
                         self.unsaved = self.unsaved.saturating_add(items.len());
                         self.take_in(&items, through)?;
                     }
-                    Input::Ask(question) => question(&self.shard, self.at),
+                    Input::Ask(question) => self.room.look(|inside| question(&inside.shard, inside.at))?,
                     Input::Stop => return self.finish(),
                     Input::Abandon => return Ok(()),
                 }
@@ -193,9 +198,11 @@ impl Worker {
                 self.outbox.settle()?;
                 self.stored = self.at;
             }
-            self.progress.advance(self.number, self.stored, self.shard.next_due());
+            let (due, devices) =
+                self.room.look(|inside| (inside.shard.next_due(), inside.shard.devices.len()))?;
+            self.progress.advance(self.number, self.stored, due);
             let is_old = self.unsaved > 0 && snapshot_made.elapsed() >= self.snapshots.every();
-            let is_due = is_old || self.unsaved >= UNSAVED_MAX.max(self.shard.devices.len());
+            let is_due = is_old || self.unsaved >= UNSAVED_MAX.max(devices);
             if is_due && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
                 self.save_snapshot()?;
                 snapshot_made = Instant::now();
@@ -204,22 +211,27 @@ impl Worker {
     }
 
     fn take_in(&mut self, items: &[Item], through: Tail) -> Result<()> {
-        for item in items {
-            // After a restart the sequencer begins where the slowest shard was.
-            let is_new = match item.source {
-                Source::Log { seq } => seq > self.at.seq.get(),
-                Source::Positions { seq, .. } => seq > self.at.positions.get(),
-            };
-            if is_new {
-                self.shard.apply(item, &mut self.events);
+        let Self { room, events, outbox, .. } = self;
+        self.at = room.take_in(through, |shard, at| {
+            for items in items.chunks(STRIDE) {
+                shard.look_ahead(items);
+                for item in items {
+                    // After a restart the sequencer begins where the slowest shard was.
+                    let is_new = match item.source {
+                        Source::Log { seq } => seq > at.seq.get(),
+                        Source::Positions { seq, .. } => seq > at.positions.get(),
+                    };
+                    if is_new {
+                        shard.apply(item, events);
+                    }
+                    if events.len() >= EVENTS_HELD_MAX {
+                        outbox.tell(events)?;
+                        events.clear();
+                    }
+                }
             }
-            if self.events.len() >= EVENTS_HELD_MAX {
-                self.outbox.tell(&self.events)?;
-                self.events.clear();
-            }
-        }
-        self.at =
-            Tail { seq: self.at.seq.max(through.seq), positions: self.at.positions.max(through.positions) };
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -235,7 +247,8 @@ impl Worker {
     fn finish(&mut self) -> Result<()> {
         self.commit()?;
         self.save_snapshot()?;
-        self.progress.advance(self.number, self.stored, self.shard.next_due());
+        let due = self.room.look(|inside| inside.shard.next_due())?;
+        self.progress.advance(self.number, self.stored, due);
         self.saved()
     }
 
@@ -244,7 +257,8 @@ impl Worker {
         self.saved()?;
         self.outbox.checkpoint(self.at)?;
         (self.cursor, self.stored, self.unsaved) = (self.at, self.at, 0);
-        let (snapshots, at, state) = (self.snapshots.clone(), self.at, state::encode(&self.shard));
+        let state = self.room.look(|inside| state::encode(&inside.shard))?;
+        let (snapshots, at) = (self.snapshots.clone(), self.at);
         let saving = std::thread::Builder::new().name(format!("dateline-geo-{}s", self.number));
         let saving = saving.spawn(move || snapshots.save(at, &state).and_then(|()| snapshots.hold(at)));
         let failed = |error| Error::unavailable(format!("cannot start a thread: {error}"));

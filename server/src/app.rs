@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 
 use dateline_geo::{Atlas, Geo, GeoOptions, Tracks};
 use dateline_index::{SearchIndex, SearchOptions};
+use dateline_transmit::Collectors;
 
 use crate::auth::Auth;
 use crate::backups::Backups;
@@ -27,10 +28,11 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::ingest::Ingest;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::outcome;
 use crate::places::read_condition;
-use crate::publishing::Publishing;
+use crate::publishing::{Publishing, consumer};
 use crate::queues::{Waiting, Watched};
 use crate::resources::{self, Resources};
 use crate::schedules::Bell;
@@ -51,6 +53,8 @@ struct Shared {
     resources: Resources,
     publishing: Publishing,
     ingest: Arc<Ingest>,
+    media: Media,
+    collectors: OnceLock<Collectors>,
     geo: Geo,
     atlas: Atlas,
     tracks: Tracks,
@@ -177,6 +181,7 @@ impl Builder {
         resources::install(&store)?;
         let publishing = Publishing::open(&store, &self.config)?;
         let ingest = Arc::new(Ingest::open(&store, &self.config)?);
+        let media = Media::open(&store, &self.config)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
         let tracks = Tracks::open(&store, &data.tracks())?;
@@ -196,6 +201,7 @@ impl Builder {
             bell: Bell::new(&store)?,
             publishing,
             ingest,
+            media,
             geo,
             atlas: Atlas::default(),
             tracks,
@@ -216,6 +222,7 @@ impl Builder {
             scans,
             followers: RwLock::default(),
             document: OnceLock::new(),
+            collectors: OnceLock::new(),
             config: self.config,
             data,
             _temporary: temporary,
@@ -307,6 +314,21 @@ impl App {
     /// Ingest.
     pub(crate) fn ingest(&self) -> &Arc<Ingest> {
         &self.shared.ingest
+    }
+
+    /// Media.
+    pub(crate) fn media(&self) -> &Media {
+        &self.shared.media
+    }
+
+    /// Whoever fetches what others keep. Reads certificates the first time, so this is for threads that may wait.
+    pub(crate) fn collectors(&self) -> Result<&Collectors> {
+        if let Some(made) = self.shared.collectors.get() {
+            return Ok(made);
+        }
+        let site = consumer::site_of(self)?;
+        let made = Collectors::new(&site).map_err(|reason| Error::invalid(format!("egress: {reason}")))?;
+        Ok(self.shared.collectors.get_or_init(|| made))
     }
 
     /// The geo matcher.

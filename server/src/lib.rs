@@ -25,6 +25,8 @@ pub mod http;
 pub mod ids;
 mod ingest;
 pub mod listener;
+mod mail;
+mod media;
 pub mod metrics;
 mod ogc;
 mod outcome;
@@ -55,6 +57,7 @@ pub fn routes() -> Routes {
         .merge(http::docs::routes())
         .merge(resources::routes())
         .merge(blobs::routes())
+        .merge(media::routes())
         .merge(places::routes())
         .merge(ogc::routes())
         .merge(publishing::routes())

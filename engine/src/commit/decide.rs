@@ -60,7 +60,8 @@ pub(crate) fn decide(
     }
 }
 
-fn check(live: Option<&Document>, condition: &Condition) -> Result<(), Conflict> {
+/// Whether a condition holds of what is live.
+pub(crate) fn check(live: Option<&Document>, condition: &Condition) -> Result<(), Conflict> {
     match (condition, live) {
         (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
         (Condition::Absent, Some(live)) => Err(Conflict::Exists(live.revision())),

@@ -16,9 +16,11 @@ use crate::catalog::{Catalog, Collection, Defined};
 use crate::change::{Change, ChangeOp};
 use crate::codec::idem::{Idempotency, Remembered};
 use crate::codec::{blob, change, envelope, idem, key, meta, positions};
-use crate::commit::decide::decide;
+use crate::commit::decide::{check, decide};
 use crate::commit::indexes::Filled;
-use crate::commit::op::{self, Condition, CursorMove, Define, DueRow, Receipt, Transaction, Upkeep};
+use crate::commit::op::{
+    self, Cancelled, Condition, CursorMove, Define, DueRow, Expected, Receipt, Transaction, Upkeep,
+};
 use crate::commit::prepare::{Prepared, Target, keys_of_body};
 use crate::document::Document;
 use crate::error::{Conflict, Error, ErrorKind, Result};
@@ -137,8 +139,8 @@ impl<'a> Group<'a> {
         transactions: impl Iterator<Item = &'t Prepared>,
     ) -> Result<Self> {
         let places: Vec<Place> = transactions
-            .flat_map(|prepared| &prepared.transaction.writes)
-            .map(|write| (write.collection, write.id.clone()))
+            .flat_map(|prepared| prepared.transaction.places())
+            .map(|(collection, id)| (collection, id.clone()))
             .collect();
         let start = ledger.tail;
         let (overlay, unique) = (Overlay::with_capacity(places.len()), Holders::new());
@@ -207,10 +209,21 @@ impl<'a> Group<'a> {
         let forgotten = self.plan_forgetting(transaction)?;
         self.ledger.queue.check_acks(&transaction.acks)?;
         self.ledger.queue.check_enqueue(&prepared.jobs)?;
+        self.check_expected(transaction)?;
         let planned = self.plan_writes(prepared)?;
         let defined = self.plan_definition(transaction, planned.len())?;
         let filled = self.plan_fills(transaction)?;
         self.apply(prepared, planned, defined, filled, &forgotten).map_err(|e| Error::internal(e.to_string()))
+    }
+
+    /// What the transaction was decided from is still so.
+    fn check_expected(&mut self, transaction: &Transaction) -> Result<()> {
+        for Expected { collection, id, condition } in &transaction.expected {
+            let head = self.head((*collection, id.clone()))?;
+            let live = head.as_ref().map(|head| &head.document).filter(|own| own.is_live(self.ledger.at));
+            check(live, condition)?;
+        }
+        Ok(())
     }
 
     /// The chunks to be removed that nobody has stored again meanwhile, in the store or in this group.
@@ -393,6 +406,9 @@ impl<'a> Group<'a> {
         let first = self.ledger.tail.seq.next();
         for ack in &transaction.acks {
             self.ledger.queue.apply_ack(ack, now, self.batch);
+        }
+        for Cancelled { lane, unique, by } in &transaction.cancelled {
+            self.ledger.queue.apply_cancel_unique(lane, unique, by, now, self.batch);
         }
         let documents = planned.len() as u64 + u64::from(defined.is_some());
         let jobs_after = Seq::new(self.ledger.tail.seq.get() + documents);

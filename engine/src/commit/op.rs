@@ -99,6 +99,22 @@ pub(crate) struct Write {
     pub(crate) change: Change,
 }
 
+/// What must hold of a document that is not written.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) collection: CollectionId,
+    pub(crate) id: DocId,
+    pub(crate) condition: Condition,
+}
+
+/// The unfinished job that holds a unique key is to be taken out.
+#[derive(Clone, Debug)]
+pub(crate) struct Cancelled {
+    pub(crate) lane: String,
+    pub(crate) unique: String,
+    pub(crate) by: String,
+}
+
 /// What becomes of a durable cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CursorMove {
@@ -121,6 +137,8 @@ pub(crate) enum Define {
 pub struct Transaction {
     pub(crate) durability: Durability,
     pub(crate) writes: Vec<Write>,
+    pub(crate) expected: Vec<Expected>,
+    pub(crate) cancelled: Vec<Cancelled>,
     pub(crate) jobs: Vec<NewJob>,
     pub(crate) acks: Vec<Ack>,
     pub(crate) cursors: Vec<(String, CursorMove)>,
@@ -140,6 +158,8 @@ impl Transaction {
         Self {
             durability,
             writes: Vec::new(),
+            expected: Vec::new(),
+            cancelled: Vec::new(),
             jobs: Vec::new(),
             acks: Vec::new(),
             cursors: Vec::new(),
@@ -203,6 +223,26 @@ impl Transaction {
         change: Change,
     ) -> Self {
         self.writes.push(Write { collection, id, condition, change });
+        self
+    }
+
+    /// Goes through only while this holds of a document that is not written: one that a decision was made from.
+    #[must_use]
+    pub fn expect(mut self, collection: CollectionId, id: DocId, condition: Condition) -> Self {
+        self.expected.push(Expected { collection, id, condition });
+        self
+    }
+
+    /// Takes out the unfinished job of a lane that holds this unique key, if there is one, before any is enqueued;
+    /// `by` says who and why. A worker that has it loses its lease.
+    #[must_use]
+    pub fn cancel(
+        mut self,
+        lane: impl Into<String>,
+        unique: impl Into<String>,
+        by: impl Into<String>,
+    ) -> Self {
+        self.cancelled.push(Cancelled { lane: lane.into(), unique: unique.into(), by: by.into() });
         self
     }
 
@@ -318,11 +358,19 @@ impl Transaction {
         !self.when_full && (puts || adds || fills || self.define.is_some())
     }
 
+    /// The documents it is decided on.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (CollectionId, &DocId)> {
+        let written = self.writes.iter().map(|write| (write.collection, &write.id));
+        written.chain(self.expected.iter().map(|expected| (expected.collection, &expected.id)))
+    }
+
     /// Things it asks for, whatever their size.
     pub(crate) fn parts(&self) -> usize {
         let define = usize::from(self.define.is_some());
         let forgotten = self.forget.as_ref().map_or(0, |(chunks, _)| chunks.len());
         self.writes.len()
+            + self.expected.len()
+            + self.cancelled.len()
             + self.jobs.len()
             + self.acks.len()
             + self.cursors.len()

@@ -75,6 +75,56 @@ fn a_document_lives_changes_and_ends() {
 }
 
 #[test]
+fn what_a_decision_was_made_from_must_still_hold() {
+    let store = store();
+    let cars = cars(&store);
+    let first = store.commit(sync().put(cars, id("a"), Condition::Absent, "{}")).unwrap();
+    let before = first.revision(0).unwrap();
+    let decided = || {
+        let seen = sync().expect(cars, id("a"), Condition::Revision(before));
+        seen.expect(cars, id("none"), Condition::Absent).put(cars, id("b"), Condition::Always, "{}")
+    };
+    let receipt = store.commit(decided()).unwrap();
+    assert_eq!(receipt.seqs.len(), 1, "only what is written has a sequence");
+    assert_eq!(store.get(cars, "a").unwrap().unwrap().revision(), before);
+    let now = store.commit(sync().put(cars, id("a"), Condition::Present, r#"{"n":1}"#)).unwrap().revision(0);
+    let refused = store.commit(decided()).unwrap_err();
+    assert_eq!(refused.conflict(), Some(&Conflict::Stale { expected: before, found: now }));
+    // What the transaction itself writes does not count.
+    let own =
+        sync().put(cars, id("none"), Condition::Always, "{}").expect(cars, id("none"), Condition::Absent);
+    store.commit(own).unwrap();
+    let own = sync().put(cars, id("c"), Condition::Always, "{}").expect(cars, id("none"), Condition::Absent);
+    assert!(matches!(store.commit(own).unwrap_err().conflict(), Some(Conflict::Exists(_))));
+    assert_eq!(store.get(cars, "c").unwrap(), None);
+}
+
+#[test]
+fn a_transaction_takes_the_holder_of_a_unique_key_out_first() {
+    let store = store();
+    let job = |payload: &'static str| NewJob { unique: Some("row".into()), ..NewJob::new("lane", payload) };
+    let first = store.commit(sync().enqueue(job("first"))).unwrap().jobs[0];
+    assert_eq!(store.commit(sync().enqueue(job("same"))).unwrap().jobs, [first]);
+    store.commit(sync().cancel("elsewhere", "row", "me").cancel("lane", "other", "me")).unwrap();
+    assert!(store.queue().job(first).unwrap().is_some());
+    let second = store.commit(sync().cancel("lane", "row", "me").enqueue(job("second"))).unwrap().jobs[0];
+    assert_ne!(second, first);
+    assert_eq!(store.queue().job(first).unwrap(), None);
+    let request = LeaseRequest {
+        lane: "lane".into(),
+        max: 10,
+        term: LeaseTerm::new(Duration::from_secs(60)).unwrap(),
+        holder: Holder::Process,
+        wait: Duration::ZERO,
+    };
+    let leased = store.queue().lease(&request).unwrap();
+    assert_eq!(leased.iter().map(|own| own.id).collect::<Vec<_>>(), [second]);
+    store.commit(sync().cancel("lane", "row", "me")).unwrap();
+    let ack = Ack { lease: leased[0].lease, result: None };
+    assert_eq!(kind(store.commit(sync().complete(ack))), ErrorKind::Conflict);
+}
+
+#[test]
 fn a_refused_transaction_leaves_no_trace() {
     let store = store();
     let cars = cars(&store);

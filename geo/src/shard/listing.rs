@@ -24,11 +24,7 @@ impl Shard {
         teller: &mut Teller,
     ) {
         let before = match live {
-            Some(ad) => {
-                let before = self.ads.remove(id);
-                self.ads.insert(id, Arc::clone(ad));
-                before
-            }
+            Some(ad) => self.ads.insert(id, Arc::clone(ad)),
             None => self.ads.remove(id),
         };
         let Some(shown) = live.or(before.as_ref()).cloned() else { return };

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use dateline_engine::DocId;
 
 use super::Shard;
-use crate::bounds::Extent;
 use crate::devices::Device;
 use crate::event::{FenceTold, Kind, Reason};
 use crate::fence::Fence;
+use crate::patch::Patch;
 use crate::point::{Point, chord2_of};
 use crate::roam::Rule;
 use crate::teller::Teller;
@@ -130,8 +130,8 @@ impl Shard {
         }
         let (at, reach_m) = (device.fix.point.unit(), rule.radius_m() + fence.hysteresis_m);
         let (enter, stay) = (chord2_of(rule.radius_m()), chord2_of(reach_m));
-        let extents = [Extent::of_point(device.fix.point).widened(reach_m)];
-        let around = self.devices.candidates(&extents).into_iter().chain(self.foreign.candidates(&extents));
+        let patch = [Patch::around(device.fix.point, reach_m)];
+        let around = self.devices.candidates(&patch).into_iter().chain(self.foreign.candidates(&patch));
         let near = around.map(|(_, other)| other).filter(|other| {
             let name = &other.fix.device;
             let (was, chord2) = (rule.is_pair(id, name), other.fix.point.unit().chord2(&at));

@@ -10,14 +10,13 @@ use crate::event::Told;
 use crate::matcher;
 use crate::packed::Reader;
 use crate::point::Point;
+use crate::seed;
 use crate::state;
 
 #[path = "../../tests/geo/expect.rs"]
 mod expect;
 #[path = "../../tests/geo/oracle.rs"]
 mod oracle;
-#[path = "../../tests/geo/seed.rs"]
-mod seed;
 #[path = "../../tests/geo/story.rs"]
 mod story;
 #[path = "../../tests/geo/watch.rs"]

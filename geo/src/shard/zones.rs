@@ -13,6 +13,7 @@ use crate::devices::{Attributes, Device, DeviceSlot, Previous};
 use crate::event::{Kind, Reason};
 use crate::fence::{Fence, Zone};
 use crate::fences::FenceSlot;
+use crate::patch::Patch;
 use crate::stay::{Change, Rules, Sight, Stay};
 use crate::teller::Teller;
 
@@ -152,7 +153,8 @@ impl Shard {
         let (reason, silent) =
             if existed { (Reason::FenceChanged, false) } else { (Reason::Initial, !held.fence.initial) };
         let mut concerned: BTreeSet<DeviceSlot> = held.stays.clone();
-        concerned.extend(self.devices.candidates(&zone.region.extents()).into_iter().map(|(slot, _)| slot));
+        let patches: Vec<Patch> = zone.region.extents().iter().map(Patch::of_extent).collect();
+        self.devices.search(&patches, |slot, _| concerned.extend([slot]));
         for slot in self.by_name(&concerned) {
             let Some(device) = self.devices.at(slot) else { continue };
             let Some((_, zone)) = self.fences.zone(fence) else { continue };

@@ -15,6 +15,7 @@ pub(crate) mod login;
 pub(crate) mod password;
 pub mod policy;
 mod principal;
+mod reset;
 pub(crate) mod routes;
 mod session_routes;
 pub(crate) mod sessions;

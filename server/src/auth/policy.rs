@@ -81,7 +81,9 @@ const RULES: &[Rule] = &[
     ("items", Administrator, Nobody, Nobody),
     ("jobs", privilege("jobs"), privilege("jobs"), privilege("jobs")),
     ("matches", OwnOr("matches"), Nobody, Nobody),
-    ("media", SignedIn, SignedIn, OwnOr("media")),
+    ("media", OwnOr("media"), Nobody, Nobody),
+    ("media_references", privilege("media"), Nobody, Nobody),
+    ("media_secrets", Nobody, Nobody, Nobody),
     ("positions", OwnOr("positions"), SignedIn, OwnOr("positions")),
     ("products", SignedIn, privilege("products"), privilege("products")),
     ("publish_queue", privilege("publish_queue"), privilege("publish_queue"), privilege("publish_queue")),
@@ -98,6 +100,8 @@ const RULES: &[Rule] = &[
     ("subscriber_secrets", Nobody, Nobody, Nobody),
     ("subscriber_tokens", Nobody, Nobody, Nobody),
     ("subscribers", privilege("subscribers"), privilege("subscribers"), privilege("subscribers")),
+    // Files come by their own addresses, never as documents.
+    ("upload", OwnOr("upload"), Nobody, OwnOr("upload")),
     ("uploads", OwnOr("blobs"), SignedIn, OwnOr("blobs")),
     ("users", SignedIn, privilege("users"), OwnOr("users")),
     ("validators", SignedIn, Administrator, Administrator),
@@ -114,6 +118,7 @@ pub fn is_secret(collection: &str) -> bool {
             | "blob_manifests"
             | "credentials"
             | "ingest_secrets"
+            | "media_secrets"
             | "subscriber_secrets"
             | "subscriber_tokens"
     )

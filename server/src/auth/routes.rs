@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{account_routes, key_routes, login, session_routes};
+use super::{account_routes, key_routes, login, reset, session_routes};
 use crate::http::{Access, Doc, Routes};
 
 const TAG: &str = "auth";
@@ -67,6 +67,13 @@ pub(crate) fn routes() -> Routes {
                 .request("PasswordChange")
                 .answer(201, "UserRef"),
         )
+        .post(
+            "/api/reset_user_password",
+            reset::reset,
+            doc("Ask by e-mail for a new password, and set it with the token that comes", Access::Public)
+                .request("PasswordReset")
+                .answer(201, "UserRef"),
+        )
         .merge(schemas())
 }
 
@@ -113,6 +120,10 @@ fn schemas() -> Routes {
         .schema("ApiKeyList", list("ApiKey"))
         .schema("SetUp", object(&["token", "password"], json!({"token": text, "password": text, "username": text})))
         .schema("UserRef", object(&["_id", "username"], json!({"_id": text, "username": text, "user_type": text})))
+        .schema(
+            "PasswordReset",
+            json!({"type": "object", "properties": {"email": text, "token": text, "password": text}}),
+        )
         .schema(
             "PasswordChange",
             object(

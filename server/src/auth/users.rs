@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dateline_engine::{CollectionId, Condition, DocId, Document, Error, Result, Store, Transaction};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Carried, Principal, Scopes, UserType};
@@ -36,6 +37,16 @@ pub(crate) struct Secret {
     pub(crate) hash: Option<String>,
     /// Holds as long as nobody has written another.
     pub(crate) unchanged: Condition,
+    /// The token with which a new one may be set without the old one.
+    pub(crate) reset: Option<Reset>,
+}
+
+/// A token that was sent to a user who does not know the password any more. The next password that is set ends it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reset {
+    pub(crate) digest: String,
+    /// Good before this, in milliseconds.
+    pub(crate) until: u64,
 }
 
 impl User {
@@ -102,12 +113,13 @@ impl Users {
     /// The stored hash of a user's password, and the condition under which it is still that one.
     pub(crate) fn secret_of(&self, store: &Store, id: &DocId) -> Result<Secret> {
         let Some(document) = store.get(self.credentials, id.as_str())? else {
-            return Ok(Secret { hash: None, unchanged: Condition::Absent });
+            return Ok(Secret { hash: None, unchanged: Condition::Absent, reset: None });
         };
         let fields: Value = serde_json::from_slice(&document.body)
             .map_err(|error| Error::corrupt(format!("credentials/{id}: {error}")))?;
         let hash = fields.get("hash").and_then(Value::as_str).map(str::to_owned);
-        Ok(Secret { hash, unchanged: Condition::Revision(document.revision()) })
+        let reset = fields.get("reset").and_then(|reset| Reset::deserialize(reset).ok());
+        Ok(Secret { hash, unchanged: Condition::Revision(document.revision()), reset })
     }
 
     /// Whether anybody can administer this store.
@@ -187,6 +199,40 @@ impl Users {
     ) -> Transaction {
         let body = credential_body(username, secret.hash.as_deref());
         tx.put(self.credentials, id.clone(), secret.unchanged, body)
+    }
+
+    /// Adds the write of a token beside the password that was read; it fails when that has changed.
+    pub(crate) fn offer_reset(
+        &self,
+        tx: Transaction,
+        id: &DocId,
+        username: &str,
+        secret: Secret,
+        reset: &Reset,
+    ) -> Transaction {
+        let body = json!({"login": login_name(username), "hash": secret.hash, "reset": reset});
+        tx.put(self.credentials, id.clone(), secret.unchanged, body.to_string())
+    }
+
+    /// The users who can sign in and have this address, whatever its case; at most `limit`.
+    pub(crate) fn with_email(&self, store: &Store, email: &str, limit: usize) -> Result<Vec<User>> {
+        let mut found = Vec::new();
+        let mut flaw = None;
+        store.snapshot()?.scan(self.users, None, false, |document| {
+            match User::parse(document.clone()) {
+                Ok(user) if user.text("email").eq_ignore_ascii_case(email) && user.may_enter() => {
+                    found.push(user)
+                }
+                Ok(_) => {}
+                Err(error) => flaw = Some(error),
+            }
+            if found.len() < limit && flaw.is_none() {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
+        })?;
+        flaw.map_or(Ok(found), Err)
     }
 
     /// Adds the removal of a password together with whatever removes the user.

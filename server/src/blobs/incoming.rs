@@ -19,8 +19,29 @@ use crate::http::body::unreadable;
 /// Chunks that are committed together.
 const CHUNKS_AT_A_TIME: usize = 16;
 
+/// Bytes that have all come, under a name for the time being.
+pub(crate) struct Settled {
+    id: DocId,
+    pub(crate) manifest: Manifest,
+    stored: Option<Revision>,
+    /// SHA-256 of the bytes.
+    pub(crate) digest: [u8; 32],
+}
+
+impl Settled {
+    /// Takes the name away that was for the time being.
+    pub(crate) fn release(&self, shelf: Shelf, transaction: Transaction) -> Transaction {
+        match self.stored {
+            Some(revision) => {
+                transaction.delete(shelf.manifests, self.id.clone(), Condition::Revision(revision))
+            }
+            None => transaction,
+        }
+    }
+}
+
 /// One attachment in the making.
-pub(super) struct Incoming<'a> {
+pub(crate) struct Incoming<'a> {
     app: &'a App,
     shelf: Shelf,
     id: DocId,
@@ -36,7 +57,7 @@ pub(super) struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     /// A new attachment.
-    pub(super) fn new(app: &'a App, shelf: Shelf, id: DocId) -> Self {
+    pub(crate) fn new(app: &'a App, shelf: Shelf, id: DocId) -> Self {
         let (rest, chunks) = (BytesMut::new(), Vec::new());
         Self {
             app,
@@ -66,13 +87,12 @@ impl<'a> Incoming<'a> {
     }
 
     /// Bytes taken so far.
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.manifest.length() + self.rest.len() as u64
     }
 
     /// Takes a body to its end. What was committed stays when it breaks off.
     pub(super) async fn take(&mut self, mut body: Body, frame_max: Duration) -> Result<(), Problem> {
-        let bytes_max = self.app.config().limits.upload_bytes_max;
         loop {
             let frame = match tokio::time::timeout(frame_max, body.frame()).await {
                 Ok(None) => return Ok(()),
@@ -83,19 +103,38 @@ impl<'a> Incoming<'a> {
                 }
             };
             let Ok(bytes) = frame.into_data() else { continue };
-            if self.length() + bytes.len() as u64 > bytes_max {
-                let detail = format!("an attachment has at most {bytes_max} bytes here");
-                return Err(Problem::new(Slug::BodyTooLarge, detail).with("bytes_max", bytes_max));
-            }
-            self.rest.extend_from_slice(&bytes);
-            while self.rest.len() >= CHUNK_BYTES_MAX {
-                let full = self.rest.split_to(CHUNK_BYTES_MAX).freeze();
-                self.cut(full).await?;
-            }
-            if self.chunks.len() >= CHUNKS_AT_A_TIME {
-                self.flush().await?;
-            }
+            self.add(&bytes).await?;
         }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// 413 when that is more than an upload may have.
+    pub(crate) async fn add(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let bytes_max = self.app.config().limits.upload_bytes_max;
+        if self.length() + bytes.len() as u64 > bytes_max {
+            let detail = format!("an attachment has at most {bytes_max} bytes here");
+            return Err(Problem::new(Slug::BodyTooLarge, detail).with("bytes_max", bytes_max));
+        }
+        self.rest.extend_from_slice(bytes);
+        while self.rest.len() >= CHUNK_BYTES_MAX {
+            let full = self.rest.split_to(CHUNK_BYTES_MAX).freeze();
+            self.cut(full).await?;
+        }
+        if self.chunks.len() >= CHUNKS_AT_A_TIME {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Stores what is left, so that everything can be read. It belongs to nothing yet: whoever needs it puts the
+    /// manifest under a name of its own, durably, and takes this one away.
+    pub(crate) async fn settle(mut self) -> Result<Settled, Problem> {
+        self.cut_rest().await?;
+        self.flush().await?;
+        let Self { id, manifest, stored, hash, .. } = self;
+        Ok(Settled { id, manifest, stored, digest: hash.finalize().into() })
     }
 
     /// Hashing takes long enough to be done where it holds up nobody.
@@ -141,7 +180,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// SHA-256 of what was taken since `new`, once `end` or [`Self::cut_rest`] has seen it all.
-    pub(super) fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         self.hash.clone().finalize().into()
     }
 

@@ -13,24 +13,30 @@ pub(crate) const MANIFESTS: &str = "blob_manifests";
 
 /// The collections that blobs live in.
 #[derive(Clone, Copy)]
-pub(super) struct Shelf {
-    pub(super) manifests: CollectionId,
-    pub(super) blobs: CollectionId,
-    pub(super) uploads: CollectionId,
+pub(crate) struct Shelf {
+    pub(crate) manifests: CollectionId,
+    pub(crate) blobs: CollectionId,
+    pub(crate) uploads: CollectionId,
+    pub(crate) media: CollectionId,
 }
 
 impl Shelf {
-    pub(super) fn of(store: &Store) -> std::result::Result<Self, Problem> {
+    pub(crate) fn of(store: &Store) -> std::result::Result<Self, Problem> {
         let catalog = store.catalog();
         let id = |name: &str| {
             let missing = || Problem::new(Slug::Internal, format!("there is no collection '{name}'"));
             catalog.by_name(name).map(|collection| collection.id).ok_or_else(missing)
         };
-        Ok(Self { manifests: id(MANIFESTS)?, blobs: id("blobs")?, uploads: id("uploads")? })
+        Ok(Self {
+            manifests: id(MANIFESTS)?,
+            blobs: id("blobs")?,
+            uploads: id("uploads")?,
+            media: id("media")?,
+        })
     }
 
     /// The manifest under this id, with the version it was read from.
-    pub(super) fn manifest(
+    pub(crate) fn manifest(
         self,
         store: &Store,
         id: &str,
@@ -42,7 +48,7 @@ impl Shelf {
         Ok((manifest, document))
     }
 
-    pub(super) fn put(
+    pub(crate) fn put(
         self,
         transaction: Transaction,
         id: DocId,

@@ -2,14 +2,20 @@
 //!
 //! A blob is a document of `blobs` (name, type, length, SHA-256, owner) and, under the same id, a manifest of the
 //! chunks the engine keeps. An upload is a document of `uploads` with a manifest that grows. A manifest that belongs to
-//! neither is left over from a request that broke off; [`sweep`] removes it, and then the chunks nobody names.
+//! neither, nor to a file of `media`, is left over from a request that broke off; [`sweep`] removes it, and then the chunks nobody names.
 
 mod incoming;
 mod manifests;
 mod raw;
+mod serve;
+mod source;
 mod sweep;
 mod upload;
 
+pub(crate) use incoming::{Incoming, Settled};
+pub(crate) use manifests::Shelf;
+pub(crate) use serve::{Served, disposition, serve};
+pub(crate) use source::Source;
 pub(crate) use sweep::run as sweep_until;
 
 use serde_json::json;

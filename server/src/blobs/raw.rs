@@ -1,31 +1,20 @@
-//! Reading attachments: a stream of proved chunks, whole or a range of it.
+//! `GET /api/blobs/{id}/raw`.
 
-use std::ops::Range;
-
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_RANGE, RANGE,
-};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
-use bytes::Bytes;
-use dateline_engine::{Error, Part};
-use futures_util::stream;
+use axum::http::HeaderMap;
 use serde_json::Value;
 
 use super::manifests::Shelf;
+use super::serve::{Served, disposition, serve};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::auth::policy::Action;
-use crate::eve::problem::{Problem, Slug};
-use crate::http::{Answer, Refusal};
+use crate::http::Answer;
 use crate::resources::answer;
 use crate::resources::target::Id;
-use crate::resources::{Sight, check_sight, find, is_known, missing};
+use crate::resources::{Sight, check_sight, find, missing};
 
-/// `GET /api/blobs/{id}/raw`. The bytes under an id never change.
+/// The bytes under an id never change.
 pub(super) async fn get(
     State(app): State<App>,
     principal: Principal,
@@ -38,104 +27,14 @@ pub(super) async fn get(
     check_sight(&sight, &resource, &document)?;
     let about = answer::body_of(&document)?;
     let word = |name: &str| about.get(name).and_then(Value::as_str).unwrap_or_default();
-    let tag = word("sha256").to_owned();
-    if is_known(&headers, &tag)? {
-        return Ok(answer::not_modified(&tag));
-    }
     let (manifest, _) = Shelf::of(app.store())?.manifest(app.store(), document.id.as_str())?;
-    let length = manifest.length();
-    let range = match range(&headers, &tag, length) {
-        Ok(range) => range,
-        Err(problem) => return unsatisfiable(length, problem),
+    let served = Served {
+        manifest,
+        tag: word("sha256"),
+        media_type: word("media_type"),
+        // Whatever was uploaded, no browser runs it as a page of this origin.
+        disposition: disposition("attachment", word("name")),
+        cache: "private, max-age=31536000, immutable",
     };
-    let wanted = range.clone().unwrap_or(0..length);
-    let parts: Vec<Part> = manifest.parts(wanted.clone()).collect();
-    let mut response = Response::new(body(app, parts).await?);
-    let out = response.headers_mut();
-    out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    out.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
-    out.insert(CONTENT_LENGTH, HeaderValue::from(wanted.end - wanted.start));
-    let kind = HeaderValue::from_str(word("media_type"));
-    out.insert(CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
-    // Whatever was uploaded, no browser runs it as a page of this origin.
-    out.insert(CONTENT_DISPOSITION, disposition(word("name")));
-    if let Ok(value) = HeaderValue::try_from(crate::eve::etag::quoted(&tag)) {
-        out.insert(ETAG, value);
-    }
-    if let Some(range) = range {
-        let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
-        out.insert(
-            CONTENT_RANGE,
-            HeaderValue::try_from(told).unwrap_or(HeaderValue::from_static("bytes */*")),
-        );
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    Ok(response)
-}
-
-/// The one range asked for; `None` for all bytes, also where several are asked for (RFC 9110 14.2 allows it).
-fn range(headers: &HeaderMap, tag: &str, length: u64) -> Result<Option<Range<u64>>, Problem> {
-    let Some(value) = headers.get(RANGE).and_then(|value| value.to_str().ok()) else { return Ok(None) };
-    let is_current = match headers.get(IF_RANGE).map(HeaderValue::to_str) {
-        None => true,
-        // A date or a weak tag never proves that the bytes are the same.
-        Some(named) => named.is_ok_and(|named| named.trim() == crate::eve::etag::quoted(tag)),
-    };
-    if !is_current {
-        return Ok(None);
-    }
-    // A header that cannot be read is ignored (RFC 9110 14.2).
-    let Ok(parsed) = http_range_header::parse_range_header(value) else { return Ok(None) };
-    let unsatisfiable = || Problem::new(Slug::BadRequest, format!("there are {length} bytes")).status(416);
-    let ranges = parsed.validate(length).map_err(|_| unsatisfiable())?;
-    match ranges.as_slice() {
-        [only] => Ok(Some(*only.start()..only.end().saturating_add(1))),
-        _ => Ok(None),
-    }
-}
-
-fn unsatisfiable(length: u64, problem: Problem) -> Answer {
-    let mut response = axum::response::IntoResponse::into_response(Refusal::from(problem));
-    if let Ok(told) = HeaderValue::try_from(format!("bytes */{length}")) {
-        response.headers_mut().insert(CONTENT_RANGE, told);
-    }
-    Ok(response)
-}
-
-fn disposition(name: &str) -> HeaderValue {
-    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-    let told = match name.is_empty() {
-        true => "attachment".to_owned(),
-        false => format!("attachment; filename*=UTF-8''{encoded}"),
-    };
-    HeaderValue::try_from(told).unwrap_or(HeaderValue::from_static("attachment"))
-}
-
-/// The first chunk is read before the answer begins, so that damage there is an error and not a broken stream.
-async fn body(app: App, parts: Vec<Part>) -> Result<Body, Problem> {
-    let mut parts = parts.into_iter();
-    let first = match parts.next() {
-        Some(part) => read(&app, part).await?,
-        None => return Ok(Body::empty()),
-    };
-    let state = (app, parts, Some(first));
-    let bytes = stream::unfold(state, |(app, mut parts, first)| async move {
-        if let Some(first) = first {
-            return Some((Ok(first), (app, parts, None)));
-        }
-        let next = read(&app, parts.next()?).await;
-        let next = next.map_err(|problem| std::io::Error::other(problem.detail().to_owned()));
-        Some((next, (app, parts, None)))
-    });
-    Ok(Body::from_stream(bytes))
-}
-
-async fn read(app: &App, part: Part) -> Result<Bytes, Problem> {
-    let work = app.scan(move |store| -> Result<Bytes, Problem> {
-        let found = store.chunk(&part.chunk)?;
-        let missing = || Error::corrupt(format!("blobs/{}: missing", part.chunk));
-        let bytes = found.filter(|bytes| bytes.len() >= part.range.end).ok_or_else(missing)?;
-        Ok(bytes.slice(part.range))
-    });
-    work.await.map_err(Refusal::into_problem)
+    serve(&app, &headers, served).await
 }

@@ -9,6 +9,7 @@ use dateline_engine::{ChunkHash, Condition, Durability, Millis, Store, Transacti
 use super::manifests::{Shelf, decode};
 use crate::app::App;
 use crate::eve::problem::Problem;
+use crate::media;
 use crate::work::Stop;
 
 /// Time between two sweeps.
@@ -33,6 +34,9 @@ pub(crate) fn run(app: &App, stop: &Stop) {
             return;
         }
         let before = Millis::new(app.store().now().get().saturating_sub(GRACE_MS));
+        if let Err(error) = media::sweep(app.store(), before) {
+            tracing::error!(%error, "files of media cannot be swept");
+        }
         match sweep(app.store(), before) {
             Ok(Swept { manifests: 0, chunks: 0 }) => {}
             Ok(Swept { manifests, chunks }) => tracing::info!(manifests, chunks, "attachments swept"),
@@ -50,7 +54,12 @@ pub(crate) fn sweep(store: &Store, before: Millis) -> Result<Swept, Problem> {
     snapshot.scan(shelf.manifests, None, false, |document| {
         let belongs = || -> dateline_engine::Result<bool> {
             let id = document.id.as_str();
-            Ok(snapshot.get(shelf.blobs, id)?.is_some() || snapshot.get(shelf.uploads, id)?.is_some())
+            for collection in [shelf.media, shelf.blobs, shelf.uploads] {
+                if snapshot.get(collection, id)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         };
         let step = belongs().and_then(|belongs| {
             if belongs || document.updated >= before {

@@ -18,6 +18,7 @@ use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, ObjectBody, Refusal};
+use crate::ids;
 use crate::resources::answer::{self, As};
 use crate::resources::target::Id;
 use crate::resources::{Query, Sight, missing};
@@ -47,7 +48,7 @@ pub(super) async fn whole(
     incoming.cut_rest().await?;
     let digest = incoming.digest();
     if expected.is_some_and(|expected| expected != digest) {
-        let detail = format!("the bytes that came have the SHA-256 {}", hex(&digest));
+        let detail = format!("the bytes that came have the SHA-256 {}", ids::hex(&digest));
         return Err(Problem::new(Slug::BadRequest, detail).issue("Content-Digest", "does not match").into());
     }
     let body = described(about, incoming.length(), &digest);
@@ -144,8 +145,8 @@ pub(super) async fn finish(
             Ok(hash.finalize().into())
         })
         .await?;
-    if text(&body, "sha256")?.is_some_and(|expected| !expected.eq_ignore_ascii_case(&hex(&digest))) {
-        let detail = format!("the bytes that came have the SHA-256 {}", hex(&digest));
+    if text(&body, "sha256")?.is_some_and(|expected| !expected.eq_ignore_ascii_case(&ids::hex(&digest))) {
+        let detail = format!("the bytes that came have the SHA-256 {}", ids::hex(&digest));
         return Err(Problem::new(Slug::ValidationFailed, detail).issue("sha256", "does not match").into());
     }
     let id = document.id.clone();
@@ -218,7 +219,7 @@ fn progress(mut about: Map<String, Value>, offset: u64) -> Vec<u8> {
 fn described(mut about: Map<String, Value>, length: u64, digest: &[u8; 32]) -> Vec<u8> {
     about.shift_remove("offset");
     about.insert("length".to_owned(), length.into());
-    about.insert("sha256".to_owned(), hex(digest).into());
+    about.insert("sha256".to_owned(), ids::hex(digest).into());
     about.insert("_version".to_owned(), json!(1));
     Value::Object(about).to_string().into_bytes()
 }
@@ -246,8 +247,4 @@ fn expected_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     let digest = digest.and_then(|text| STANDARD.decode(text).ok()).and_then(|bytes| bytes.try_into().ok());
     let unreadable = || Problem::new(Slug::BadRequest, "Content-Digest: expected sha-256=:BASE64:");
     digest.map(Some).ok_or_else(|| unreadable().issue("Content-Digest", "unreadable"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

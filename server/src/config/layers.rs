@@ -47,6 +47,11 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Settings of the site, whose names are free.
+const SITE: &str = "superdesk.";
+/// What the names of secrets end with.
+const SECRETS: [&str; 4] = ["PASSWORD", "SECRET", "TOKEN", "_KEY"];
+
 /// Names with our prefix that are not settings.
 const NOT_SETTINGS: [&str; 5] =
     ["DATELINE_ADMIN_PASSWORD", "DATELINE_CONFIG", "DATELINE_PASSWORD", "DATELINE_TOKEN", "DATELINE_URL"];
@@ -97,7 +102,7 @@ impl Layers {
     }
 
     /// Puts environment variables on top: `DATELINE_TLS_CERT` sets `tls.cert`. Returns warnings about names that look
-    /// like ours but are not; they are no error, because orchestrators invent such names for a service of our name.
+    /// like ours but are not (`DATELINE_SUPERDESK_MAIL_SERVER` sets `superdesk.MAIL_SERVER`); they are no error, because orchestrators invent such names for a service of our name.
     ///
     /// # Errors
     /// When a value does not have the form its key needs.
@@ -110,6 +115,10 @@ impl Layers {
         let mut warnings = Vec::new();
         for (name, value) in variables {
             if !name.starts_with("DATELINE_") || NOT_SETTINGS.contains(&name.as_str()) {
+                continue;
+            }
+            if let Some(own) = name.strip_prefix("DATELINE_SUPERDESK_") {
+                self.set(&format!("{SITE}{own}"), &value, Origin::Environment(name.clone()))?;
                 continue;
             }
             match known.get(&name) {
@@ -133,6 +142,9 @@ impl Layers {
     }
 
     fn set(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
+        if let Some(name) = key.strip_prefix(SITE).filter(|name| !name.is_empty() && !name.contains('.')) {
+            return self.set_of_site(key, name, text, origin);
+        }
         let pointer = format!("/{}", key.replace('.', "/"));
         let Some(slot) = self.tree.pointer_mut(&pointer) else {
             return Err(ConfigError(unknown("setting", key, None)));
@@ -145,6 +157,17 @@ impl Layers {
         };
         let wanted = kind(slot);
         *slot = parsed.ok_or_else(|| ConfigError(format!("{origin}: '{text}' is not {wanted}")))?;
+        self.origins.insert(key.to_owned(), origin);
+        Ok(())
+    }
+
+    /// A setting of the site: its name is free, and what reads as JSON is that.
+    fn set_of_site(&mut self, key: &str, name: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
+        let Some(Value::Object(site)) = self.tree.get_mut("superdesk") else {
+            return Err(ConfigError(unknown("setting", key, None)));
+        };
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        site.insert(name.to_owned(), value);
         self.origins.insert(key.to_owned(), origin);
         Ok(())
     }
@@ -170,11 +193,15 @@ impl Layers {
         Ok(config)
     }
 
-    /// Every setting: key, value, origin.
+    /// Every setting: key, value, origin. Of secrets only that they are there.
     #[must_use]
     pub fn show(&self) -> Vec<(String, Value, Origin)> {
         let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        self.leaves().into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect()
+        let shown = |key: &str, value| if is_secret(key) { Value::from("(hidden)") } else { value };
+        self.leaves()
+            .into_iter()
+            .map(|(key, value)| (key.clone(), shown(&key, value), origin(&key)))
+            .collect()
     }
 
     fn leaves(&self) -> Vec<(String, Value)> {
@@ -182,6 +209,10 @@ impl Layers {
         collect(&self.tree, "", &mut leaves);
         leaves
     }
+}
+
+fn is_secret(key: &str) -> bool {
+    key.starts_with(SITE) && SECRETS.iter().any(|end| key.ends_with(end))
 }
 
 fn collect(tree: &Value, prefix: &str, leaves: &mut Vec<(String, Value)>) {
@@ -323,6 +354,20 @@ mod tests {
         let (layers, warnings) = layers.environment(variables).unwrap();
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].contains("did you mean 'DATELINE_LISTEN'"), "{warnings:?}");
+        let site = [("DATELINE_SUPERDESK_MAIL_PASSWORD".to_owned(), "p w".to_owned())];
+        let (layers, warnings) = layers.environment(site.into_iter()).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let layers = layers.flag("superdesk.MAIL_PORT", "2525", "set").unwrap();
+        let layers = layers.flag("superdesk.ADMINS", r#"["a@b"]"#, "set").unwrap();
+        assert!(layers.clone().flag("superdesk.", "x", "set").is_err());
+        let shown = layers.show().into_iter().find(|row| row.0 == "superdesk.MAIL_PASSWORD").unwrap();
+        assert_eq!(shown.1, "(hidden)");
+        let config = layers.clone().finish().unwrap();
+        assert_eq!(
+            (&config.superdesk["MAIL_PORT"], &config.superdesk["MAIL_PASSWORD"]),
+            (&2525.into(), &"p w".into())
+        );
+        assert_eq!(config.superdesk["ADMINS"][0], "a@b");
         let bad = [("DATELINE_LIMITS_DRAIN_S".to_owned(), "soon".to_owned())];
         assert!(layers.environment(bad.into_iter()).is_err());
     }

@@ -83,6 +83,10 @@ pub struct LimitsConfig {
     pub body_bytes_max: u64,
     /// Largest upload.
     pub upload_bytes_max: u64,
+    /// Most pixels of a picture, as the file declares them: width times height.
+    pub picture_pixels_max: u64,
+    /// Pictures that are worked on at one time; each takes up to eight bytes a pixel of memory.
+    pub pictures_max: usize,
     /// A body must arrive within this many seconds.
     pub body_read_s: u64,
     /// A request's header must arrive within this many seconds.
@@ -246,6 +250,8 @@ impl Config {
             limits: LimitsConfig {
                 body_bytes_max: 1 << 20,
                 upload_bytes_max: 512 << 20,
+                picture_pixels_max: 64_000_000,
+                pictures_max: 2,
                 body_read_s: 120,
                 header_read_s: 10,
                 connections_max: 20_000,

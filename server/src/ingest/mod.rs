@@ -23,11 +23,10 @@ mod sources;
 mod state;
 mod taker;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use dateline_engine::{CollectionId, Error, Result, Store};
 use dateline_ingest::Parsers;
-use dateline_transmit::Collectors;
 use serde_json::{Map, Value};
 
 pub(crate) use clock::run as keep_time;
@@ -44,8 +43,6 @@ pub(crate) struct Ingest {
     collections: Collections,
     settings: Settings,
     parsers: Parsers,
-    /// Made for the first run: certificates are read then.
-    collectors: OnceLock<Collectors>,
 }
 
 /// Where the documents of ingest are.
@@ -85,18 +82,7 @@ impl Ingest {
             },
             settings: Settings::read(&config.superdesk)?,
             parsers: Parsers::standard(),
-            collectors: OnceLock::new(),
         })
-    }
-
-    /// Whoever fetches. Reads certificates the first time, so this is for threads that may wait.
-    fn collectors(&self, app: &App) -> Result<&Collectors> {
-        if let Some(made) = self.collectors.get() {
-            return Ok(made);
-        }
-        let site = crate::publishing::consumer::site(app)?;
-        let made = Collectors::new(&site).map_err(|reason| Error::invalid(format!("egress: {reason}")))?;
-        Ok(self.collectors.get_or_init(|| made))
     }
 }
 

@@ -51,7 +51,7 @@ fn started(channel: &Channel) -> Report {
 /// Whoever fetches; reading certificates is for a thread that may wait.
 async fn ready(app: &App) -> Result<()> {
     let app = app.clone();
-    blocking(move || of(&app).collectors(&app).map(drop)).await
+    blocking(move || app.collectors().map(drop)).await
 }
 
 /// One address.
@@ -59,7 +59,7 @@ pub(super) async fn http(app: &App, channel: &Channel) -> Result<Report> {
     ready(app).await?;
     let mut report = started(channel);
     let asked = asked(&channel.config, &report.cursor);
-    match of(app).collectors(app)?.get(&asked).await {
+    match app.collectors()?.get(&asked, DOCUMENT_BYTES_MAX).await {
         Ok(Fetched::Unchanged) => {}
         Ok(Fetched::Document { bytes, etag, last_modified }) => {
             report.add(&taken(app, channel, bytes).await?);
@@ -94,7 +94,7 @@ fn asked(config: &Fields, cursor: &Fields) -> Asked {
         (cursor.text("url") == url && !text.is_empty()).then(|| text.to_owned())
     };
     let (etag, last_modified) = (said("etag"), said("last_modified"));
-    Asked { url, access, etag, last_modified, bytes_max: DOCUMENT_BYTES_MAX }
+    Asked { url, access, etag, last_modified }
 }
 
 /// The error of a fetch by its number. Why the guard refuses is for operators.
@@ -116,7 +116,7 @@ fn failed(channel: &Channel, error: &CollectError, other: Code) -> IngestError {
         CollectError::TooLarge(_) => Code::API_TOO_LARGE,
         CollectError::Refused(_) | CollectError::Status(401 | 403) => Code::API_REFUSED,
         CollectError::Status(404 | 410) => Code::API_NOT_FOUND,
-        CollectError::Status(300..=399) => Code::API_REDIRECTS,
+        CollectError::Redirects | CollectError::Status(300..=399) => Code::API_REDIRECTS,
         CollectError::Status(500..) => Code::API_SERVER,
         CollectError::Status(_) | CollectError::Failed(_) => other,
     };
@@ -129,7 +129,7 @@ pub(super) async fn folder(app: &App, channel: &Channel) -> Result<Report> {
     blocking(move || {
         let mut report = started(&channel);
         let path = Item::from(&channel.config).text("path").trim().to_owned();
-        let folder = match of(&app).collectors(&app)?.folder(&path) {
+        let folder = match app.collectors()?.folder(&path) {
             Ok(folder) => folder,
             Err(error) => {
                 report.fail(failed(&channel, &error, Code::FILE_READ));
@@ -179,7 +179,7 @@ pub(super) async fn ftp(app: &App, channel: &Channel) -> Result<Report> {
     ready(app).await?;
     let mut report = started(channel);
     let config = Config::new(channel.config.clone());
-    let opened = of(app).collectors(app)?.ftp(&config).await;
+    let opened = app.collectors()?.ftp(&config).await;
     let mut folder = match opened {
         Ok(folder) => folder,
         Err(error) => {

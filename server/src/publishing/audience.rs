@@ -11,7 +11,7 @@ use dateline_engine::{CollectionId, DocId, Document, Error, ErrorKind, Result, S
 use dateline_publish::filter::{Catalog, Change, Part, Percolator, Vocabulary};
 use serde_json::Value;
 
-use super::lender::Shapes;
+use super::lender::SiteLender;
 
 /// Records of the log looked through for changes; with more of them everything is read anew.
 const RECORDS_MAX: u64 = 65_536;
@@ -49,7 +49,7 @@ impl Audience {
         for (name, part) in PARTS {
             parts.push((super::collection(store, name)?, part));
         }
-        let percolator = Percolator::new(Catalog::new(Vec::new(), Arc::new(Shapes)));
+        let percolator = Percolator::new(Catalog::new(Vec::new(), Arc::new(SiteLender::new())));
         let state = State { percolator, fields: Vec::new(), at: Seq::ZERO, marks: None };
         let vocabularies = super::collection(store, "vocabularies")?;
         Ok(Self { parts, vocabularies, state: RwLock::new(state) })
@@ -95,7 +95,7 @@ impl Audience {
         match changes {
             Some(changes) => state.percolator.apply(&changes),
             None => {
-                let catalog = Catalog::new(fields.clone(), Arc::new(Shapes));
+                let catalog = Catalog::new(fields.clone(), Arc::new(SiteLender::new()));
                 let mut percolator = Percolator::new(catalog);
                 percolator.apply(&self.everything(snapshot)?);
                 state.percolator = percolator;
@@ -148,7 +148,7 @@ impl Audience {
     /// When the store cannot be read.
     pub(crate) fn separate(&self, store: &Store) -> Result<Catalog> {
         let snapshot = store.snapshot()?;
-        let catalog = Catalog::new(self.fields(&snapshot)?, Arc::new(Shapes));
+        let catalog = Catalog::new(self.fields(&snapshot)?, Arc::new(SiteLender::new()));
         let mut percolator = Percolator::new(catalog);
         percolator.apply(&self.everything(&snapshot)?);
         Ok(percolator.into_catalog())

@@ -300,5 +300,5 @@ pub(crate) fn items_searched(language: Language) -> impl Iterator<Item = (&'stat
 
 /// Items as subscribers of the content API see them.
 fn items() -> Value {
-    json!({"search": true, "indexes": [["versioncreated"], ["type"], ["subscribers"]]})
+    json!({"search": true, "indexes": [["versioncreated"], ["type"], ["subscribers"], ["media_ids"]]})
 }

@@ -1,6 +1,9 @@
-//! Lends filter conditions the shapes of the geo crate.
+//! Lends filter conditions the shapes of the geo crate and the words of the index crate.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dateline_geo::{EARTH_RADIUS_M, Point, Shape};
+use dateline_index::{Language, Mapping, Sheet, StandingQuery};
 use dateline_publish::filter::{Asked, Bounds, Lender, Lent, Operator, Place};
 use serde_json::Value;
 
@@ -9,19 +12,61 @@ const QUARTER_TURN_DEG: f64 = 90.0;
 /// From here on a circle is taken to hold the pole.
 const POLAR_DEG: f64 = 89.0;
 
-/// Lends `within` and `near`. A boundary counts as inside, and the antimeridian and the poles are ordinary places, as
-/// everywhere in the geo crate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shapes;
+/// Lends `within`, `near` and `query`. A boundary counts as inside, and the antimeridian and the poles are ordinary places, as
+/// everywhere in the geo crate. A query holds of an item that a search in all members would find.
+pub(crate) struct SiteLender(Arc<Words>);
 
-impl Lender for Shapes {
+/// The item that was asked about last, as an index of its own: all conditions ask about one item before the next.
+struct Words {
+    mapping: Mapping,
+    last: Mutex<Option<(Value, Arc<Sheet>)>>,
+}
+
+impl SiteLender {
+    pub(crate) fn new() -> Self {
+        let mapping = Mapping::derived(Language::from_code("en").unwrap_or(Language::NONE));
+        Self(Arc::new(Words { mapping, last: Mutex::default() }))
+    }
+}
+
+impl Words {
+    fn is_found(&self, item: &Value, query: &StandingQuery) -> dateline_engine::Result<bool> {
+        self.sheet_of(item)?.is_found_by(&self.mapping, query)
+    }
+
+    fn sheet_of(&self, item: &Value) -> dateline_engine::Result<Arc<Sheet>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, sheet)) = last.as_ref().filter(|(known, _)| known == item) {
+            return Ok(Arc::clone(sheet));
+        }
+        let sheet = Arc::new(Sheet::of(&self.mapping, item)?);
+        *last = Some((item.clone(), Arc::clone(&sheet)));
+        Ok(sheet)
+    }
+}
+
+impl Lender for SiteLender {
     fn lend(&self, operator: Operator, value: &str) -> Result<Lent, String> {
         match operator {
             Operator::Within => within(value),
             Operator::Near => near(value),
+            Operator::Query => query(&self.0, value),
             other => Err(format!("operator {} is not available", other.name())),
         }
     }
+}
+
+/// The value is a query in the language of searches.
+fn query(words: &Arc<Words>, value: &str) -> Result<Lent, String> {
+    let query = StandingQuery::parse(&words.mapping, value).map_err(|error| error.to_string())?;
+    let words = Arc::clone(words);
+    let test = Box::new(move |asked: &Asked<'_>| {
+        words.is_found(asked.item, &query).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a full-text condition cannot be asked");
+            false
+        })
+    });
+    Ok(Lent { test, bounds: None })
 }
 
 /// The value is a GeoJSON geometry as text.
@@ -107,7 +152,7 @@ mod tests {
     use super::*;
 
     fn judge(operator: &str, value: &str, lon: f64, lat: f64) -> Truth {
-        let mut catalog = Catalog::new(Vec::new(), Arc::new(Shapes));
+        let mut catalog = Catalog::new(Vec::new(), Arc::new(SiteLender::new()));
         let condition = json!({"name": "c", "field": "location", "operator": operator, "value": value});
         let filter = json!({"content_filter": [{"expression": {"fc": ["c"]}}]});
         catalog.set(Part::Condition, "c", Some(&condition));
@@ -134,6 +179,28 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_asked_of_the_whole_item() {
+        let mut catalog = Catalog::new(Vec::new(), Arc::new(SiteLender::new()));
+        let condition =
+            |query: &str| json!({"name": "c", "field": "fulltext", "operator": "query", "value": query});
+        let filter = json!({"content_filter": [{"expression": {"fc": ["c"]}}]});
+        catalog.set(Part::Filter, "f", Some(&filter));
+        let items = [
+            json!({"headline": "Bridges open", "body_html": "<p>In <b>Oslo</b>.</p>", "urgency": 2}),
+            json!({"headline": "Tunnels close", "body_html": "<p>In Bergen.</p>", "urgency": 4}),
+        ];
+        let mut check = |query: &str, expected: [Truth; 2]| {
+            catalog.set(Part::Condition, "c", Some(&condition(query)));
+            let found = items.each_ref().map(|item| catalog.matches("f", item, jiff::Timestamp::UNIX_EPOCH));
+            assert_eq!(found, expected, "{query}");
+        };
+        check("bridge oslo", [Truth::True, Truth::False]);
+        check("headline:tunnel OR urgency:2", [Truth::True, Truth::True]);
+        check("-oslo", [Truth::False, Truth::True]);
+        check("headline:(", [Truth::Unknown, Truth::Unknown]);
+    }
+
+    #[test]
     fn no_place_that_passes_is_out_of_bounds() {
         let seed = std::env::var("SEED")
             .ok()
@@ -156,7 +223,9 @@ mod tests {
                 let (a, b, c) = (corner(), corner(), corner());
                 (Operator::Within, json!({"type": "Polygon", "coordinates": [[a, b, c, a]]}).to_string())
             };
-            let Ok(Lent { test, bounds: Some(bounds) }) = Shapes.lend(operator, &value) else { continue };
+            let Ok(Lent { test, bounds: Some(bounds) }) = SiteLender::new().lend(operator, &value) else {
+                continue;
+            };
             bounded += 1;
             for _ in 0..20 {
                 let place = Place {
@@ -177,7 +246,7 @@ mod tests {
     #[test]
     fn bad_values_are_told() {
         let check = |operator: Operator, value: &str, expected: &str| {
-            let reason = Shapes.lend(operator, value).err().unwrap();
+            let reason = SiteLender::new().lend(operator, value).err().unwrap();
             assert!(reason.contains(expected), "{value}: {reason}");
         };
         check(Operator::Within, "[1", "not a GeoJSON geometry");
@@ -190,5 +259,6 @@ mod tests {
         check(Operator::Near, "1,92,3", "92");
         check(Operator::Near, "1,2,-3", "radius");
         check(Operator::Near, "1,2,inf", "radius");
+        check(Operator::Query, "a (b", "position");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) mod consumer;
 mod content_api;
 mod destinations;
 pub(crate) mod exchange;
-mod items;
+pub(crate) mod items;
 mod lender;
 mod questions;
 mod related;
@@ -147,7 +147,7 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// A built-in collection.
-fn collection(store: &Store, name: &str) -> Result<CollectionId> {
+pub(crate) fn collection(store: &Store, name: &str) -> Result<CollectionId> {
     let found = store.catalog().by_name(name).map(|collection| collection.id);
     found.ok_or_else(|| Error::not_found(format!("there is no collection '{name}'")))
 }

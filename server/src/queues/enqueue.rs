@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{HeaderValue, LOCATION};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use dateline_engine::{ChangeOp, JobId, LaneSettings, NewJob, Seq, Transaction};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -190,8 +190,5 @@ fn replayed(app: &App, first: Seq, count: usize, is_array: bool) -> Answer {
     if jobs.len() != count {
         return Err(Problem::new(Slug::Gone, "the first answer is no longer kept").into());
     }
-    let mut response = written(&jobs, |_| true, is_array)?;
-    let name = HeaderName::from_static("idempotency-replayed");
-    response.headers_mut().insert(name, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(idempotency::replayed(written(&jobs, |_| true, is_array)?))
 }

@@ -12,6 +12,7 @@ use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Links, ListMeta, ListWriter, PageRequest};
 use crate::http::{Answer, RawBody};
+use crate::publishing::consumer;
 use crate::resources::target::Id;
 use crate::resources::{Query, answer};
 
@@ -198,11 +199,12 @@ pub(super) async fn purge(
         return Err(wrong("state", "jobs that have finished are removed by keep_done_s").into());
     }
     let by = format!("purged by {}", principal.username);
+    let used = app.clone();
     let told = app
         .scan(move |store| -> Result<Value, Problem> {
             find(store, &lane)?;
             let (changed, more) =
-                in_steps(store, &lane, state, |ids| store.queue().cancel_many(ids, by.as_str()))?;
+                in_steps(store, &lane, state, |ids| consumer::cancel_jobs(&used, &lane, ids, &by))?;
             Ok(json!({"purged": changed, "more": more}))
         })
         .await?;

@@ -19,6 +19,7 @@ use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, RawBody};
 use crate::outcome;
+use crate::publishing::consumer;
 use crate::resources::answer;
 use crate::resources::target::Id;
 
@@ -134,7 +135,8 @@ pub(super) async fn heartbeat(State(app): State<App>, Id(id): Id, RawBody(bytes)
 pub(super) async fn cancel(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
     let id = job_id(&id)?;
     let by = format!("cancelled by {}", principal.username);
-    app.scan(move |store| store.queue().cancel(id, by)).await?;
+    let used = app.clone();
+    app.scan(move |_| consumer::cancel_job(&used, id, &by)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

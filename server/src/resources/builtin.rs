@@ -106,6 +106,10 @@ fn own() -> Vec<(&'static str, Value)> {
         ),
         ("uploads", json!({"schema": {"user": {"type": "string", "nullable": true}}})),
         ("blob_manifests", json!({})),
+        ("media", json!({})),
+        ("media_references", json!({"indexes": [["media_id"], ["item_id"]]})),
+        ("media_secrets", json!({})),
+        ("upload", json!({"indexes": [["user"]], "schema": {"user": {"type": "string", "nullable": true}}})),
         (
             "schedules",
             json!({

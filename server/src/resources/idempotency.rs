@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::Response;
 use dateline_engine::{ChangeOp, CollectionId, Document, Idempotency, Seq};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -104,6 +105,13 @@ pub(crate) fn first_answer(app: &App, own: &[CollectionId], first: Seq) -> Resul
         return Err(Problem::new(Slug::Gone, "the first answer is no longer kept"));
     }
     Ok(found)
+}
+
+/// Says of an answer that it is that of an earlier request.
+pub(crate) fn replayed(mut response: Response) -> Response {
+    let name = HeaderName::from_static("idempotency-replayed");
+    response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    response
 }
 
 #[cfg(test)]

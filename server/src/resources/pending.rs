@@ -44,6 +44,13 @@ enum Change {
     Delete,
 }
 
+impl Pending {
+    /// Something more that the write causes, in the same commit.
+    pub(crate) fn cause(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
 /// A write, or what is wrong with its document.
 pub(crate) type Checked = Result<Pending, Issues>;
 
@@ -158,7 +165,7 @@ impl<'a> Writer<'a> {
         before: Option<Document>,
     ) -> Pending {
         let collection = self.resource.collection;
-        let end = rules::end(self.resource, &body);
+        let end = rules::end(self.app, self.resource, &body, before.as_ref());
         Pending { collection, id, condition, change: Change::Put { body, schema, end }, effects, before }
     }
 

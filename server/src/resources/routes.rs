@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::http::{Access, Doc, Param, Routes};
+use crate::media;
 use crate::places::PART;
 use crate::resources::{bulk, home, list, read, upgrades, write};
 
@@ -43,7 +44,7 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 30] = [
+const BUILTIN: [(&str, &str, &str, Writes); 33] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -53,6 +54,9 @@ const BUILTIN: [(&str, &str, &str, Writes); 30] = [
     ("schedules", "/api/schedules", "/api/schedules/{id}", Writes::ByClients),
     ("blobs", "/api/blobs", "/api/blobs/{id}", Writes::OnlyRemoval),
     ("uploads", "/api/uploads", "/api/uploads/{id}", Writes::OnlyRemoval),
+    ("upload", "/api/upload", "/api/upload/{id}", Writes::OnlyRemoval),
+    ("media", "/api/media", "/api/media/{id}", Writes::ByTheServer),
+    ("media_references", "/api/media_references", "/api/media_references/{id}", Writes::ByTheServer),
     ("matches", "/api/matches", "/api/matches/{id}", Writes::ByTheServer),
     ("fence_events", "/api/fence_events", "/api/fence_events/{id}", Writes::ByTheServer),
     ("activity", "/api/activity", "/api/activity/{id}", Writes::ByTheServer),
@@ -201,8 +205,13 @@ fn with_writes(routes: Routes, all: &'static str, one: &'static str, tag: &'stat
         "collections" => ("CollectionOrArray", "Collection"),
         _ => ("DocumentOrArray", "Document"),
     };
+    let created = doc("Create one or many").request(one_or_many).answer(201, "Document");
+    let routes = match tag {
+        // A form makes an item of a file; the handler bounds what is no form.
+        "archive" => routes.post(all, media::create_item, created.body_max(0)),
+        _ => routes.post(all, write::create, created),
+    };
     routes
-        .post(all, write::create, doc("Create one or many").request(one_or_many).answer(201, "Document"))
         .patch(
             one,
             write::change,

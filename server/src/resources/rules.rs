@@ -1,6 +1,6 @@
 //! What a resource demands and causes beyond its schema.
 
-use dateline_engine::{DocId, Millis, NewJob, Transaction};
+use dateline_engine::{DocId, Document, Millis, NewJob, Transaction};
 use serde_json::{Map, Value};
 use tokio::sync::MutexGuard;
 
@@ -9,8 +9,9 @@ use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
 use crate::ingest;
+use crate::media;
 use crate::places::read_condition;
-use crate::publishing::{self, consumer, saving};
+use crate::publishing::{self, consumer, exchange, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
 use crate::schedules;
 
@@ -67,14 +68,22 @@ pub(crate) async fn check(
         "users" => users::check(draft, body, issues).await,
         name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
         name if ingest::saving::is_configuration(name) => ingest::saving::check(draft, body, issues),
-        "archive" => publishing::check_item(draft, body, issues).await,
+        "archive" => {
+            let mut effects = media::prepare_item(draft, body, issues).await?;
+            effects.extend(publishing::check_item(draft, body, issues).await?);
+            effects.extend(media::references_of_item(draft.app, draft.id, draft.stored, body)?);
+            Ok(effects)
+        }
         "publish_queue" => consumer::check(draft, body, issues),
         _ => Ok(Vec::new()),
     }
 }
 
 /// When a document ends by itself, as far as its resource leaves that to the engine. (An ad is not removed at its end.)
-pub(crate) fn end(resource: &Resource, body: &[u8]) -> Option<Millis> {
+pub(crate) fn end(app: &App, resource: &Resource, body: &[u8], before: Option<&Document>) -> Option<Millis> {
+    if resource.name == "publish_queue" {
+        return before.map_or_else(|| exchange::end(app), |before| before.expires);
+    }
     if !matches!(resource.name.as_str(), "adlists" | "fences") {
         return None;
     }
@@ -135,6 +144,10 @@ pub(crate) async fn removal(
             ingest::saving::removal(app, name, id).unwrap_or_else(Removal::Refused)
         }
         "ads" => Removal::Kept(ads::ended(stored, "removed")),
+        "upload" => match media::references_removed(app, id) {
+            Ok(effects) => Removal::Gone(effects),
+            Err(error) => Removal::Refused(error.into()),
+        },
         "collections" => Removal::Gone(collections::removal(app, id)),
         "users" => match users::removal(app, principal, id, stored) {
             Ok(effects) => Removal::Gone(effects),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::header::IF_MATCH;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dateline_engine::{Document, Idempotency, Transaction};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ pub(crate) async fn create(
     let prefer = Prefer::of(&headers);
     let once = idempotency::of(&headers, &principal, &Method::POST, &resource.name, &body)?;
     if let Some(written) = recall(&app, &resource, once.as_ref())? {
-        return replayed(created(&resource, &written, prefer)?);
+        return Ok(idempotency::replayed(created(&resource, &written, prefer)?));
     }
     let (documents, is_array) = documents(body)?;
     let defines = resource.name == "collections" && documents.len() > 1;
@@ -85,12 +85,6 @@ fn recall(
         Some(remembered) => idempotency::first_answer(app, &[resource.collection], remembered.seq).map(Some),
         None => Ok(None),
     }
-}
-
-fn replayed(mut response: Response) -> Answer {
-    let name = HeaderName::from_static("idempotency-replayed");
-    response.headers_mut().insert(name, HeaderValue::from_static("true"));
-    Ok(response)
 }
 
 fn created_list(resource: &Resource, written: &[Document], prefer: Prefer) -> Answer {
@@ -189,7 +183,8 @@ async fn update(
     let once = idempotency::of(headers, principal, &method, &target, &Value::Object(changes.clone()))?;
     if let Some(written) = recall(app, resource, once.as_ref())? {
         let document = written.first().ok_or_else(lost)?;
-        return replayed(answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?);
+        let response = answer::document(&resource.name, document, As::Changed, prefer.minimal, &[])?;
+        return Ok(idempotency::replayed(response));
     }
     let _turn = rules::turn(app, resource, false).await;
     let writer = Writer { app, principal, resource };

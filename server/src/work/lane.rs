@@ -50,6 +50,25 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Does jobs one after the other. Those that wait are kept alive meanwhile, and given back when the server stops.
+    pub(crate) fn each(
+        &self,
+        jobs: &[LeasedJob],
+        mut work: impl FnMut(&LeasedJob) -> Result<()>,
+    ) -> Result<()> {
+        for (place, job) in jobs.iter().enumerate() {
+            let left = jobs.get(place..).unwrap_or_default();
+            if self.is_stopping() {
+                left.iter().for_each(|job| drop(self.app.store().queue().release(job.lease)));
+                return Ok(());
+            }
+            // One may take long, and the others wait for it with their leases running.
+            self.heartbeat(left)?;
+            work(job)?;
+        }
+        Ok(())
+    }
+
     /// The server is about to stop: what would take long is better done after the next start.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.is_set() || *self.app.draining().borrow()

@@ -20,6 +20,8 @@ use dateline_engine::{Error, Result};
 
 use crate::app::App;
 use crate::ingest::{INGEST_LANE, PUBLISH_LANE, Poll, PublishRouted};
+use crate::mail::Mail;
+use crate::media::NewMedia;
 use crate::places::clock;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
@@ -38,8 +40,17 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 7] =
-    ["ads:expire", INGEST_LANE, PUBLISH_LANE, "new:ad", "new:log", "publish", "transmit"];
+const OWN_LANES: [&str; 9] = [
+    "ads:expire",
+    INGEST_LANE,
+    PUBLISH_LANE,
+    "new:ad",
+    "new:log",
+    "new:media",
+    "publish",
+    "send:mail",
+    "transmit",
+];
 
 /// The running threads. Dropping them stops them too.
 pub(crate) struct Workers {
@@ -58,6 +69,8 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(Expire::new(app)?),
         Box::new(NewAd),
         Box::new(NewLog::new(app)?),
+        Box::new(Mail::new(app)?),
+        Box::new(NewMedia::new()?),
         Box::new(Publish),
         Box::new(Transmit::new(app)?),
         Box::new(Poll::new()?),

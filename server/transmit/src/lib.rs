@@ -8,7 +8,7 @@
 //! -> receiver -> receipt. There is no other way out: every socket is opened by the guard, every file below a root of it.
 //!
 //! The [`Collectors`] go the other way through the same guard: an address, a folder or a server that somebody configured,
-//! and the bytes that are there.
+//! and the bytes that are there; or a URL that somebody names.
 //!
 //! **What it does not know.** The queue, the store, HTTP as a server, users, formats; clocks and randomness, which the
 //! [`Site`] lends. It neither retries nor keeps state beyond open connections: the caller decides when, from what a
@@ -45,7 +45,9 @@ mod transmission;
 mod transmitter;
 
 pub use body::Body;
-pub use collect::{Access, Asked, CollectError, Collectors, Fetched, Folder, FolderFile, FtpFile, FtpFolder};
+pub use collect::{
+    Access, Arriving, Asked, CollectError, Collectors, Fetched, Folder, FolderFile, FtpFile, FtpFolder,
+};
 pub use config::Config;
 pub use failure::{Code, Failure, Remedy};
 pub use media::{MediaError, MediaProvider, MediaReader, Medium, MediumKind, NoMedia};

@@ -38,6 +38,8 @@ pub(crate) const LISTING_BYTES_MAX: u64 = 1 << 20;
 pub(crate) const FETCH_MAX: Duration = Duration::from_secs(60);
 /// Files of a folder that are looked at.
 pub(crate) const FOLDER_FILES_MAX: usize = 10_000;
+/// Redirects on the way to a document.
+pub(crate) const FETCH_REDIRECTS_MAX: usize = 3;
 /// Recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 500;
 /// Bytes of all attachments of one message.

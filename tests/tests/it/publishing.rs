@@ -59,7 +59,7 @@ async fn rows(client: &Client, item: &str) -> Vec<Value> {
 }
 
 /// Waits until every row of an item is in one of these states.
-async fn settled(client: &Client, item: &str, count: usize, states: &[&str]) -> Vec<Value> {
+pub(crate) async fn settled(client: &Client, item: &str, count: usize, states: &[&str]) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let rows = rows(client, item).await;

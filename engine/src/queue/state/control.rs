@@ -3,6 +3,7 @@
 use crate::error::{Conflict, Error, Result};
 use crate::queue::Mutations;
 use crate::queue::entry::Phase;
+use crate::queue::hash::UniqueHash;
 use crate::queue::job::JobState;
 use crate::queue::lane::LaneSettings;
 use crate::queue::state::QueueState;
@@ -19,6 +20,22 @@ impl QueueState {
     /// Takes a job out wherever it stands; a worker that has it loses its lease. `by` says who and why.
     pub(crate) fn apply_cancel(&mut self, id: JobId, by: &str, now: Millis, out: &mut dyn Mutations) {
         self.cancel(id, by, now, out);
+    }
+
+    /// Takes out the unfinished job of a lane that holds a unique key, if there is one.
+    pub(crate) fn apply_cancel_unique(
+        &mut self,
+        lane: &str,
+        unique: &str,
+        by: &str,
+        now: Millis,
+        out: &mut dyn Mutations,
+    ) {
+        let lane = self.lane_id(lane);
+        let holder = lane.and_then(|lane| self.uniques.get(&(lane, UniqueHash::of(unique))).copied());
+        if let Some(id) = holder {
+            self.cancel(id, by, now, out);
+        }
     }
 
     /// # Errors

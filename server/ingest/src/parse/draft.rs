@@ -96,6 +96,13 @@ pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A field of an object.
+pub(super) fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value.into());
+    }
+}
+
 /// `{qcode, name, scheme?}`; without a name the code is it. None without either.
 pub(super) fn concept(qcode: &str, name: &str, scheme: &str) -> Option<Value> {
     let (qcode, name) = (qcode.trim(), one_line(name));
@@ -105,7 +112,7 @@ pub(super) fn concept(qcode: &str, name: &str, scheme: &str) -> Option<Value> {
     }
     let mut out = json!({"qcode": known, "name": if name.is_empty() { known } else { &name }});
     if !scheme.is_empty() {
-        out["scheme"] = scheme.into();
+        set(&mut out, "scheme", scheme);
     }
     Some(out)
 }

@@ -3,7 +3,7 @@
 //! A public identifier ends with the revision (`id:3N`); the item's guid is what stands before it, so that revisions are
 //! versions of one item.
 
-use super::draft::{Draft, concept, distinct, fields, one_line};
+use super::draft::{Draft, concept, distinct, fields, one_line, set};
 use super::{Parser, Reading};
 use crate::document::Document;
 use crate::error::{Code, IngestError};
@@ -259,14 +259,14 @@ impl Content {
         let mut rendition = json!({"href": href});
         let format = formal(part, &["Format"]);
         if format.contains('/') {
-            rendition["mimetype"] = format.into();
+            set(&mut rendition, "mimetype", format);
         }
         if let Some(characteristics) = part.child("Characteristics") {
             for (field, property_name) in
                 [("width", "Width"), ("height", "Height"), ("duration", "TotalDuration")]
             {
                 if let Ok(number) = property(characteristics, property_name).parse::<u64>() {
-                    rendition[field] = number.into();
+                    set(&mut rendition, field, number);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Versions of an item share its guid; the version stands beside it.
 
-use super::draft::{Draft, concept, distinct, fields, one_line};
+use super::draft::{Draft, concept, distinct, fields, one_line, set};
 use super::{Parser, Reading};
 use crate::document::Document;
 use crate::error::{Code, IngestError};
@@ -212,7 +212,7 @@ fn area(subject: &Element, prefix: &str, code: &str) -> Option<Value> {
     let scheme = if prefix == "geonames" { prefix } else { "" };
     let mut out = concept(code, &name, scheme)?;
     if prefix == "geonames" {
-        out["code"] = code.into();
+        set(&mut out, "code", code);
     }
     for broader in subject.all("broader") {
         let (kind, (_, code)) = (broader.attr("type"), parted(broader.attr("qcode")));
@@ -222,15 +222,15 @@ fn area(subject: &Element, prefix: &str, code: &str) -> Option<Value> {
             "cptype:country" | "cptType:5" => ("country", code),
             _ => continue,
         };
-        out[field] = name.into();
-        out[format!("{field}_code")] = own.into();
+        set(&mut out, field, name);
+        set(&mut out, &format!("{field}_code"), own);
     }
     let degrees = |attribute: &str, most: f64| {
         let text = subject.attr_at(&["geoAreaDetails", "position"], attribute);
         text.parse::<f64>().ok().filter(|degrees| degrees.abs() <= most)
     };
     if let (Some(lat), Some(lon)) = (degrees("latitude", 90.0), degrees("longitude", 180.0)) {
-        out["location"] = json!({"lat": lat, "lon": lon});
+        set(&mut out, "location", json!({"lat": lat, "lon": lon}));
     }
     Some(out)
 }
@@ -313,11 +313,11 @@ fn remote(content: &Element) -> Option<Value> {
     }
     let mut rendition = json!({"href": href});
     if !content.attr("contenttype").is_empty() {
-        rendition["mimetype"] = content.attr("contenttype").into();
+        set(&mut rendition, "mimetype", content.attr("contenttype"));
     }
     for field in ["width", "height", "duration", "size"] {
         if let Ok(number) = content.attr(field).trim().parse::<u64>() {
-            rendition[field] = number.into();
+            set(&mut rendition, field, number);
         }
     }
     Some(rendition)

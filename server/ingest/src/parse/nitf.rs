@@ -1,6 +1,6 @@
 //! NITF 3.x: one story.
 
-use super::draft::{Draft, concept, distinct, fields, one_line};
+use super::draft::{Draft, concept, distinct, fields, one_line, set};
 use super::{Parser, Reading};
 use crate::document::Document;
 use crate::error::{Code, IngestError};
@@ -90,7 +90,7 @@ fn evloc(found: &Element) -> Option<Value> {
     let mut place = json!({"name": name, "qcode": name});
     for (field, value) in [("state", state), ("country_code", code)] {
         if !value.is_empty() {
-            place[field] = value.into();
+            set(&mut place, field, value);
         }
     }
     Some(place)

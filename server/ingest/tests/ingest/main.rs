@@ -1,5 +1,7 @@
 //! Parsers against samples of our own, against everything that `dateline-formats` writes, and against bytes of chance.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failed assumption is a failed test")]
+
 mod back;
 mod random;
 mod samples;

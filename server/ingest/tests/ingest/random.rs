@@ -62,8 +62,8 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut Rng) {
                 bytes.splice(to..to, piece).for_each(drop);
             }
             _ => {
-                let digits = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
-                if let Some((place, _)) = digits.skip(rng.usize(0..20)).next() {
+                let mut digits = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+                if let Some((place, _)) = digits.nth(rng.usize(0..20)) {
                     bytes.splice(place..=place, b"99999999999999999999".iter().copied()).for_each(drop);
                 }
             }

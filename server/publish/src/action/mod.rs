@@ -20,6 +20,7 @@ mod correct;
 mod draft;
 mod expiry;
 mod groups;
+mod letter;
 mod limits;
 mod media;
 mod members;
@@ -43,6 +44,7 @@ use dateline_formats::Fields;
 
 pub use context::{Archive, Context, Editor};
 pub use groups::check_package;
+pub use letter::Letter;
 pub use production::{Left, Message, Notice, Production, Request, Target, Touch};
 pub use publish_action::PublishAction;
 pub use refusal::{Reason, Refusal};

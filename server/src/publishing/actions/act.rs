@@ -2,7 +2,9 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
-use dateline_engine::{Ack, Durability, Error, ErrorKind, LeasedJob, Store};
+use dateline_engine::{
+    Ack, Document, Durability, Error, ErrorKind, Idempotency, LeasedJob, Seq, Store, Transaction,
+};
 use dateline_formats::Fields;
 use dateline_publish::action::{self, Command, Context, Editor, Left, Production};
 use serde_json::{Map, Value, json};
@@ -17,13 +19,13 @@ use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, Refusal};
 use crate::publishing::items;
 use crate::resources::answer::{self, As};
-use crate::resources::{Prefer, find, missing};
+use crate::resources::{Prefer, find, idempotency, missing};
 
 /// A document that changes all the time is somebody else's.
 pub(super) const TRIES: usize = 5;
 
 /// What is asked, in a form that can be carried to the thread that decides.
-pub(super) type Asked = Box<dyn Fn(&App, &mut dyn FnMut(&Command<'_>)) -> Result<(), Problem> + Send>;
+pub(super) type Asked = Box<dyn Fn(&Shelf<'_>, &mut dyn FnMut(&Command<'_>)) -> Result<(), Problem> + Send>;
 
 /// An action on its way.
 pub(super) struct Action {
@@ -37,7 +39,7 @@ pub(super) struct Action {
     pub(super) asked: Asked,
 }
 
-/// Does an action and gives its production.
+/// Does an action. `once` is the key under which it takes effect once; if it has, the answer is where in the log.
 ///
 /// # Errors
 /// 403 without the privilege, 404, 428 and 412 by `If-Match`; what the producer refuses with.
@@ -46,12 +48,18 @@ pub(super) async fn act(
     principal: &Principal,
     headers: &HeaderMap,
     action: Action,
-) -> Result<Production, Refusal> {
+    once: Option<Idempotency>,
+) -> Result<Option<Seq>, Refusal> {
     if !principal.holds(action.privilege) || !principal.scopes.allow("archive", true) {
         return Err(Problem::new(Slug::Forbidden, format!("this needs privilege {}", action.privilege))
             .message("Insufficient privileges for the requested operation.")
             .with("needed", action.privilege)
             .into());
+    }
+    if let Some(once) = &once
+        && let Some(remembered) = app.store().recall(once).map_err(crate::resources::told)?
+    {
+        return Ok(Some(remembered.seq));
     }
     let archive = app.resources().get("archive")?;
     let document = find(app, &archive, &action.id)?.ok_or_else(|| missing(&archive, &action.id))?;
@@ -61,19 +69,23 @@ pub(super) async fn act(
     }
     let durability = Prefer::of(headers).durability;
     let (used, principal, revision) = (app.clone(), principal.clone(), document.revision());
-    app.scan(move |store| -> Result<Production, Problem> {
+    app.scan(move |store| -> Result<Option<Seq>, Problem> {
         for attempt in 1..=TRIES {
-            let (production, transaction) = decide(&used, store, Some(&principal), &action, durability)?;
+            let (left, transaction) = decide(&used, store, Some(&principal), &action, durability)?;
             if action.is_conditional
                 && store.get(archive.collection, &action.id)?.is_none_or(|now| now.revision() != revision)
             {
                 let detail = "Client and server etags don't match";
                 return Err(Problem::new(Slug::PreconditionFailed, detail));
             }
+            let transaction = match once {
+                Some(once) => transaction.once(once),
+                None => transaction,
+            };
             match store.commit(transaction) {
-                Ok(_) => {
-                    tell(&production.left);
-                    return Ok(production);
+                Ok(receipt) => {
+                    tell(&left);
+                    return Ok(receipt.replayed);
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict && attempt < TRIES => {}
                 Err(error) => return Err(crate::resources::told(error)),
@@ -91,7 +103,7 @@ pub(super) fn decide(
     principal: Option<&Principal>,
     action: &Action,
     durability: Durability,
-) -> Result<(Production, dateline_engine::Transaction), Problem> {
+) -> Result<(Vec<Left>, Transaction), Problem> {
     let publishing = app.publishing();
     let collections = publishing.collections();
     let shelf = Shelf::new(store.snapshot()?, collections, collections.desks);
@@ -107,7 +119,7 @@ fn decided(
     principal: Option<&Principal>,
     action: &Action,
     durability: Durability,
-) -> Result<(Production, dateline_engine::Transaction), Problem> {
+) -> Result<(Vec<Left>, Transaction), Problem> {
     let archive = app.publishing().collections().archive;
     let Some((_, original)) = shelf.document(archive, &action.id) else {
         return Err(Problem::new(Slug::NotFound, format!("no '{}' in 'archive'", action.id)));
@@ -117,8 +129,8 @@ fn decided(
         return Err(refusal(403, "The item was locked by another user", action.sent));
     }
     let production = produced(app, store, shelf, user, &original, action.sent, &action.asked)?;
-    let transaction = enacting::transaction(app, shelf, &production, durability)?;
-    Ok((production, transaction))
+    let enacted = enacting::enacted(app, shelf, &production)?;
+    Ok((production.left, enacted.add_to(Transaction::new(durability))))
 }
 
 /// What an action on an item comes to.
@@ -147,7 +159,7 @@ pub(super) fn produced(
         now: items::now(store),
     };
     let mut decided = None;
-    asked(app, &mut |command| decided = Some(action::produce(&context, original, command)))?;
+    asked(shelf, &mut |command| decided = Some(action::produce(&context, original, command)))?;
     match decided {
         Some(Ok(production)) => Ok(production),
         Some(Err(reason)) => Err(refused(&reason, sent)),
@@ -182,6 +194,22 @@ fn tell(left: &[Left]) {
     }
 }
 
+/// The item as the first request under a key wrote it: the one that `is_meant`.
+pub(super) fn replayed(
+    app: &App,
+    first: Seq,
+    kind: As,
+    headers: &HeaderMap,
+    is_meant: impl Fn(&Document) -> bool,
+) -> Answer {
+    let archive = app.resources().get("archive")?;
+    let written = idempotency::first_answer(app, &[archive.collection], first)?;
+    let gone = || Problem::new(Slug::Gone, "the first answer is no longer kept");
+    let document = written.iter().find(|own| is_meant(own)).ok_or_else(gone)?;
+    let response = answer::document(&archive.name, document, kind, Prefer::of(headers).minimal, &[])?;
+    Ok(idempotency::replayed(response))
+}
+
 /// The item as it is after an action.
 pub(super) fn answered(app: &App, id: &str, kind: As, headers: &HeaderMap) -> Answer {
     let archive = app.resources().get("archive")?;
@@ -209,7 +237,7 @@ pub(crate) fn fall_due(app: &App, job: &LeasedJob, item: &str) -> dateline_engin
         sent: Sent::AsRequest,
         is_conditional: false,
         respects_lock: false,
-        asked: Box::new(|_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+        asked: Box::new(|_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
             decide(&Command::FallDue);
             Ok(())
         }),

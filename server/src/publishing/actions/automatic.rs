@@ -6,6 +6,7 @@ use dateline_publish::action::{Command, Edit};
 use serde_json::{Value, json};
 
 use super::act::{Action, TRIES, decide};
+use super::shelf::Shelf;
 use super::told::Sent;
 use crate::app::App;
 
@@ -22,7 +23,7 @@ pub(crate) fn publish_automatically(app: &App, job: &LeasedJob, item: &str) -> R
         sent: Sent::AsRequest,
         is_conditional: false,
         respects_lock: true,
-        asked: Box::new(move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+        asked: Box::new(move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
             decide(&Command::Publish(Edit { updates: &updates, desk: None, is_confirmed: true }));
             Ok(())
         }),

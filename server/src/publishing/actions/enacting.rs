@@ -1,27 +1,32 @@
-//! A production as one transaction.
+//! A production as what it writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dateline_engine::{CollectionId, Condition, DocId, Durability, Result, Transaction};
+use dateline_engine::{CollectionId, Condition, DocId, NewJob, Result, Revision, Transaction};
 use dateline_formats::Fields;
-use dateline_publish::action::{Production, Request, Target};
+use dateline_publish::action::{Message, Production, Request, Target};
 use dateline_publish::recipients::Action;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::shelf::Shelf;
 use crate::app::App;
 use crate::eve::{json as text, patch, system};
 use crate::ids;
+use crate::mail::Letter;
 use crate::publishing::{Collections, exchange, items};
 
 /// What of a document is written: the version it was made from, and what becomes of it.
 struct Writing {
     condition: Condition,
     fields: Fields,
-    is_new: bool,
+    /// The version it will be.
+    version: u64,
 }
+
+/// Documents as they will be, each written under its condition.
+type Writes = BTreeMap<(CollectionId, DocId), (Condition, Fields)>;
 
 /// Writes in the making, each document once.
 struct Enacting<'a> {
@@ -32,16 +37,49 @@ struct Enacting<'a> {
     removed: Vec<(CollectionId, DocId)>,
 }
 
-/// The transaction of a production.
+/// What a production writes, each document once.
+pub(super) struct Enacted {
+    archive: CollectionId,
+    history: CollectionId,
+    writes: Writes,
+    removed: Vec<(CollectionId, DocId)>,
+    records: Vec<(DocId, Fields)>,
+    jobs: Vec<NewJob>,
+    seen: Vec<(DocId, Revision)>,
+}
+
+impl Enacted {
+    /// Takes an item out, for a caller that writes it itself.
+    pub(super) fn take_item(&mut self, id: &DocId) -> Option<Fields> {
+        self.seen.retain(|(own, _)| own != id);
+        Some(self.writes.remove(&(self.archive, id.clone()))?.1)
+    }
+
+    /// Adds the writes; they go through only while the items are as they were when it was decided.
+    pub(super) fn add_to(self, mut transaction: Transaction) -> Transaction {
+        for (id, revision) in self.seen {
+            if !self.writes.contains_key(&(self.archive, id.clone())) {
+                transaction = transaction.expect(self.archive, id, Condition::Revision(revision));
+            }
+        }
+        for ((collection, id), (condition, fields)) in self.writes {
+            transaction = transaction.put(collection, id, condition, text::encode(&fields));
+        }
+        for (collection, id) in self.removed {
+            transaction = transaction.delete(collection, id, Condition::Always);
+        }
+        for (id, record) in self.records {
+            transaction = transaction.put(self.history, id, Condition::Absent, text::encode(&record));
+        }
+        self.jobs.into_iter().fold(transaction, Transaction::enqueue)
+    }
+}
+
+/// What a production comes to in the store.
 ///
 /// # Errors
 /// When the store cannot be read, or an id cannot be one.
-pub(super) fn transaction(
-    app: &App,
-    shelf: &Shelf<'_>,
-    production: &Production,
-    durability: Durability,
-) -> Result<Transaction> {
+pub(super) fn enacted(app: &App, shelf: &Shelf<'_>, production: &Production) -> Result<Enacted> {
     let collections = app.publishing().collections();
     let mut enacting = Enacting { app, shelf, collections, writes: BTreeMap::new(), removed: Vec::new() };
     for touch in &production.touched {
@@ -54,23 +92,9 @@ pub(super) fn transaction(
         enacting.version(version)?;
     }
     let rows = enacting.snapshots(production)?;
-    let mut transaction = enacting.into_transaction(durability);
-    let notices: Vec<Value> = production
-        .notices
-        .iter()
-        .map(|notice| json!({"event": notice.event, "extra": notice.extra}))
-        .collect();
-    for (place, record) in production.history.iter().enumerate() {
-        let mut record: Map<String, Value> = record.clone();
-        if place + 1 == production.history.len() && !notices.is_empty() {
-            // What is told of the action is a function of the log like everything that is told.
-            record.insert("notices".to_owned(), notices.clone().into());
-        }
-        record.insert("_version".to_owned(), 1.into());
-        let id = ids::new_id(app.store().now())?;
-        transaction = transaction.put(collections.history, id, Condition::Absent, text::encode(&record));
-    }
+    let records = records(app, production)?;
     let now = items::now(app.store());
+    let mut jobs = Vec::with_capacity(production.requests.len());
     for request in &production.requests {
         let Some((published, again)) = row_of(shelf, &collections, production, &rows, request) else {
             tracing::warn!(
@@ -87,9 +111,51 @@ pub(super) fn transaction(
             again: again && request.action != Action::Resend,
             chosen: request.chosen.clone(),
         };
-        transaction = transaction.enqueue(exchange::job(&asked, until(request.due, now)));
+        jobs.push(exchange::job(&asked, until(request.due, now)));
     }
-    Ok(transaction)
+    jobs.extend(letters(app, production)?);
+    let (writes, removed) = enacting.into_writes();
+    let (archive, history) = (collections.archive, collections.history);
+    Ok(Enacted { archive, history, writes, removed, records, jobs, seen: shelf.seen() })
+}
+
+/// What people are told.
+fn letters(app: &App, production: &Production) -> Result<Vec<NewJob>> {
+    let mut jobs = Vec::new();
+    for message in &production.messages {
+        let to = match message {
+            Message::Withdrawn { addresses, .. } => addresses.clone(),
+            Message::TranslationChanged { users, .. } => {
+                let site = app.publishing().site(app.store())?;
+                let email = |user: &String| site.users.get(user)?.get("email")?.as_str().map(str::to_owned);
+                users.iter().filter_map(email).filter(|address| !address.is_empty()).collect()
+            }
+        };
+        let written = message.letter();
+        let letter = Letter { to, subject: written.subject, text: written.text };
+        jobs.extend(letter.job(app)?);
+    }
+    Ok(jobs)
+}
+
+/// The rows of the history.
+fn records(app: &App, production: &Production) -> Result<Vec<(DocId, Fields)>> {
+    let notices: Vec<Value> = production
+        .notices
+        .iter()
+        .map(|notice| json!({"event": notice.event, "extra": notice.extra}))
+        .collect();
+    let mut records = Vec::with_capacity(production.history.len());
+    for (place, record) in production.history.iter().enumerate() {
+        let mut record: Fields = record.clone();
+        if place + 1 == production.history.len() && !notices.is_empty() {
+            // What is told of the action is a function of the log like everything that is told.
+            record.insert("notices".to_owned(), notices.clone().into());
+        }
+        record.insert("_version".to_owned(), 1.into());
+        records.push((ids::new_id(app.store().now())?, record));
+    }
+    Ok(records)
 }
 
 /// How long it is until a time; nothing for one that has passed.
@@ -157,7 +223,8 @@ impl Enacting<'_> {
         if !self.writes.contains_key(&key) {
             let Some((document, fields)) = self.shelf.document(collection, id) else { return Ok(None) };
             let condition = Condition::Revision(document.revision());
-            self.writes.insert(key.clone(), Writing { condition, fields, is_new: false });
+            let version = patch::version(&fields) + 1;
+            self.writes.insert(key.clone(), Writing { condition, fields, version });
         }
         Ok(self.writes.get_mut(&key))
     }
@@ -170,7 +237,7 @@ impl Enacting<'_> {
             writing.fields = item.clone();
             return Ok(());
         }
-        let fresh = Writing { condition: Condition::Absent, fields: item.clone(), is_new: true };
+        let fresh = Writing { condition: Condition::Absent, fields: item.clone(), version: 1 };
         self.writes.insert((archive, DocId::new(id)?), fresh);
         Ok(())
     }
@@ -200,24 +267,19 @@ impl Enacting<'_> {
             let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             let version = fields.get("_current_version").and_then(Value::as_u64).unwrap_or(0);
             rows.push((text("item_id"), version, id.as_str().to_owned()));
-            let fresh = Writing { condition: Condition::Absent, fields, is_new: true };
+            let fresh = Writing { condition: Condition::Absent, fields, version: 1 };
             self.writes.insert((self.collections.published, id), fresh);
         }
         Ok(rows)
     }
 
-    fn into_transaction(self, durability: Durability) -> Transaction {
-        let mut transaction = Transaction::new(durability);
-        for ((collection, id), Writing { condition, mut fields, is_new }) in self.writes {
-            let stored = self.shelf.document(collection, id.as_str()).filter(|_| !is_new);
-            let version = stored.map_or(0, |(_, stored)| patch::version(&stored)) + 1;
+    /// The documents at their next versions, and those that go.
+    fn into_writes(self) -> (Writes, Vec<(CollectionId, DocId)>) {
+        let next = |(place, Writing { condition, mut fields, version })| {
             system::take(&mut fields);
             patch::set_version(&mut fields, version);
-            transaction = transaction.put(collection, id, condition, text::encode(&fields));
-        }
-        for (collection, id) in self.removed {
-            transaction = transaction.delete(collection, id, Condition::Always);
-        }
-        transaction
+            (place, (condition, fields))
+        };
+        (self.writes.into_iter().map(next).collect(), self.removed)
     }
 }

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use dateline_engine::{Condition, Durability, Transaction};
+use dateline_engine::{Condition, Durability, ErrorKind, Transaction};
 use serde_json::{Map, Value, json};
 
-use super::act::{answered, is_locked_by_other};
+use super::act::{TRIES, answered, is_locked_by_other};
 use super::told::{Sent, refusal};
 use crate::app::App;
 use crate::auth::Principal;
@@ -94,27 +94,34 @@ async fn change(
     app: &App,
     principal: &Principal,
     id: &str,
-    decide: impl FnOnce(&mut Map<String, Value>, &str) -> Result<&'static str, Problem>,
+    decide: impl Fn(&mut Map<String, Value>, &str) -> Result<&'static str, Problem>,
 ) -> Result<(), crate::http::Refusal> {
     let archive = app.resources().get("archive")?;
     Sight::of(principal, Action::Update, &archive.name)?;
-    let document = find(app, &archive, id)?.ok_or_else(|| missing(&archive, id))?;
-    let Value::Object(stored) = answer::body_of(&document)? else {
-        return Err(Problem::new(Slug::Corrupt, "the item is no object").into());
-    };
-    let mut item = stored.clone();
-    let event = decide(&mut item, &date::format(app.store().now().get()))?;
-    let version = patch::version(&stored) + 1;
-    patch::set_version(&mut item, version);
-    let condition = Condition::Revision(document.revision());
-    let transaction = Transaction::new(Durability::Buffered).put(
-        archive.collection,
-        document.id.clone(),
-        condition,
-        text::encode(&item),
-    );
-    let user = principal.user.as_str();
-    let transaction = notices::record(app, transaction, event, id, user, &item)?;
-    app.commit(transaction).await.map_err(crate::resources::told)?;
-    Ok(())
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let document = find(app, &archive, id)?.ok_or_else(|| missing(&archive, id))?;
+        let Value::Object(stored) = answer::body_of(&document)? else {
+            return Err(Problem::new(Slug::Corrupt, "the item is no object").into());
+        };
+        let mut item = stored.clone();
+        let event = decide(&mut item, &date::format(app.store().now().get()))?;
+        let version = patch::version(&stored) + 1;
+        patch::set_version(&mut item, version);
+        let condition = Condition::Revision(document.revision());
+        let transaction = Transaction::new(Durability::Buffered).put(
+            archive.collection,
+            document.id.clone(),
+            condition,
+            text::encode(&item),
+        );
+        let user = principal.user.as_str();
+        let transaction = notices::record(app, transaction, event, id, user, &item)?;
+        match app.commit(transaction).await {
+            // Whoever came first may have locked it: that is then what is told.
+            Err(error) if error.kind() == ErrorKind::Conflict && tries > 0 => {}
+            done => return done.map(drop).map_err(|error| crate::resources::told(error).into()),
+        }
+    }
 }

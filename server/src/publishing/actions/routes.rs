@@ -1,13 +1,15 @@
 //! The addresses of actions.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method, Uri};
+use dateline_engine::{Idempotency, Seq};
 use dateline_formats::Fields;
-use dateline_publish::action::{Command, Edit, PublishAction, Rewrite};
+use dateline_publish::action::{Archive, Command, Edit, PublishAction, Rewrite};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::act::{Action, act, answered};
+use super::act::{Action, Asked, act, answered, replayed};
+use super::shelf::Shelf;
 use super::told::Sent;
 use super::{locks, moves, saving, validating};
 use crate::app::App;
@@ -16,10 +18,9 @@ use crate::eve::Params;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Access, Answer, Doc, ObjectBody, Param, RawBody, Routes};
 use crate::ids;
-use crate::publishing::items;
-use crate::resources::Query;
 use crate::resources::answer::As;
 use crate::resources::target::Id;
+use crate::resources::{Query, idempotency};
 
 const EDIT: &[Param] = &[
     Param::new("desk_id", "string", "desk through which an item of nobody's desk goes out"),
@@ -90,7 +91,7 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// The item of `/api/archive/{action}/{id}`.
-fn target(uri: &axum::http::Uri) -> String {
+fn target(uri: &Uri) -> String {
     let segment = uri.path().split('/').nth(4).unwrap_or_default();
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
@@ -100,18 +101,19 @@ macro_rules! edits {
         $(async fn $name(
             State(app): State<App>,
             principal: Principal,
-            uri: axum::http::Uri,
+            uri: Uri,
             Query(params): Query,
             headers: HeaderMap,
             ObjectBody(body): ObjectBody,
         ) -> Answer {
+            let once = once(&headers, &principal, &uri, &body)?;
             let edited = Edited::new(body, &params);
-            let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+            let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
                 decide(&Command::$command(edited.edit()));
                 Ok(())
             };
             let privilege = PublishAction::$command.privilege();
-            change(&app, &principal, &uri, &headers, privilege, Box::new(asked)).await
+            change(&app, &principal, &uri, &headers, privilege, Box::new(asked), once).await
         })*
     };
 }
@@ -147,14 +149,28 @@ impl Edited {
     }
 }
 
+/// The key under which a request takes effect once.
+fn once(
+    headers: &HeaderMap,
+    principal: &Principal,
+    uri: &Uri,
+    body: &Fields,
+) -> Result<Option<Idempotency>, Problem> {
+    let key = idempotency::key(headers)?;
+    let body = || Value::Object(body.clone());
+    // The path names the action.
+    Ok(key.map(|key| idempotency::bound(&key, principal, &Method::PATCH, &uri.to_string(), &body())))
+}
+
 /// A PATCH under the address of its action.
 async fn change(
     app: &App,
     principal: &Principal,
-    uri: &axum::http::Uri,
+    uri: &Uri,
     headers: &HeaderMap,
     privilege: &'static str,
-    asked: super::act::Asked,
+    asked: Asked,
+    once: Option<Idempotency>,
 ) -> Answer {
     let id = target(uri);
     let action = Action {
@@ -165,55 +181,60 @@ async fn change(
         respects_lock: true,
         asked,
     };
-    act(app, principal, headers, action).await?;
-    answered(app, &id, As::Changed, headers)
+    match act(app, principal, headers, action, once).await? {
+        Some(first) => replayed(app, first, As::Changed, headers, |own| own.id.as_str() == id),
+        None => answered(app, &id, As::Changed, headers),
+    }
 }
 
 async fn correction(
     State(app): State<App>,
     principal: Principal,
-    uri: axum::http::Uri,
+    uri: Uri,
     Query(params): Query,
     headers: HeaderMap,
-    ObjectBody(_): ObjectBody,
+    ObjectBody(body): ObjectBody,
 ) -> Answer {
+    let once = once(&headers, &principal, &uri, &body)?;
     let gives_up = params.get("remove_correction").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+    let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
         decide(if gives_up { &Command::CancelCorrection } else { &Command::Correction });
         Ok(())
     };
-    change(&app, &principal, &uri, &headers, "correct", Box::new(asked)).await
+    change(&app, &principal, &uri, &headers, "correct", Box::new(asked), once).await
 }
 
 async fn spike(
     State(app): State<App>,
     principal: Principal,
-    uri: axum::http::Uri,
+    uri: Uri,
     headers: HeaderMap,
-    ObjectBody(_): ObjectBody,
+    ObjectBody(body): ObjectBody,
 ) -> Answer {
+    let once = once(&headers, &principal, &uri, &body)?;
     let event_id = event_id(&app)?;
-    let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+    let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
         decide(&Command::Spike { event_id: &event_id });
         Ok(())
     };
-    change(&app, &principal, &uri, &headers, "spike", Box::new(asked)).await
+    change(&app, &principal, &uri, &headers, "spike", Box::new(asked), once).await
 }
 
 async fn unspike(
     State(app): State<App>,
     principal: Principal,
-    uri: axum::http::Uri,
+    uri: Uri,
     headers: HeaderMap,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
+    let once = once(&headers, &principal, &uri, &body)?;
     let text = |key: &str| body.get("task").and_then(|task| task.get(key)?.as_str()).map(str::to_owned);
     let (desk, stage) = (text("desk"), text("stage"));
-    let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+    let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
         decide(&Command::Unspike { desk: desk.as_deref(), stage: stage.as_deref() });
         Ok(())
     };
-    change(&app, &principal, &uri, &headers, "unspike", Box::new(asked)).await
+    change(&app, &principal, &uri, &headers, "unspike", Box::new(asked), once).await
 }
 
 fn event_id(app: &App) -> Result<String, Problem> {
@@ -226,17 +247,19 @@ async fn resend(
     State(app): State<App>,
     principal: Principal,
     Id(id): Id,
+    uri: Uri,
     headers: HeaderMap,
     ObjectBody(body): ObjectBody,
 ) -> Answer {
+    let once = once(&headers, &principal, &uri, &body)?;
     let chosen = body.get("subscribers").and_then(Value::as_array).into_iter().flatten();
     let chosen: Vec<String> = chosen.filter_map(Value::as_str).map(str::to_owned).collect();
     let version = body.get("version").and_then(Value::as_u64);
-    let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+    let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
         decide(&Command::Resend { subscribers: &chosen, version });
         Ok(())
     };
-    request(&app, &principal, &headers, &id, "resend", Box::new(asked)).await?;
+    request(&app, &principal, &headers, &id, "resend", Box::new(asked), once).await?;
     answered(&app, &id, As::Created, &headers)
 }
 
@@ -245,6 +268,7 @@ async fn rewrite(
     State(app): State<App>,
     principal: Principal,
     Id(id): Id,
+    uri: Uri,
     headers: HeaderMap,
     RawBody(bytes): RawBody,
 ) -> Answer {
@@ -252,6 +276,7 @@ async fn rewrite(
         true => Fields::new(),
         false => crate::eve::json::parse_object(&bytes, &crate::eve::json::Limits::BODY)?,
     };
+    let once = once(&headers, &principal, &uri, &body)?;
     let desk = body.get("desk_id").and_then(Value::as_str).map(str::to_owned);
     let update = body.get("update").and_then(|update| update.get("_id")?.as_str()).map(str::to_owned);
     let fresh = match &update {
@@ -259,30 +284,26 @@ async fn rewrite(
         None => saving::new_id(&app, &Fields::new())?.as_str().to_owned(),
     };
     let made = fresh.clone();
-    let asked = move |app: &App, decide: &mut dyn FnMut(&Command<'_>)| {
-        let found = match &update {
-            Some(id) => {
-                let found = items::find(app.store(), app.publishing().collections().archive, id)?;
-                let found = found.and_then(|found| found.as_object().cloned());
-                Some(found.ok_or_else(|| Problem::new(Slug::NotFound, format!("no '{id}' in 'archive'")))?)
-            }
-            None => None,
-        };
+    let asked = move |shelf: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
+        let unknown = |id: &String| Problem::new(Slug::NotFound, format!("no '{id}' in 'archive'"));
+        let found = update.as_ref().map(|id| shelf.item(id).ok_or_else(|| unknown(id))).transpose()?;
         decide(&Command::Rewrite(Rewrite { id: &fresh, update: found.as_ref(), desk: desk.as_deref() }));
         Ok(())
     };
-    request(&app, &principal, &headers, &id, "rewrite", Box::new(asked)).await?;
-    answered(&app, &made, As::Created, &headers)
+    match request(&app, &principal, &headers, &id, "rewrite", Box::new(asked), once).await? {
+        Some(first) => replayed(&app, first, As::Created, &headers, |own| own.id.as_str() != id),
+        None => answered(&app, &made, As::Created, &headers),
+    }
 }
 
 /// `DELETE /api/archive/{id}/rewrite`.
 async fn unlink(State(app): State<App>, principal: Principal, Id(id): Id, headers: HeaderMap) -> Answer {
     let event_id = event_id(&app)?;
-    let asked = move |_: &App, decide: &mut dyn FnMut(&Command<'_>)| {
+    let asked = move |_: &Shelf<'_>, decide: &mut dyn FnMut(&Command<'_>)| {
         decide(&Command::Unlink { event_id: &event_id });
         Ok(())
     };
-    request(&app, &principal, &headers, &id, "rewrite", Box::new(asked)).await?;
+    request(&app, &principal, &headers, &id, "rewrite", Box::new(asked), None).await?;
     Ok(axum::response::IntoResponse::into_response(axum::http::StatusCode::NO_CONTENT))
 }
 
@@ -293,8 +314,9 @@ async fn request(
     headers: &HeaderMap,
     id: &str,
     privilege: &'static str,
-    asked: super::act::Asked,
-) -> Result<(), crate::http::Refusal> {
+    asked: Asked,
+    once: Option<Idempotency>,
+) -> Result<Option<Seq>, crate::http::Refusal> {
     let action = Action {
         id: id.to_owned(),
         privilege,
@@ -303,5 +325,5 @@ async fn request(
         respects_lock: false,
         asked,
     };
-    act(app, principal, headers, action).await.map(drop)
+    act(app, principal, headers, action, once).await
 }

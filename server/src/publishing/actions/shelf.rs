@@ -1,8 +1,9 @@
 //! What the producer looks up: items, rows, desks, stages, subscribers, as they are at one moment.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
-use dateline_engine::{CollectionId, DocId, Document, Result, Snapshot, Spans};
+use dateline_engine::{CollectionId, DocId, Document, Result, Revision, Snapshot, Spans};
 use dateline_formats::Fields;
 use dateline_publish::action::Archive;
 use serde_json::Value;
@@ -18,11 +19,13 @@ pub(super) struct Shelf<'a> {
     collections: Collections,
     desks: CollectionId,
     failed: RefCell<Option<dateline_engine::Error>>,
+    /// Items that were looked at, as they were.
+    seen: RefCell<BTreeMap<DocId, Revision>>,
 }
 
 impl<'a> Shelf<'a> {
     pub(super) fn new(snapshot: Snapshot<'a>, collections: Collections, desks: CollectionId) -> Self {
-        Self { snapshot, collections, desks, failed: RefCell::default() }
+        Self { snapshot, collections, desks, failed: RefCell::default(), seen: RefCell::default() }
     }
 
     /// An answer that could not be read was none: then neither a decision nor a refusal counts.
@@ -40,7 +43,15 @@ impl<'a> Shelf<'a> {
             found => self.kept(found)??,
         };
         let Value::Object(fields) = self.kept(items::view(&found))? else { return None };
+        if collection == self.collections.archive {
+            self.seen.borrow_mut().insert(found.id.clone(), found.revision());
+        }
         Some((found, fields))
+    }
+
+    /// The items that a decision rests on, each with the revision it was at.
+    pub(super) fn seen(&self) -> Vec<(DocId, Revision)> {
+        self.seen.borrow().iter().map(|(id, revision)| (id.clone(), *revision)).collect()
     }
 
     fn kept<T>(&self, read: Result<T>) -> Option<T> {

@@ -1,27 +1,25 @@
-//! Media beside an item: nobody lends them to transmitters yet, so a destination that wants them is told.
+//! Media beside an item: lent to transmitters, or the destination that wants them is told why not.
 
+use dateline_engine::Result;
 use dateline_transmit::Transmission;
 use serde_json::Value;
 
 use super::settling::Trouble;
+use crate::app::App;
+use crate::media;
 
-/// Why a transmission cannot be sent: its destination wants media, and the item has some. Without them it would seem to
-/// have arrived whole.
-pub(super) fn missing(transmission: &Transmission, item: &Value) -> Option<Trouble> {
-    let text = "the destination wants the media of the item (assets_url, push_associated, attach_media), \
-                which are not sent yet";
-    (transmission.wants_media() && has_media(item)).then(|| Trouble::lasting(text))
-}
-
-/// Whether the item, or one associated with it, has files.
-fn has_media(item: &Value) -> bool {
-    let is_filled = |key: &str| match item.get(key) {
-        Some(Value::Object(members)) => members.values().any(|member| !member.is_null()),
-        Some(Value::Array(all)) => !all.is_empty(),
-        _ => false,
-    };
-    let mut associations = item.get("associations").and_then(Value::as_object).into_iter().flatten();
-    is_filled("renditions") || is_filled("attachments") || associations.any(|(_, own)| has_media(own))
+/// Why a transmission cannot be sent: its destination wants media, and one of the item is not in the store.
+pub(super) fn missing(app: &App, transmission: &Transmission, item: &Value) -> Result<Option<Trouble>> {
+    if !transmission.wants_media() {
+        return Ok(None);
+    }
+    let reason = media::cannot_lend(app, item)?;
+    Ok(reason.map(|reason| {
+        let text = format!(
+            "the destination wants the media of the item (assets_url, push_associated, attach_media): {reason}"
+        );
+        Trouble::lasting(&text)
+    }))
 }
 
 #[cfg(test)]
@@ -32,7 +30,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_wants_media_is_told_that_there_are_none() {
+    fn who_wants_media_that_are_not_here_is_told() {
+        let app = App::builder().open().unwrap();
         let check = |delivery_type: &str, config: Value, item: Value, is_missing: bool| {
             let transmission = Transmission {
                 item_id: "i".to_owned(),
@@ -48,12 +47,13 @@ mod tests {
                 body: Body::text("{}".to_owned()),
                 is_in_package: false,
             };
-            let told = missing(&transmission, &item).is_some();
+            let told = missing(&app, &transmission, &item).unwrap().is_some();
             assert_eq!(told, is_missing, "{delivery_type} {item}");
         };
         let picture = json!({"renditions": {"original": {"href": "h"}}});
+        let unknown = json!({"renditions": {"original": {"href": "h", "media": "nobody knows"}}});
         let story = json!({"associations": {"featuremedia": picture, "gone": null}});
-        for item in [picture, story, json!({"attachments": [{"attachment": "a"}]})] {
+        for item in [picture, unknown, story, json!({"attachments": [{"attachment": "a"}]})] {
             check("http_push", json!({"assets_url": "http://h/a"}), item.clone(), true);
             check("ftp", json!({"push_associated": true}), item.clone(), true);
             check("email", json!({"attach_media": true}), item.clone(), true);

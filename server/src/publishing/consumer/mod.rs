@@ -14,6 +14,7 @@
 //! worker that dies leaves its row `in-progress`; the job comes again and the row is sent again, under the same identity.
 
 mod breaker;
+mod cancelling;
 mod lane;
 mod media;
 mod reach;
@@ -23,7 +24,9 @@ mod settling;
 mod statistics;
 mod trial;
 
+pub(crate) use cancelling::{cancel as cancel_job, cancel_jobs};
 pub(crate) use lane::Transmit;
-pub(crate) use reach::site;
+pub(crate) use reach::site as site_of;
+pub(crate) use reach::transmitters;
 pub(crate) use rows::{check, formatted, routes};
 pub(crate) use trial::Trials;

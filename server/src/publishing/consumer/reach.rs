@@ -18,11 +18,11 @@ use crate::publishing::items;
 ///
 /// # Errors
 /// `Invalid` with the name of a setting that cannot be used.
-pub(super) fn transmitters(app: &App) -> Result<Transmitters> {
+pub(crate) fn transmitters(app: &App) -> Result<Transmitters> {
     Transmitters::standard(&site(app)?).map_err(|reason| Error::invalid(format!("egress: {reason}")))
 }
 
-/// What everybody is told who leaves this server.
+/// The site, for whatever goes through the guard.
 ///
 /// # Errors
 /// `Invalid` with the name of a setting that cannot be used.

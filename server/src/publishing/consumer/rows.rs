@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use dateline_engine::{Condition, Document, Durability, NewJob, Transaction};
+use dateline_engine::{Condition, DocId, Document, Durability, NewJob, Store, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::{statistics, trial};
@@ -23,6 +23,9 @@ use crate::resources::{Sight, find, missing};
 
 /// What a client may change of a row.
 const CHANGEABLE: [&str; 3] = ["state", "error_message", "moved_to_legal"];
+
+/// A number that somebody else takes all the time is left to another request.
+const TRIES: usize = 5;
 
 /// Routes of the queue beside those of every resource.
 pub(crate) fn routes() -> Routes {
@@ -88,14 +91,17 @@ pub(crate) fn check(
     let before = state(stored).unwrap_or_default();
     match (before.as_str(), after.as_str()) {
         (before, after) if before == after => Ok(Vec::new()),
-        ("failed" | "canceled" | "error" | "success", "pending") => {
+        ("failed" | "canceled" | "error" | "success" | "retrying", "pending") => {
             for (name, value) in [("retry_attempt", json!(0)), ("error_message", Value::Null)] {
                 body.insert(name.to_owned(), value);
             }
             body.shift_remove("next_retry_attempt_at");
-            Ok(turn(draft.app, draft.id.as_str(), body)?)
+            // One that waits for its next attempt waits no longer.
+            let mut effects = vec![end_of_turn(draft)];
+            effects.extend(turn(draft.app, draft.id.as_str(), body)?);
+            Ok(effects)
         }
-        ("pending" | "retrying" | "error" | "failed" | "routing", "canceled") => Ok(Vec::new()),
+        ("pending" | "retrying" | "error" | "failed" | "routing", "canceled") => Ok(vec![end_of_turn(draft)]),
         (before, after) => {
             let text = format!("a row that is {before} cannot become {after}");
             issues.add(&["state"], Issue::Text(text));
@@ -139,11 +145,18 @@ fn turn(app: &App, row: &str, body: &Map<String, Value>) -> Result<Vec<Effect>, 
     Ok(vec![Effect::Enqueue(Box::new(job(app, row, body)?))])
 }
 
+/// Takes out the job of a row, which frees its line for others.
+fn end_of_turn(draft: &Draft<'_>) -> Effect {
+    let (row, by) = (draft.id.as_str().to_owned(), draft.principal.username.clone());
+    Effect::Also(Box::new(move |transaction: Transaction| {
+        transaction.cancel(exchange::TRANSMIT_LANE, row, format!("its row was changed by {by}"))
+    }))
+}
+
 fn job(app: &App, row: &str, body: &Map<String, Value>) -> Result<NewJob, Problem> {
     let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default();
     let document = items::find(app.store(), app.publishing().collections().subscribers, subscriber)?;
-    let destination = body.get("destination").map_or("", exchange::delivery_of);
-    Ok(exchange::transmit_job(row, subscriber, destination, &document.unwrap_or(Value::Null)))
+    Ok(exchange::transmit_job(row, body, &document.unwrap_or(Value::Null)))
 }
 
 async fn retry(State(app): State<App>, principal: Principal, Id(id): Id) -> Answer {
@@ -205,26 +218,44 @@ async fn replay(State(app): State<App>, principal: Principal, Id(id): Id) -> Ans
     }
     patch::set_version(&mut body, 1);
     let (made, used) = (fresh.clone(), app.clone());
-    app.scan(move |store| -> Result<(), Problem> {
-        let collections = used.publishing().collections();
-        let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let document = items::find(store, collections.subscribers, &subscriber)?;
-        let document = document.ok_or_else(|| Problem::new(Slug::StateConflict, "the subscriber is gone"))?;
-        let mut numbers = Numbers::new(store, collections.sequences);
-        body.insert("published_seq_num".to_owned(), numbers.next(&subscriber, &document)?.into());
-        let job = job(&used, fresh.as_str(), &body)?;
-        let tx = Transaction::new(Durability::Sync).enqueue(job);
-        let tx = numbers.put(tx, &subscriber)?;
-        let bytes = text::encode(&body);
-        let tx = match exchange::end(&used) {
-            Some(end) => tx.put_until(collections.queue, fresh, Condition::Absent, bytes, end),
-            None => tx.put(collections.queue, fresh, Condition::Absent, bytes),
-        };
-        store.commit(tx)?;
-        Ok(())
+    app.scan(move |store| {
+        for _ in 1..TRIES {
+            match replayed(&used, store, &fresh, body.clone()) {
+                // Another row of the subscriber has taken the number.
+                Err(error) if matches!(error.slug(), Slug::PreconditionFailed | Slug::Conflict) => {}
+                done => return done,
+            }
+        }
+        replayed(&used, store, &fresh, body)
     })
     .await?;
     shown(&app, made.as_str(), As::Created)
+}
+
+/// Commits a new row under the next number of its subscriber. What it sends is kept as long as itself.
+fn replayed(app: &App, store: &Store, id: &DocId, mut body: Map<String, Value>) -> Result<(), Problem> {
+    let collections = app.publishing().collections();
+    let subscriber = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let document = items::find(store, collections.subscribers, &subscriber)?;
+    let document = document.ok_or_else(|| Problem::new(Slug::StateConflict, "the subscriber is gone"))?;
+    let mut numbers = Numbers::new(store, collections.sequences);
+    body.insert("published_seq_num".to_owned(), numbers.next(&subscriber, &document)?.into());
+    let tx = Transaction::new(Durability::Sync).enqueue(job(app, id.as_str(), &body)?);
+    let tx = numbers.put(tx, &subscriber)?;
+    let end = exchange::end(app);
+    let put = |tx: Transaction, collection, id: DocId, condition, bytes: Vec<u8>| match end {
+        Some(end) => tx.put_until(collection, id, condition, bytes, end),
+        None => tx.put(collection, id, condition, bytes),
+    };
+    let mut tx = put(tx, collections.queue, id.clone(), Condition::Absent, text::encode(&body));
+    if let Some(output) = body.get("formatted_item_id").and_then(Value::as_str) {
+        let Some(output) = store.get(collections.formatted, output)? else {
+            return Err(Problem::new(Slug::StateConflict, "the formatted item is no longer kept"));
+        };
+        let condition = Condition::Revision(output.revision());
+        tx = put(tx, collections.formatted, output.id, condition, output.body.to_vec());
+    }
+    store.commit(tx).map(drop).map_err(crate::resources::told)
 }
 
 fn shown(app: &App, id: &str, kind: As) -> Answer {

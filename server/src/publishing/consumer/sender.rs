@@ -5,7 +5,7 @@ use std::time::Duration;
 use dateline_engine::{
     Beat, DocId, Document, Error, ErrorKind, Heartbeat, LeaseTerm, LeasedJob, Nack, Result,
 };
-use dateline_transmit::{Body, Config, Destination, Failure, NoMedia, Receipt, Transmission, Transmitters};
+use dateline_transmit::{Body, Config, Destination, Failure, Receipt, Transmission, Transmitters};
 use serde_json::{Map, Value};
 
 use super::breaker::Breakers;
@@ -13,6 +13,7 @@ use super::media;
 use super::reach;
 use super::settling::{self, Settled, Trouble};
 use crate::app::App;
+use crate::media::Lending;
 use crate::outcome;
 use crate::publishing::{audience, destinations, exchange, items};
 use crate::work::LEASE;
@@ -68,7 +69,7 @@ impl Sender {
         let payload: Value = serde_json::from_slice(&job.payload).unwrap_or_default();
         let id = payload.get("row").and_then(Value::as_str).unwrap_or_default();
         let Some(row) = self.row(id)? else { return settling::skip(&self.app, job, "the row is gone").await };
-        if !matches!(row.text("state"), "pending" | "retrying" | "in-progress" | "routing") {
+        if !settling::is_unsettled(row.text("state")) {
             return settling::skip(&self.app, job, "the row is settled").await;
         }
         if let Err(wait) = self.breakers.admit(&row.place(), self.app.store().now()) {
@@ -143,10 +144,13 @@ impl Sender {
             Some(item) => Some(item),
             None => items::find(store, collections.archive, row.text("item_id"))?,
         };
-        if let Some(trouble) = item.and_then(|item| media::missing(&transmission, &item)) {
+        if let Some(item) = &item
+            && let Some(trouble) = media::missing(&self.app, &transmission, item)?
+        {
             return Ok(Err(trouble));
         }
-        let sent = self.transmitters.send(&transmission, &NoMedia).await;
+        let lending = Lending::new(&self.app, item.as_ref());
+        let sent = self.transmitters.send(&transmission, &lending).await;
         Ok(sent.map_err(|failure| self.trouble(row, &failure)))
     }
 

@@ -14,7 +14,7 @@ use crate::publishing::audience;
 /// Waits double so many times.
 const DOUBLINGS_MAX: u32 = 6;
 /// A row or subscriber that changes all the time is left to a later attempt.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// Why a row has not arrived.
 #[derive(Clone, Debug)]
@@ -60,6 +60,11 @@ impl Trouble {
     pub(super) fn message(&self) -> &str {
         &self.message
     }
+}
+
+/// Whether a row in this state is still to be sent.
+pub(super) fn is_unsettled(state: &str) -> bool {
+    matches!(state, "pending" | "retrying" | "in-progress" | "routing")
 }
 
 /// Completes a job of which nothing is left to do.
@@ -192,7 +197,12 @@ fn close(app: &App, transaction: Transaction, row: &InHand, trouble: &Trouble) -
 }
 
 /// The row at its next version, for as long as it was to be kept.
-fn put(app: &App, transaction: Transaction, row: &Document, body: &mut Map<String, Value>) -> Transaction {
+pub(super) fn put(
+    app: &App,
+    transaction: Transaction,
+    row: &Document,
+    body: &mut Map<String, Value>,
+) -> Transaction {
     let version = patch::version(body) + 1;
     patch::set_version(body, version);
     let (queue, condition) = (app.publishing().collections().queue, Condition::Revision(row.revision()));

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use axum::extract::State;
 use dateline_formats::{Context, Recipient};
-use dateline_transmit::{Body, Config, Destination, NoMedia, Transmission, Transmitters};
+use dateline_transmit::{Body, Config, Destination, Transmission, Transmitters};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
@@ -20,6 +20,7 @@ use crate::auth::Principal;
 use crate::auth::policy::Action;
 use crate::eve::problem::{Problem, Slug};
 use crate::http::{Answer, ObjectBody};
+use crate::media::Lending;
 use crate::publishing::{destinations, exchange, items, related};
 use crate::resources::Sight;
 use crate::resources::target::Id;
@@ -76,11 +77,12 @@ pub(super) async fn trial(
         used.publishing().trials().transmitters(&used)?;
         transmission(&used, &subscriber, &destination, &asked)
     });
-    let (transmission, trouble) = transmission.await?;
+    let (transmission, trouble, item) = transmission.await?;
     if let Some(trouble) = trouble {
         return told(&json!({"sent": false, "error": trouble.message()}));
     }
-    let sent = trials.transmitters(&app)?.send(&transmission, &NoMedia).await;
+    let lending = Lending::new(&app, Some(&item));
+    let sent = trials.transmitters(&app)?.send(&transmission, &lending).await;
     told(&match sent {
         Ok(receipt) => json!({"sent": true, "receipt": shown(&receipt)}),
         Err(failure) => json!({"sent": false, "error": Trouble::of(&failure).message()}),
@@ -92,7 +94,7 @@ fn transmission(
     subscriber: &str,
     destination: &str,
     asked: &Map<String, Value>,
-) -> Result<(Transmission, Option<Trouble>), Problem> {
+) -> Result<(Transmission, Option<Trouble>, Value), Problem> {
     let (store, collections) = (app.store(), app.publishing().collections());
     let gone = |what: &str| Problem::new(Slug::NotFound, format!("there is no {what}"));
     let document =
@@ -136,8 +138,8 @@ fn transmission(
         },
         is_in_package: false,
     };
-    let trouble = media::missing(&transmission, &item);
-    Ok((transmission, trouble))
+    let trouble = media::missing(app, &transmission, &item)?;
+    Ok((transmission, trouble, item))
 }
 
 fn sample(app: &App) -> Value {

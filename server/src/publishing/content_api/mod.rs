@@ -2,6 +2,7 @@
 
 mod access;
 mod asked;
+mod assets;
 mod reading;
 mod store;
 
@@ -59,6 +60,15 @@ pub(super) fn routes() -> Routes {
             doc("Packages of a subscriber").query(LIST).answer(200, "ContentList"),
         )
         .get("/contentapi/packages/{id}", reading::one_package, doc("One package").answer(200, "ContentItem"))
+        .get(
+            "/contentapi/assets/{id}",
+            assets::asset,
+            Doc::new("A file of an item of the subscriber; takes Range and If-Range", "content API", Access::Public)
+                .answer_as(200, "application/octet-stream", Some("Bytes"))
+                .answer_as(206, "application/octet-stream", Some("Bytes"))
+                .empty(304)
+                .empty(416),
+        )
         .get(
             "/contentapi/search",
             reading::search,

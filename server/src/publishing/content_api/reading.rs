@@ -19,7 +19,7 @@ use crate::resources::target::Id;
 use crate::resources::{Query, Sight, answer, list, missing};
 
 /// Members that are nobody's business outside.
-const HIDDEN: [&str; 10] = [
+const HIDDEN: [&str; 11] = [
     "_id",
     "_etag",
     "_created",
@@ -30,6 +30,7 @@ const HIDDEN: [&str; 10] = [
     "_latest_version",
     "ancestors",
     "refs",
+    "media_ids",
 ];
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -154,18 +155,30 @@ fn shown(app: &App, document: &Document, subscriber: &str, fields: &Fields) -> R
         return Err(Problem::new(Slug::Corrupt, "stored data is damaged; the log names the place"));
     };
     HIDDEN.iter().for_each(|name| drop(item.shift_remove(*name)));
+    let base = app.publishing().settings().public_url.trim_end_matches('/').to_owned();
+    let base = if base.is_empty() { "/contentapi".to_owned() } else { base };
+    let files = app.media().collections().files;
+    let is_here = |id: &str| items::find(app.store(), files, id).is_ok_and(|file| file.is_some());
+    let mut assets = Assets { base: base.clone(), is_here: &is_here, moved: Vec::new() };
     let associations = item.shift_remove("associations");
-    item.insert("associations".to_owned(), own_associations(associations, subscriber));
-    if let Some(own) = own_extra_items(item.shift_remove("extra_items"), subscriber) {
+    item.insert("associations".to_owned(), own_associations(associations, subscriber, &mut assets));
+    if let Some(own) = own_extra_items(item.shift_remove("extra_items"), subscriber, &mut assets) {
         item.insert("extra_items".to_owned(), own);
     }
     if let Some(renditions) = item.get_mut("renditions") {
-        clean_renditions(renditions);
+        assets.clean(renditions);
+    }
+    for attachment in item.get_mut("attachments").and_then(Value::as_array_mut).into_iter().flatten() {
+        let id = attachment.get("media").and_then(Value::as_str).unwrap_or_default().to_owned();
+        attachment.as_object_mut().into_iter().for_each(|own| assets.move_here(own, &id));
+    }
+    if let Some(Value::String(body)) = item.get_mut("body_html") {
+        for (from, to) in assets.moved.iter().filter(|(from, _)| !from.is_empty()) {
+            *body = body.replace(from.as_str(), to);
+        }
     }
     let kind =
         if item.get("type").and_then(Value::as_str) == Some("composite") { "packages" } else { "items" };
-    let base = app.publishing().settings().public_url.trim_end_matches('/').to_owned();
-    let base = if base.is_empty() { "/contentapi".to_owned() } else { base };
     let id = utf8_percent_encode(document.id.as_str(), IN_PATH);
     item.insert("uri".to_owned(), format!("{base}/{kind}/{id}").into());
     item.retain(|name, _| fields.shows(name));
@@ -173,18 +186,18 @@ fn shown(app: &App, document: &Document, subscriber: &str, fields: &Fields) -> R
 }
 
 /// Those that the subscriber may have; of all others nothing is told.
-fn own_associations(associations: Option<Value>, subscriber: &str) -> Value {
+fn own_associations(associations: Option<Value>, subscriber: &str, assets: &mut Assets<'_>) -> Value {
     let Some(Value::Object(mut all)) = associations else { return json!({}) };
-    all.retain(|_, own| made_own(own, subscriber));
+    all.retain(|_, own| made_own(own, subscriber, assets));
     Value::Object(all)
 }
 
 /// Fields that hold items, with those that the subscriber may have.
-fn own_extra_items(extra_items: Option<Value>, subscriber: &str) -> Option<Value> {
+fn own_extra_items(extra_items: Option<Value>, subscriber: &str, assets: &mut Assets<'_>) -> Option<Value> {
     let Some(Value::Object(mut fields)) = extra_items else { return None };
     fields.retain(|_, field| match field.get_mut("items").and_then(Value::as_array_mut) {
         Some(all) => {
-            all.retain_mut(|own| made_own(own, subscriber));
+            all.retain_mut(|own| made_own(own, subscriber, assets));
             !all.is_empty()
         }
         None => false,
@@ -193,22 +206,48 @@ fn own_extra_items(extra_items: Option<Value>, subscriber: &str) -> Option<Value
 }
 
 /// Takes out of an item inside what nobody is shown; says whether the subscriber may have it.
-fn made_own(item: &mut Value, subscriber: &str) -> bool {
+fn made_own(item: &mut Value, subscriber: &str, assets: &mut Assets<'_>) -> bool {
     if !subscribers_of(item).any(|own| own == subscriber) {
         return false;
     }
     if let Some(own) = item.as_object_mut() {
         own.shift_remove("subscribers");
-        own.get_mut("renditions").into_iter().for_each(clean_renditions);
+        own.get_mut("renditions").into_iter().for_each(|own| assets.clean(own));
     }
     true
 }
 
-fn clean_renditions(renditions: &mut Value) {
-    let Some(all) = renditions.as_object_mut() else { return };
-    all.retain(|_, own| !own.is_null());
-    for own in all.values_mut().filter_map(Value::as_object_mut) {
-        own.shift_remove("media");
+/// Addresses at which subscribers get the files of this server.
+struct Assets<'a> {
+    base: String,
+    is_here: &'a dyn Fn(&str) -> bool,
+    /// Addresses of the newsroom, and those that take their place.
+    moved: Vec<(String, String)>,
+}
+
+impl Assets<'_> {
+    /// Leaves out renditions that are gone, and what is nobody's business outside.
+    fn clean(&mut self, renditions: &mut Value) {
+        let Some(all) = renditions.as_object_mut() else { return };
+        all.retain(|_, own| !own.is_null());
+        for own in all.values_mut().filter_map(Value::as_object_mut) {
+            let Some(Value::String(id)) = own.shift_remove("media") else { continue };
+            self.move_here(own, &id);
+        }
+    }
+
+    /// Gives a rendition or attachment the address of its file here; what another server has is found where it was.
+    fn move_here(&mut self, own: &mut Map<String, Value>, id: &str) {
+        if !(self.is_here)(id) {
+            return;
+        }
+        let earlier = own.get("href").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let ending = earlier.rsplit('/').next().and_then(|last| last.rsplit_once('.'));
+        let ending = ending.map(|(_, ending)| format!(".{ending}")).unwrap_or_default();
+        let id = utf8_percent_encode(id, IN_PATH);
+        let href = format!("{}/assets/{id}{ending}", self.base);
+        own.insert("href".to_owned(), href.as_str().into());
+        self.moved.push((earlier, href));
     }
 }
 
@@ -216,25 +255,49 @@ fn clean_renditions(renditions: &mut Value) {
 mod tests {
     use super::*;
 
+    fn nowhere() -> Assets<'static> {
+        Assets { base: "/contentapi".to_owned(), is_here: &|id| id == "here", moved: Vec::new() }
+    }
+
+    #[test]
+    fn files_of_this_server_have_public_addresses() {
+        let mut assets = nowhere();
+        let mut renditions = json!({
+            "original": {"href": "/api/upload-raw/here.jpg", "media": "here"}, "gone": null,
+            "other": {"href": "https://elsewhere/a.jpg", "media": "there"},
+        });
+        assets.clean(&mut renditions);
+        let expected = json!({
+            "original": {"href": "/contentapi/assets/here.jpg"}, "other": {"href": "https://elsewhere/a.jpg"},
+        });
+        assert_eq!(renditions, expected);
+        let moved = ("/api/upload-raw/here.jpg".to_owned(), "/contentapi/assets/here.jpg".to_owned());
+        assert_eq!(assets.moved, [moved]);
+    }
+
     #[test]
     fn items_inside_are_shown_to_those_who_may_have_them() {
         let item = |subscribers: Value| json!({"guid": "a", "subscribers": subscribers});
         let hidden =
             [item(json!(["t"])), item(json!([])), item(Value::Null), json!({"guid": "a"}), Value::Null];
         for hidden in hidden {
-            assert_eq!(own_associations(Some(json!({"one": hidden})), "s"), json!({}), "{hidden}");
+            assert_eq!(
+                own_associations(Some(json!({"one": hidden})), "s", &mut nowhere()),
+                json!({}),
+                "{hidden}"
+            );
             let extra = json!({"media": {"type": "media", "items": [hidden]}});
-            assert_eq!(own_extra_items(Some(extra), "s"), None, "{hidden}");
+            assert_eq!(own_extra_items(Some(extra), "s", &mut nowhere()), None, "{hidden}");
         }
         let mut own = item(json!(["s", "t"]));
         own["renditions"] = json!({"original": {"href": "h", "media": "m"}, "gone": null});
         let clean = json!({"guid": "a", "renditions": {"original": {"href": "h"}}});
-        assert_eq!(own_associations(Some(json!({"one": own})), "s"), json!({"one": clean}));
+        assert_eq!(own_associations(Some(json!({"one": own})), "s", &mut nowhere()), json!({"one": clean}));
         let extra = json!({"media": {"type": "media", "items": [item(json!(["t"])), own]}});
         assert_eq!(
-            own_extra_items(Some(extra), "s"),
+            own_extra_items(Some(extra), "s", &mut nowhere()),
             Some(json!({"media": {"type": "media", "items": [clean]}}))
         );
-        assert_eq!(own_associations(None, "s"), json!({}));
+        assert_eq!(own_associations(None, "s", &mut nowhere()), json!({}));
     }
 }

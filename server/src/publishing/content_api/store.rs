@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::eve::{date, json, patch};
+use crate::media;
 use crate::publishing::{audience, items, related};
 
 /// An item about to be stored.
@@ -80,6 +81,9 @@ pub(crate) fn stored(
     }
     let version = known.as_ref().and_then(Value::as_object).map_or(0, patch::version) + 1;
     body.insert("subscribers".to_owned(), all.into_iter().collect());
+    // By these a file is found again with those who may have it.
+    let files = media::ids_of(&Value::Object(body.clone()));
+    body.insert("media_ids".to_owned(), files.into_iter().collect());
     patch::set_version(&mut body, version);
     Ok(Some(Stored { id, condition, body }))
 }

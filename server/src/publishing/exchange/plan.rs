@@ -292,10 +292,10 @@ impl Making<'_> {
         let destination = Value::Object(task.destination.clone());
         let delivery = rows::delivery_of(&destination);
         let id: DocId = row_id(published, subscriber, delivery, part, self.round)?;
-        let body = rows::completed(row, published, &task.destination, output);
+        let mut body = rows::completed(row, published, &task.destination, output);
+        routing::note(self.channel.router, &mut body);
         let document = Value::Object(task.subscriber.clone());
-        let job =
-            output.map(|_| routing::job(self.channel.router, id.as_str(), subscriber, delivery, &document));
+        let job = output.map(|_| routing::transmit_job(id.as_str(), &body, &document));
         self.rows.push(Row { id, subscriber: subscriber.to_owned(), body, job });
         Ok(())
     }

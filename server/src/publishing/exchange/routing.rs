@@ -5,10 +5,10 @@
 //! and nobody else. A subscriber with `async` has asked for no order; one with `priority` goes before others.
 
 use dateline_engine::NewJob;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::channel::Router;
-use super::rows::hashed;
+use super::rows::{delivery_of, hashed};
 
 /// Lane of deliveries that are sent.
 pub(crate) const TRANSMIT_LANE: &str = "transmit";
@@ -17,28 +17,30 @@ const PRIORITY: u8 = 8;
 /// A job has as many turns as it takes: the row of a delivery says when that is given up, and a request never is.
 pub(super) const ATTEMPTS_MAX: u32 = 10_000;
 
-/// The job that sends a row.
-pub(crate) fn transmit_job(row: &str, subscriber: &str, destination: &str, document: &Value) -> NewJob {
-    job(Router::Default, row, subscriber, destination, document)
+/// Member of a row whose channel keeps one line per subscriber.
+const SERIAL: &str = "serial";
+
+/// Notes in a row how its channel routes, for whenever it gets another turn.
+pub(super) fn note(router: Router, row: &mut Map<String, Value>) {
+    if router == Router::Serial {
+        row.insert("router".to_owned(), SERIAL.into());
+    }
 }
 
-pub(super) fn job(
-    router: Router,
-    row: &str,
-    subscriber: &str,
-    destination: &str,
-    document: &Value,
-) -> NewJob {
-    let is_on = |flag: &str| document.get(flag) == Some(&Value::Bool(true));
-    let line = match router {
-        Router::Serial => Some(hashed(&["line", subscriber])),
-        Router::Default if is_on("async") => None,
-        Router::Default => Some(line(subscriber, destination)),
+/// The job that sends a row. A row has one at a time: while that is unfinished, it is all there is.
+pub(crate) fn transmit_job(row: &str, body: &Map<String, Value>, subscriber: &Value) -> NewJob {
+    let is_on = |flag: &str| subscriber.get(flag) == Some(&Value::Bool(true));
+    let id = body.get("subscriber_id").and_then(Value::as_str).unwrap_or_default();
+    let line = match body.get("router").and_then(Value::as_str) {
+        Some(SERIAL) => Some(hashed(&["line", id])),
+        _ if is_on("async") => None,
+        _ => Some(line(id, body.get("destination").map_or("", delivery_of))),
     };
     NewJob {
         group: line,
         priority: if is_on("priority") { PRIORITY } else { 0 },
         attempts_max: ATTEMPTS_MAX,
+        unique: Some(row.to_owned()),
         ..NewJob::new(TRANSMIT_LANE, json!({"row": row}).to_string())
     }
 }

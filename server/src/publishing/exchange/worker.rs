@@ -28,22 +28,18 @@ impl Lane for Publish {
     }
 
     fn work(&mut self, desk: &Desk<'_>, jobs: &[LeasedJob]) -> Result<()> {
-        for (place, job) in jobs.iter().enumerate() {
-            if desk.is_stopping() {
-                let left = jobs.iter().skip(place);
-                left.for_each(|job| drop(desk.app.store().queue().release(job.lease)));
-                return Ok(());
+        desk.each(jobs, |job| match exchange(desk.app, job) {
+            Ok(()) => Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Internal
+                ) =>
+            {
+                Err(error)
             }
-            // One request may take long, and the others wait for it with their leases running.
-            desk.heartbeat(jobs.get(place..).unwrap_or_default())?;
-            if let Err(error) = exchange(desk.app, job) {
-                if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Internal) {
-                    return Err(error);
-                }
-                hand_back(desk.app.store(), job, &error.to_string())?;
-            }
-        }
-        Ok(())
+            Err(error) => hand_back(desk.app.store(), job, &error.to_string()),
+        })
     }
 }
 

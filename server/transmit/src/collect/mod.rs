@@ -1,7 +1,7 @@
 //! Collectors: they fetch what others keep for us, through the same guard that everything leaves by.
 //!
 //! A document is fetched whole or not at all, within a bound of its size and a bound of time. What is fetched is not looked
-//! at here. Redirects are not followed: the guard has judged the address that somebody configured and no other.
+//! at here.
 
 mod folder;
 mod ftp;
@@ -17,7 +17,7 @@ use std::fmt;
 
 pub use folder::{Folder, FolderFile};
 pub use ftp::{FtpFile, FtpFolder};
-pub use http::{Access, Asked, Fetched};
+pub use http::{Access, Arriving, Asked, Fetched};
 
 /// Everything that fetches, for one site. Clones share their connections.
 #[derive(Clone)]
@@ -40,6 +40,8 @@ pub enum CollectError {
     Late(String),
     /// The answer is an error, with its status.
     Status(u16),
+    /// It leads on and on.
+    Redirects,
     /// The server refuses who we are.
     Refused(String),
     /// There are more bytes than asked for.
@@ -62,6 +64,7 @@ impl fmt::Display for CollectError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CollectError::Denied(_) => out.write_str("source not allowed"),
+            CollectError::Redirects => out.write_str("the server redirects again and again"),
             CollectError::Status(status) => write!(out, "the server answers {status}"),
             CollectError::TooLarge(bytes) => write!(out, "more than {bytes} bytes"),
             CollectError::Settings(what)

@@ -8,8 +8,8 @@ pub(crate) use status::{StatusClass, retry_after};
 use crate::egress::{Class, ConnectError, Denied, Egress, Target};
 use crate::failure::{Code, Failure};
 use crate::limits::{
-    ANSWER_BODY_MAX, ANSWER_BYTES_MAX, FETCH_MAX, HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX,
-    IDLE_MAX, UPLOAD_BYTES_PER_SECOND_MIN,
+    ANSWER_BODY_MAX, ANSWER_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX, IDLE_MAX,
+    UPLOAD_BYTES_PER_SECOND_MIN,
 };
 use crate::tls::Tls;
 use bytes::Bytes;
@@ -45,19 +45,14 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
-/// An answer with its whole body, if that is within bounds.
-pub(crate) struct Whole {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Vec<u8>>,
-}
-
 /// A request without an answer.
 pub(crate) enum NoReply {
     /// The guard refuses.
     Denied(Denied),
     /// Nobody got the request.
     Unreachable(String),
+    /// Somebody may have got it and says nothing in time.
+    Late(String),
     /// Somebody may have got it.
     Lost(String),
 }
@@ -125,22 +120,15 @@ impl HttpClient {
     /// # Errors
     /// [`NoReply`].
     pub(crate) async fn call(&self, request: Request<Outgoing>) -> Result<Reply, NoReply> {
-        let (head, body) = self.send(request).await?.into_parts();
+        let (head, body) = self.open(request).await?.into_parts();
         Ok(Reply { status: head.status, headers: head.headers, body: read(body).await })
     }
 
-    /// Sends a request and reads the whole answer; none of its body beyond the bound.
+    /// Sends a request and gives the answer as soon as its head is there; the body is for the caller to bound.
     ///
     /// # Errors
-    /// [`NoReply`], also for an answer that breaks off or takes longer than 60 s.
-    pub(crate) async fn fetch(&self, request: Request<Outgoing>, bytes_max: usize) -> Result<Whole, NoReply> {
-        let (head, body) = self.send(request).await?.into_parts();
-        let late = |_| NoReply::Lost(format!("no answer in full within {} s", FETCH_MAX.as_secs()));
-        let body = timeout(FETCH_MAX, read_whole(body, bytes_max)).await.map_err(late)??;
-        Ok(Whole { status: head.status, headers: head.headers, body })
-    }
-
-    async fn send(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, NoReply> {
+    /// [`NoReply`].
+    pub(crate) async fn open(&self, mut request: Request<Outgoing>) -> Result<Response<Incoming>, NoReply> {
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let bytes = request.body().size_hint().exact().unwrap_or(0);
         let time = self.answer_max + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN);
@@ -150,7 +138,7 @@ impl HttpClient {
             biased;
             head = &mut response => head,
             () = async { connection.wait_for_connection_metadata().await; } => {
-                let late = || NoReply::Lost(format!("no answer within {} s", time.as_secs_f32()));
+                let late = || NoReply::Late(format!("no answer within {} s", time.as_secs_f32()));
                 timeout(time, response).await.map_err(|_| late())?
             }
         };
@@ -168,20 +156,6 @@ pub(crate) fn full(bytes: Bytes) -> Outgoing {
 /// No body.
 pub(crate) fn empty() -> Outgoing {
     full(Bytes::new())
-}
-
-/// A body in full; none when it has more bytes.
-async fn read_whole(mut body: Incoming, bytes_max: usize) -> Result<Option<Vec<u8>>, NoReply> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| NoReply::Lost(format!("the answer broke off: {error}")))?;
-        let Some(data) = frame.data_ref() else { continue };
-        if bytes.len() + data.len() > bytes_max {
-            return Ok(None);
-        }
-        bytes.extend_from_slice(data);
-    }
-    Ok(Some(bytes))
 }
 
 /// The first bytes of a body. The head has decided already, so one that breaks off or takes too long is what came of it.

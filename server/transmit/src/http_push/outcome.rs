@@ -9,7 +9,9 @@ pub(super) fn no_reply(error: NoReply) -> Failure {
     match error {
         NoReply::Denied(denied) => Failure::denied(Code::HttpPush, &denied),
         NoReply::Unreachable(why) => Failure::passing(Code::HttpPush, format!("not reached: {why}")),
-        NoReply::Lost(why) => Failure::passing(Code::HttpPush, format!("no answer: {why}")),
+        NoReply::Late(why) | NoReply::Lost(why) => {
+            Failure::passing(Code::HttpPush, format!("no answer: {why}"))
+        }
     }
 }
 

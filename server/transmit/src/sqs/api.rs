@@ -87,7 +87,7 @@ impl Refusal {
             Refusal::NoReply(NoReply::Unreachable(why)) => {
                 Failure::passing(Code::SqsConnection, format!("not reached: {why}"))
             }
-            Refusal::NoReply(NoReply::Lost(why)) => {
+            Refusal::NoReply(NoReply::Late(why) | NoReply::Lost(why)) => {
                 Failure::passing(Code::SqsConnection, format!("no answer: {why}"))
             }
             Refusal::Unwritable(why) => Failure::lasting(code, why),

@@ -9,18 +9,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-fn asked(url: &str) -> Asked {
-    Asked { url: url.to_owned(), access: Access::Open, etag: None, last_modified: None, bytes_max: 100 }
-}
-
 #[tokio::test]
 async fn a_document_comes_whole_or_not_at_all() {
     let receiver = Receiver::start().await;
     let collectors = Collectors::new(&site(&[receiver.address])).unwrap();
     receiver.answer(200, &[("etag", "\"1\""), ("last-modified", "Fri, 30 Jan 2026 01:00:00 GMT")], "feed");
-    let mut question = asked(&receiver.url("/feed?a=1"));
+    let mut question = Asked::new(&receiver.url("/feed?a=1"));
     question.access = Access::Basic("u".to_owned(), Secret::new("p"));
-    let fetched = collectors.get(&question).await.unwrap();
+    let fetched = collectors.get(&question, 100).await.unwrap();
     let expected = Fetched::Document {
         bytes: b"feed".to_vec(),
         etag: Some("\"1\"".to_owned()),
@@ -33,17 +29,50 @@ async fn a_document_comes_whole_or_not_at_all() {
     receiver.answer(304, &[], "");
     question.etag = Some("\"1\"".to_owned());
     question.access = Access::Bearer(Secret::new("t"));
-    assert_eq!(collectors.get(&question).await.unwrap(), Fetched::Unchanged);
+    assert_eq!(collectors.get(&question, 100).await.unwrap(), Fetched::Unchanged);
     let seen = receiver.seen().pop().unwrap();
     assert_eq!((seen.header("if-none-match"), seen.header("authorization")), ("\"1\"", "Bearer t"));
     receiver.answer(200, &[], &"x".repeat(101));
-    assert_eq!(collectors.get(&question).await.unwrap_err(), CollectError::TooLarge(100));
+    assert_eq!(collectors.get(&question, 100).await.unwrap_err(), CollectError::TooLarge(100));
     for status in [204, 301, 401, 404, 500] {
-        receiver.answer(status, &[("location", "http://169.254.169.254/")], "");
-        assert_eq!(collectors.get(&question).await.unwrap_err(), CollectError::Status(status), "{status}");
+        receiver.answer(status, &[], "");
+        assert_eq!(
+            collectors.get(&question, 100).await.unwrap_err(),
+            CollectError::Status(status),
+            "{status}"
+        );
     }
     question.access = Access::Bearer(Secret::new("two\r\nlines"));
-    assert!(matches!(collectors.get(&question).await.unwrap_err(), CollectError::Settings(_)));
+    assert!(matches!(collectors.get(&question, 100).await.unwrap_err(), CollectError::Settings(_)));
+}
+
+#[tokio::test]
+async fn redirects_are_followed_as_far_as_the_guard_allows() {
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let collectors = Collectors::new(&site(&[first.address, second.address])).unwrap();
+    let mut question = Asked::new(&first.url("/old"));
+    question.access = Access::Bearer(Secret::new("t"));
+    first.answer(301, &[("location", &second.url("/new"))], "");
+    second.answer(200, &[], "feed");
+    let expected = Fetched::Document { bytes: b"feed".to_vec(), etag: None, last_modified: None };
+    assert_eq!(collectors.get(&question, 100).await.unwrap(), expected);
+    assert_eq!(first.seen().pop().unwrap().header("authorization"), "Bearer t");
+    let seen = second.seen().pop().unwrap();
+    assert!(seen.path == "/new" && !seen.headers.contains_key("authorization"), "{seen:?}");
+    second.answer(302, &[("location", "http://169.254.169.254/")], "");
+    assert!(matches!(collectors.get(&question, 100).await.unwrap_err(), CollectError::Denied(_)));
+    second.answer(302, &[("location", "again")], "");
+    assert_eq!(collectors.get(&question, 100).await.unwrap_err(), CollectError::Redirects);
+    let mut file = collectors.open(&first.url("/assets-of/a%20b.jpg")).await.err().unwrap();
+    assert_eq!(file, CollectError::Redirects);
+    first.answer(200, &[], "bytes");
+    let mut arriving = collectors.open(&first.url("/assets-of/a%20b.jpg")).await.unwrap();
+    assert_eq!(arriving.name, "a%20b.jpg");
+    assert_eq!(arriving.next().await.unwrap().unwrap(), "bytes");
+    assert!(arriving.next().await.unwrap().is_none());
+    first.answer(404, &[], "");
+    file = collectors.open(&first.url("/")).await.err().unwrap();
+    assert_eq!(file, CollectError::Status(404));
 }
 
 #[tokio::test]
@@ -58,14 +87,17 @@ async fn nobody_is_reached_past_the_guard() {
         "ftp://example.com/".to_owned(),
         "http://u:p@example.com/".to_owned(),
     ] {
-        let error = collectors.get(&asked(&url)).await.unwrap_err();
+        let error = collectors.get(&Asked::new(&url), 100).await.unwrap_err();
         assert!(matches!(error, CollectError::Denied(_)), "{url}: {error:?}");
         assert_eq!(error.to_string(), "source not allowed");
     }
     assert!(receiver.seen().is_empty());
     let error = collectors.ftp(&Config::from(json!({"host": "10.0.0.1"}))).await.err().unwrap();
     assert!(matches!(error, CollectError::Denied(_)), "{error:?}");
-    assert!(matches!(collectors.get(&asked("nonsense")).await.unwrap_err(), CollectError::Settings(_)));
+    assert!(matches!(
+        collectors.get(&Asked::new("nonsense"), 100).await.unwrap_err(),
+        CollectError::Settings(_)
+    ));
 }
 
 #[tokio::test]
@@ -73,7 +105,11 @@ async fn a_silent_server_is_left() {
     let silent = blunt(None).await;
     let mut site = site(&[silent]);
     site.http_answer_max = Duration::from_millis(200);
-    let error = Collectors::new(&site).unwrap().get(&asked(&format!("http://{silent}/"))).await.unwrap_err();
+    let error = Collectors::new(&site)
+        .unwrap()
+        .get(&Asked::new(&format!("http://{silent}/")), 100)
+        .await
+        .unwrap_err();
     assert!(matches!(error, CollectError::Late(_)), "{error:?}");
 }
 
