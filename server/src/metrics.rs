@@ -3,6 +3,7 @@
 //! What the engine counts itself is read when somebody asks; only what passes through the server is counted here.
 //! Labels are bounded: routes as registered, methods and statuses, never anything a client invents.
 
+mod delivery_figures;
 mod ingest_figures;
 mod job_figures;
 mod storage;
@@ -23,6 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::http::{Access, Answer, Doc, Routes};
+use delivery_figures::DeliveryFigures;
 use ingest_figures::IngestFigures;
 use job_figures::JobFigures;
 
@@ -51,6 +53,7 @@ pub struct Metrics {
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     sign_ins: Family<OutcomeLabels, Counter>,
     pub(crate) jobs: JobFigures,
+    pub(crate) deliveries: DeliveryFigures,
     pub(crate) ingest: IngestFigures,
     /// Open connections.
     pub connections: Gauge,
@@ -72,6 +75,7 @@ impl Metrics {
             durations: Family::new_with_constructor(duration_histogram),
             sign_ins: Family::default(),
             jobs: JobFigures::new(),
+            deliveries: DeliveryFigures::new(),
             ingest: IngestFigures::default(),
             connections: Gauge::default(),
             streams: Gauge::default(),
@@ -96,6 +100,7 @@ impl Metrics {
         let help = "Texts made of such documents, once for all readers";
         registry.register("stream_encodings", help, metrics.stream_encodings.clone());
         metrics.jobs.register(&mut registry);
+        metrics.deliveries.register(&mut registry);
         metrics.ingest.register(&mut registry);
         registry.register_collector(Box::new(EngineFigures { store: store.clone() }));
         registry.register_collector(Box::new(storage::StorageFigures { store: store.clone() }));

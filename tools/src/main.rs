@@ -3,6 +3,7 @@
 mod positions;
 mod powercut;
 mod program;
+mod publish;
 mod queue_head;
 mod queues;
 mod restart;
@@ -34,6 +35,8 @@ enum Command {
     Positions(positions::Args),
     /// Measure the queue over HTTP beside Redis Streams and beanstalkd
     Queues(queues::Args),
+    /// Measure the publishing chain: exchange, deliveries, and receivers that are dead
+    Publish(publish::Args),
     /// Let millions of jobs pass and measure what the next one costs, beside plain RocksDB
     QueueHead(queue_head::Args),
     /// Kill the program with a million documents and measure until it serves again
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         }),
         Command::Positions(arguments) => positions::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Queues(arguments) => queues::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Publish(arguments) => publish::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::QueueHead(arguments) => queue_head::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Restart(arguments) => restart::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Powercut(arguments) => powercut::run(&arguments)

@@ -17,6 +17,8 @@ pub(crate) struct Program {
     pub(crate) data: PathBuf,
     /// Where it logs to; outside the disk.
     pub(crate) log: PathBuf,
+    /// Settings beside those of every run, `name=value`.
+    pub(crate) settings: Vec<String>,
 }
 
 /// A running program. Dropping it kills it.
@@ -25,12 +27,20 @@ pub(crate) struct Running {
 }
 
 impl Program {
+    /// With the settings of every run.
+    pub(crate) fn new(binary: &Path, data: PathBuf, log: PathBuf) -> Self {
+        Self { binary: binary.to_owned(), data, log, settings: Vec::new() }
+    }
+
     /// Starts it without waiting.
     pub(crate) fn spawn(&self) -> Result<Running, String> {
         let log = std::fs::File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(|e| format!("{}: {e}", self.log.display()))?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
         command.env("DATELINE_ADMIN_PASSWORD", PASSWORD);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let child = command.spawn().map_err(|e| format!("{}: {e}", self.binary.display()))?;

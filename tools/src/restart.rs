@@ -37,8 +37,7 @@ const BATCH: u64 = 1_000;
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let scratch = Scratch::new(args.temp.as_deref(), "restart")?;
     let binary = args.program.clone().map_or_else(program::beside, Ok)?;
-    let program =
-        Program { binary, data: scratch.path().join("data"), log: scratch.path().join("program.log") };
+    let program = Program::new(&binary, scratch.path().join("data"), scratch.path().join("program.log"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(starts(&program, args))
 }

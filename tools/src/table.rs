@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// What is measured, criterion's directory of it, criterion's directory of the reference, and the budget.
-const ROWS: [(&str, &str, &str, &str); 31] = [
+const ROWS: [(&str, &str, &str, &str); 33] = [
     ("commit 1 KB, 1 thread, sync", "commit/engine/sync-1", "commit/rocksdb/sync-1", ""),
     ("commit 1 KB, 64 tasks, sync", "commit/tasks/sync-64", "commit/rocksdb/sync-64", "0.70"),
     ("commit 1 KB, 64 threads, sync", "commit/engine/sync-64", "commit/rocksdb/sync-64", ""),
@@ -37,6 +37,8 @@ const ROWS: [(&str, &str, &str, &str); 31] = [
     ("list of 50,000: one brand by price, 25", "list/indexed/equal-sorted", "list/scanned/equal-sorted", ""),
     ("list of 50,000: a range of prices, 25", "list/indexed/range", "list/scanned/range", ""),
     ("list of 50,000: all by price, 25", "list/indexed/sorted", "list/scanned/sorted", ""),
+    ("10,000 subscribers: who gets an item", "filter/percolator/10000", "filter/plain/10000", "20"),
+    ("100 subscribers: who gets an item", "filter/percolator/100", "filter/plain/100", ""),
     ("queue: enqueue, 64 tasks waiting, sync", "queue/tasks/enqueue", "queue/rocksdb/enqueue", "0.70"),
     ("queue: enqueue, 64 threads waiting, sync", "queue/threads/enqueue", "", ""),
     ("queue: full cycle, 64 tasks waiting, sync", "queue/tasks/cycle", "", ""),

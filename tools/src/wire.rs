@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, IF_MATCH};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -56,12 +56,18 @@ impl Wire {
         kind: &'static str,
         body: Bytes,
     ) -> Result<Value, String> {
-        self.call(Method::POST, path, kind, body).await
+        self.call(Method::POST, path, kind, body, None).await
+    }
+
+    /// Changes a document at a known revision.
+    pub(crate) async fn patch(&mut self, path: &str, etag: &str, body: &Value) -> Result<Value, String> {
+        let etag = HeaderValue::try_from(etag).map_err(|e| e.to_string())?;
+        self.call(Method::PATCH, path, "application/json", body.to_string().into(), Some(etag)).await
     }
 
     /// Reads JSON.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value, String> {
-        self.call(Method::GET, path, "application/json", Bytes::new()).await
+        self.call(Method::GET, path, "application/json", Bytes::new(), None).await
     }
 
     async fn call(
@@ -70,11 +76,15 @@ impl Wire {
         path: &str,
         kind: &'static str,
         body: Bytes,
+        if_match: Option<HeaderValue>,
     ) -> Result<Value, String> {
         let mut request = Request::builder().method(&method).uri(path);
         request = request.header(HOST, &self.site.authority).header(CONTENT_TYPE, kind);
         if let Some(authorization) = &self.site.authorization {
             request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(etag) = if_match {
+            request = request.header(IF_MATCH, etag);
         }
         let request = request.body(Full::new(body)).map_err(|e| e.to_string())?;
         let lost = |e: hyper::Error| format!("{method} {path}: {e}");

@@ -90,6 +90,7 @@ pub fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("name a data directory with --data"));
     }
     start_log(&config.log)?;
+    raise_files(&config);
     let consent = Consent { upgrade: args.upgrade, accept_loss: args.accept_loss };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
@@ -145,6 +146,18 @@ pub async fn serve(app: App, output: &Output) -> Result<(), Failure> {
     stopped.await.map_err(Failure::error)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens as many files and sockets as the system lets: what a shell gives by default is less than `limits.connections_max`.
+fn raise_files(config: &Config) {
+    let wanted = config.limits.connections_max + config.publishing.slow_deliveries_max;
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(files) if usize::try_from(files).is_ok_and(|files| files <= wanted) => {
+            tracing::info!(files, wanted, "fewer files may be open than connections are configured");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the number of open files could not be raised"),
+    }
 }
 
 fn start_log(log: &Log) -> Result<(), Failure> {

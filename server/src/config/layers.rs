@@ -51,6 +51,8 @@ impl std::error::Error for ConfigError {}
 const SITE: &str = "superdesk.";
 /// What the names of secrets end with.
 const SECRETS: [&str; 4] = ["PASSWORD", "SECRET", "TOKEN", "_KEY"];
+/// A table of connection strings, which may have passwords in them.
+const CONNECTIONS: &str = "superdesk.ODBC_CONNECTIONS";
 
 /// Names with our prefix that are not settings.
 const NOT_SETTINGS: [&str; 5] =
@@ -212,7 +214,7 @@ impl Layers {
 }
 
 fn is_secret(key: &str) -> bool {
-    key.starts_with(SITE) && SECRETS.iter().any(|end| key.ends_with(end))
+    key.starts_with(CONNECTIONS) || key.starts_with(SITE) && SECRETS.iter().any(|end| key.ends_with(end))
 }
 
 fn collect(tree: &Value, prefix: &str, leaves: &mut Vec<(String, Value)>) {

@@ -212,6 +212,8 @@ pub struct PublishingConfig {
     pub channels: Vec<ChannelConfig>,
     /// Deliveries that are sent at one time.
     pub deliveries_max: usize,
+    /// Deliveries beside those that have waited for their receivers for more than a quarter of a second.
+    pub slow_deliveries_max: usize,
     /// Wait before the second attempt at a delivery, in milliseconds; it doubles up to 64 times as much.
     pub retry_ms: u64,
 }
@@ -270,7 +272,12 @@ impl Config {
             positions: RetentionConfig::generous(),
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
             egress: Egress { allow: Vec::new(), file_roots: Vec::new(), authorities: None },
-            publishing: PublishingConfig { channels: Vec::new(), deliveries_max: 64, retry_ms: 60_000 },
+            publishing: PublishingConfig {
+                channels: Vec::new(),
+                deliveries_max: 64,
+                slow_deliveries_max: 2_000,
+                retry_ms: 60_000,
+            },
             superdesk: Map::new(),
         }
     }

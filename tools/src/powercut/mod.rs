@@ -82,8 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<u32, String> {
     while (rows.len() as u32) < args.cuts {
         let cuts = args.cuts_per_disk.max(1).min(args.cuts - rows.len() as u32);
         let mut disk = Disk::create(&work, DISK_MB)?;
-        let program =
-            Program { binary: binary.clone(), data: disk.path().join("data"), log: work.join("program.log") };
+        let program = Program::new(&binary, disk.path().join("data"), work.join("program.log"));
         runtime.block_on(one_disk(&mut disk, &program, args.writers, cuts, &mut rng, &mut rows))?;
     }
     let wrong = summary(&rows, seed, began.elapsed());

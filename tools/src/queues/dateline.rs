@@ -21,7 +21,7 @@ pub(super) struct Client {
 }
 
 pub(super) async fn start(binary: &Path, dir: &Path) -> Result<(Running, Door), String> {
-    let program = Program { binary: binary.to_owned(), data: dir.join("data"), log: dir.join("program.log") };
+    let program = Program::new(binary, dir.join("data"), dir.join("program.log"));
     let (running, url, _) = program.start()?;
     Ok((running, Door(Site::sign_in(&url).await?)))
 }

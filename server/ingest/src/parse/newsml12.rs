@@ -194,6 +194,17 @@ fn company(metadata: &Element) -> Option<Value> {
     (!symbol.is_empty()).then_some(company)
 }
 
+/// The type of an item by a word for a medium.
+fn medium(word: &str) -> &'static str {
+    match word.to_ascii_lowercase().as_str() {
+        "photo" | "image" | "picture" => "picture",
+        "graphic" => "graphic",
+        "audio" => "audio",
+        "video" => "video",
+        _ => "text",
+    }
+}
+
 /// What an item consists of.
 struct Content {
     kind: &'static str,
@@ -214,8 +225,10 @@ impl Content {
             renditions: Fields::new(),
             members: Vec::new(),
         };
+        let mut roles = Vec::new();
         for component in item.descendants().into_iter().filter(|element| element.name == "NewsComponent") {
             let role = formal(component, &["Role"]);
+            roles.push(role.clone());
             for part in component.all("ContentItem") {
                 content.part(&role, part);
             }
@@ -227,19 +240,17 @@ impl Content {
         }
         if !content.members.is_empty() {
             content.kind = "composite";
+        } else if content.kind == "text" && content.body.is_empty() {
+            // A file that is not in the document is still what the item is about.
+            content.kind =
+                roles.iter().map(|role| medium(role)).find(|kind| *kind != "text").unwrap_or("text");
         }
         content
     }
 
     fn part(&mut self, role: &str, part: &Element) {
         let href = part.attr("Href").trim();
-        let kind = match formal(part, &["MediaType"]).to_ascii_lowercase().as_str() {
-            "photo" | "image" | "picture" => "picture",
-            "graphic" => "graphic",
-            "audio" => "audio",
-            "video" => "video",
-            _ => "text",
-        };
+        let kind = medium(&formal(part, &["MediaType"]));
         if !href.is_empty() {
             if kind != "text" {
                 self.kind = kind;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dateline_engine::Millis;
+use prometheus_client::metrics::gauge::Gauge;
 
 /// Failures in a row after which a destination is left alone.
 const FAILURES_MAX: u32 = 5;
@@ -43,15 +44,22 @@ impl Breakers {
         Ok(())
     }
 
-    pub(super) fn succeeded(&self, destination: &str) {
-        self.by_destination.lock().unwrap_or_else(PoisonError::into_inner).remove(destination);
+    /// Ends a row of failures. `left_alone` shows how many destinations are left alone.
+    pub(super) fn succeeded(&self, destination: &str, left_alone: &Gauge) {
+        let removed = self.by_destination.lock().unwrap_or_else(PoisonError::into_inner).remove(destination);
+        if removed.is_some_and(|breaker| breaker.failures >= FAILURES_MAX) {
+            left_alone.dec();
+        }
     }
 
-    pub(super) fn failed(&self, destination: &str, now: Millis) {
+    pub(super) fn failed(&self, destination: &str, now: Millis, left_alone: &Gauge) {
         let mut all = self.by_destination.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Breaker { failures: 0, until: now, pause: PAUSE_MIN / 2 };
         let breaker = all.entry(destination.to_owned()).or_insert_with(fresh);
         breaker.failures = breaker.failures.saturating_add(1);
+        if breaker.failures == FAILURES_MAX {
+            left_alone.inc();
+        }
         if breaker.failures >= FAILURES_MAX {
             breaker.pause = (breaker.pause * 2).min(PAUSE_MAX);
             breaker.until = after(now, breaker.pause);
@@ -69,19 +77,20 @@ mod tests {
 
     #[test]
     fn a_destination_that_fails_is_left_alone_and_tried_again() {
-        let breakers = Breakers::default();
+        let (breakers, left_alone) = (Breakers::default(), Gauge::default());
         let at = |seconds: u64| Millis::new(1_000_000 + seconds * 1_000);
         for _ in 0..FAILURES_MAX {
             assert_eq!(breakers.admit("d", at(0)), Ok(()));
-            breakers.failed("d", at(0));
+            breakers.failed("d", at(0), &left_alone);
         }
         assert_eq!(breakers.admit("d", at(10)), Err(Duration::from_secs(20)));
         assert_eq!(breakers.admit("e", at(10)), Ok(()));
         assert_eq!(breakers.admit("d", at(30)), Ok(()), "one is a trial");
         assert!(breakers.admit("d", at(31)).is_err(), "the others wait");
-        breakers.failed("d", at(32));
+        breakers.failed("d", at(32), &left_alone);
         assert_eq!(breakers.admit("d", at(32)), Err(Duration::from_secs(60)), "for twice as long");
-        breakers.succeeded("d");
-        assert_eq!(breakers.admit("d", at(33)), Ok(()));
+        assert_eq!(left_alone.get(), 1);
+        breakers.succeeded("d", &left_alone);
+        assert_eq!((breakers.admit("d", at(33)), left_alone.get()), (Ok(()), 0));
     }
 }

@@ -1,8 +1,9 @@
 //! The lane: takes as many jobs as there are free slots and lets each be sent by itself.
 //!
-//! A destination that takes long holds one slot and nobody else. Jobs are settled by their senders, so the lane takes
-//! others meanwhile.
+//! A destination that takes long gives its slot back and waits among others that do, so a thousand receivers that never
+//! answer do not keep the living from theirs. Jobs are settled by their senders, so the lane takes others meanwhile.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +21,17 @@ const JOBS_MAX: usize = 64;
 /// What is on its way when the server stops gets so long to arrive.
 const LAST: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(5);
+/// A delivery that takes longer is a slow one.
+const QUICK: Duration = Duration::from_millis(250);
 
 /// The lane.
 pub(crate) struct Transmit {
     sender: Arc<Sender>,
     slots: Arc<Semaphore>,
     slots_max: usize,
+    /// For slow deliveries, which hardly do anything; without a place there they keep their slot.
+    patience: Arc<Semaphore>,
+    patience_max: usize,
     /// Taken when the lane ends.
     runtime: Option<Runtime>,
 }
@@ -42,10 +48,13 @@ impl Transmit {
             .build()
             .map_err(|error| Error::unavailable(format!("cannot start the threads that send: {error}")))?;
         let slots_max = app.config().publishing.deliveries_max.max(1);
+        let patience_max = app.config().publishing.slow_deliveries_max;
         Ok(Self {
             sender: Arc::new(Sender::new(app)?),
             slots: Arc::new(Semaphore::new(slots_max)),
             slots_max,
+            patience: Arc::new(Semaphore::new(patience_max)),
+            patience_max,
             runtime: Some(runtime),
         })
     }
@@ -78,10 +87,16 @@ impl Lane for Transmit {
                     return Ok(());
                 }
             };
-            let (sender, job) = (Arc::clone(&self.sender), job.clone());
+            let (sender, patience, job) = (Arc::clone(&self.sender), Arc::clone(&self.patience), job.clone());
             runtime.spawn(async move {
-                sender.deliver(&job).await;
-                drop(permit);
+                let mut delivery = pin!(sender.deliver(&job));
+                if tokio::time::timeout(QUICK, &mut delivery).await.is_ok() {
+                    return drop(permit);
+                }
+                let place = patience.try_acquire_owned();
+                let kept = place.is_err().then_some(permit);
+                delivery.await;
+                drop((place, kept));
             });
         }
         Ok(())
@@ -91,8 +106,12 @@ impl Lane for Transmit {
 impl Drop for Transmit {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
-        let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
-        let idle = async { tokio::time::timeout(LAST, self.slots.acquire_many(all)).await.is_ok() };
+        let all = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (quick, slow) = (
+            self.slots.acquire_many(all(self.slots_max)),
+            self.patience.acquire_many(all(self.patience_max)),
+        );
+        let idle = async { tokio::time::timeout(LAST, async { (quick.await, slow.await) }).await.is_ok() };
         // What has not arrived by then is sent again after the next start.
         let _ = runtime.block_on(idle);
         runtime.shutdown_timeout(Duration::from_secs(1));

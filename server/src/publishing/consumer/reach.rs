@@ -37,11 +37,27 @@ pub(crate) fn site(app: &App) -> Result<Site> {
         egress: Egress::new(policy),
         authorities_pem: authorities(config)?,
         mail: relay(&config.superdesk)?,
-        odbc: BTreeMap::new(),
+        odbc: connections(&config.superdesk)?,
         http_answer_max: seconds(&config.superdesk, "HTTP_PUSH_TIMEOUT", 30)?,
         ftp_max: seconds(&config.superdesk, "FTP_TIMEOUT", 300)?,
         clock: Arc::new(move || items::now(&clock)),
     })
+}
+
+/// `ODBC_CONNECTIONS`: connection strings by the name that destinations give.
+fn connections(given: &Map<String, Value>) -> Result<BTreeMap<String, Secret>> {
+    let wrong =
+        || Error::invalid("superdesk.ODBC_CONNECTIONS: must be a table of names and connection strings");
+    match given.get("ODBC_CONNECTIONS") {
+        None | Some(Value::Null) => Ok(BTreeMap::new()),
+        Some(Value::Object(all)) => {
+            let pairs = all
+                .iter()
+                .map(|(name, text)| Ok((name.clone(), Secret::new(text.as_str().ok_or_else(wrong)?))));
+            pairs.collect()
+        }
+        Some(_) => Err(wrong()),
+    }
 }
 
 /// `10.0.0.0/8:443`, or without a port all of them.
@@ -133,5 +149,8 @@ mod tests {
         let relay_of = relay(&of(given)).unwrap().unwrap();
         assert_eq!((relay_of.port, relay_of.sender.as_str()), (587, "desk@example.com"));
         assert!(relay(&of(json!({"MAIL_SERVER": "m", "MAIL_PORT": 0}))).is_err());
+        let odbc = |value: Value| connections(&of(json!({"ODBC_CONNECTIONS": value})));
+        assert!(odbc(json!({"wire": "DSN=x;PWD=y"})).unwrap().contains_key("wire"));
+        assert!(odbc(json!({"wire": 1})).is_err() && odbc(json!("DSN=x")).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Sends one row, and settles it with its job.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dateline_engine::{
     Beat, DocId, Document, Error, ErrorKind, Heartbeat, LeaseTerm, LeasedJob, Nack, Result,
@@ -76,17 +76,37 @@ impl Sender {
             return self.hand_back(job, "the destination is left alone", Some(wait)).await;
         }
         let row = settling::begin(&self.app, row).await?;
+        let began = Instant::now();
         let sent = self.send_alive(job, &row).await?;
+        let took = began.elapsed();
         let now = self.app.store().now();
+        let figures = &self.app.metrics().deliveries;
         match &sent {
-            Ok(_) => self.breakers.succeeded(&row.place()),
-            Err(trouble) if trouble.is_of_receiver => self.breakers.failed(&row.place(), now),
+            Ok(_) => self.breakers.succeeded(&row.place(), &figures.left_alone),
+            Err(trouble) if trouble.is_of_receiver => {
+                self.breakers.failed(&row.place(), now, &figures.left_alone);
+            }
             Err(_) => {}
         }
-        match settling::end(&self.app, job, row, sent).await? {
+        let bytes = sent.as_ref().ok().map(|receipt| receipt.bytes);
+        let kind = self.kind_of(&row);
+        let settled = settling::end(&self.app, job, row, sent).await?;
+        let outcome = match (&settled, bytes) {
+            (Settled::Again { .. }, _) => "retrying",
+            (Settled::Done, Some(_)) => "success",
+            (Settled::Done, None) => "failed",
+        };
+        figures.attempt(kind, outcome, took, bytes);
+        match settled {
             Settled::Done => Ok(()),
             Settled::Again { error, wait } => self.hand_back(job, &error, Some(wait)).await,
         }
+    }
+
+    /// The transmitter of a row, by the name that there is.
+    fn kind_of(&self, row: &InHand) -> &'static str {
+        let named = row.destination().get("delivery_type").and_then(Value::as_str).unwrap_or_default();
+        self.transmitters.get(named).map_or("unknown", |transmitter| transmitter.key())
     }
 
     fn row(&self, id: &str) -> Result<Option<InHand>> {

@@ -39,7 +39,9 @@ pub(crate) fn enact(
     if let Some(stored) = &plan.stored {
         transaction = stored.add_to(app, transaction);
     }
-    app.store().commit(last(transaction)).map(drop)
+    app.store().commit(last(transaction))?;
+    app.metrics().deliveries.made(plan.rows.len());
+    Ok(())
 }
 
 /// Rows that go together; those of one subscriber are never parted, so that its number moves once.
