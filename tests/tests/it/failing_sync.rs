@@ -68,9 +68,10 @@ async fn an_answer_comes_after_its_sync() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_sync_ends_writing_until_a_restart() {
     let mut server = Server::idle();
-    // The first two dozen belong to the start. Three, because one may be of another file.
+    // The first ones, one for each built-in collection and more, belong to the start. Three, because one may be of
+    // another file.
     let file = server.data().with_file_name("trace");
-    if !trace(&mut server, &file, "-e inject=fdatasync:error=EIO:when=60..62") {
+    if !trace(&mut server, &file, "-e inject=fdatasync:error=EIO:when=100..102") {
         return;
     }
     server.expect_complaints(&["Input/output error", "engine stopped accepting writes"]);
@@ -78,7 +79,7 @@ async fn a_failed_sync_ends_writing_until_a_restart() {
     let mut stored = Vec::new();
     let refused = loop {
         let n = stored.len();
-        assert!(n < 100, "no sync has failed");
+        assert!(n < 200, "no sync has failed");
         let reply = admin.put_new(&format!("/api/notes/n{n}"), &json!({"n": n})).reply().await;
         if reply.status != 201 {
             break reply;
