@@ -93,7 +93,8 @@ async fn what_went_out_stays_under_its_names() {
     let etag = last["_etag"].as_str().expect("an etag");
     assert_eq!(admin.delete(&archived, etag).reply().await.status, 405);
     assert_eq!(admin.patch(&archived, etag, &json!({"headline": "x"})).reply().await.status, 405);
-    let user = json!({"username": "ann", "password": PASSWORD, "email": "ann@example.com", "user_type": "user"});
+    let user =
+        json!({"username": "ann", "password": PASSWORD, "email": "ann@example.com", "user_type": "user"});
     make(&admin, "users", user).await;
     let ann = admin.signed_in("ann", PASSWORD).await;
     for path in [&archived, "/api/legal_archive", "/api/legal_publish_queue", "/api/legal_archive_history"] {
