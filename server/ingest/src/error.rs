@@ -49,6 +49,10 @@ codes! {
     FTP_SETTINGS = 5001 "FTP ingest has wrong settings",
     FTP_DENIED = 5002 "FTP server may not be reached",
     FTP_MOVE = 5003 "File could not be moved on the FTP server",
+    MAILBOX = 6000 "Mailbox ingest error",
+    MAILBOX_SETTINGS = 6001 "Mailbox ingest has wrong settings",
+    MAILBOX_DENIED = 6002 "Mailbox may not be reached",
+    MAILBOX_REFUSED = 6003 "Mail server refused the credentials",
 }
 
 impl Code {
@@ -71,7 +75,8 @@ impl Code {
             2000..3000 => "ProviderError",
             3000..4000 => "IngestFileError",
             4000..5000 => "IngestApiError",
-            _ => "IngestFtpError",
+            5000..6000 => "IngestFtpError",
+            _ => "IngestEmailError",
         }
     }
 }

@@ -17,11 +17,13 @@ pub enum Service {
     File,
     /// A folder of an FTP server.
     Ftp,
+    /// A mailbox.
+    Email,
 }
 
 impl Service {
     /// All there are.
-    pub const ALL: [Service; 4] = [Service::Http, Service::Rss, Service::File, Service::Ftp];
+    pub const ALL: [Service; 5] = [Service::Http, Service::Rss, Service::File, Service::Ftp, Service::Email];
 
     /// The key by which providers name it.
     #[must_use]
@@ -31,6 +33,7 @@ impl Service {
             Service::Rss => "rss",
             Service::File => "file",
             Service::Ftp => "ftp",
+            Service::Email => "email",
         }
     }
 
@@ -42,6 +45,7 @@ impl Service {
             Service::Rss => "RSS/Atom",
             Service::File => "File feed",
             Service::Ftp => "FTP",
+            Service::Email => "E-mail (IMAP)",
         }
     }
 
@@ -82,6 +86,15 @@ impl Service {
                 ("move", "Move files that are done", "boolean", false),
                 ("ftp_move_path", "Folder of files that are done", "text", false),
                 ("move_path_error", "Folder of files that failed", "text", false),
+            ],
+            Service::Email => &[
+                ("server", "IMAP server", "text", true),
+                ("port", "Port", "number", false),
+                ("use_ssl", "TLS", "boolean", false),
+                ("user", "User", "text", true),
+                ("password", "Password", "password", true),
+                ("mailbox", "Mailbox", "text", false),
+                ("filter", "Search for", "text", false),
             ],
         }
     }
@@ -133,8 +146,12 @@ impl Provider {
         let item = Item::from(stored);
         let some = |field: &str| Some(item.text(field).trim().to_owned()).filter(|text| !text.is_empty());
         let service = Service::find(item.text("feeding_service"));
-        let parser =
-            some("feed_parser").or_else(|| (service == Some(Service::Rss)).then(|| "rss".to_owned()));
+        let usual = match service {
+            Some(Service::Rss) => Some("rss"),
+            Some(Service::Email) => Some("email_rfc822"),
+            _ => None,
+        };
+        let parser = some("feed_parser").or_else(|| usual.map(str::to_owned));
         let seconds = |field: &str, usual_minutes: u64| {
             let part = |name: &str, usual: u64| {
                 let value = item.object(field).and_then(|own| own.get(name).and_then(Value::as_u64));

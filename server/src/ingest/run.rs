@@ -87,6 +87,7 @@ pub(super) async fn run(app: &App, job: &LeasedJob, provider: &str) -> Result<()
         Some(Service::Http | Service::Rss) => sources::http(app, &channel).await,
         Some(Service::File) => sources::folder(app, &channel).await,
         Some(Service::Ftp) => sources::ftp(app, &channel).await,
+        Some(Service::Email) => sources::mailbox(app, &channel).await,
         None => {
             return end(app, Transaction::new(Durability::Buffered), job, &json!({"skipped": "no service"}))
                 .await;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::resources::rules::Effect;
 
 /// Members of a provider's `config` that say, with its `feeding_service`, where it is.
-const ADDRESS: [&str; 3] = ["url", "host", "port"];
+const ADDRESS: [&str; 4] = ["url", "host", "port", "server"];
 
 /// Settings that are secret.
 fn names() -> impl Iterator<Item = &'static str> {

@@ -6,7 +6,9 @@
 use dateline_engine::Result;
 use dateline_formats::{Fields, Item, parse_time, wire_time};
 use dateline_ingest::{Code, DOCUMENT_BYTES_MAX, FILES_MAX, IngestError, Reading};
-use dateline_transmit::{Access, Asked, CollectError, Config, Fetched, Folder, FtpFile, FtpFolder, Secret};
+use dateline_transmit::{
+    Access, Asked, CollectError, Config, Fetched, Folder, FtpFile, FtpFolder, Mailbox, Secret,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -102,8 +104,12 @@ fn failed(channel: &Channel, error: &CollectError, other: Code) -> IngestError {
     if let CollectError::Denied(reason) = error {
         tracing::info!(provider = channel.provider.name, reason, "a source was refused");
     }
-    let is_ftp = other == Code::FTP;
+    let (is_ftp, is_mailbox) = (other == Code::FTP, other == Code::MAILBOX);
     let code = match error {
+        CollectError::Denied(_) if is_mailbox => Code::MAILBOX_DENIED,
+        CollectError::Settings(_) if is_mailbox => Code::MAILBOX_SETTINGS,
+        CollectError::Refused(_) if is_mailbox => Code::MAILBOX_REFUSED,
+        _ if is_mailbox => other,
         CollectError::Denied(_) if is_ftp => Code::FTP_DENIED,
         CollectError::Settings(_) if is_ftp => Code::FTP_SETTINGS,
         _ if is_ftp => other,
@@ -269,6 +275,57 @@ async fn remote_files(
 
 fn is_young(file: &FtpFile, now: Timestamp) -> bool {
     file.modified.is_some_and(|modified| now.duration_since(modified) < YOUNG)
+}
+
+/// Letters of a mailbox. One that was looked at is marked as seen, whatever came of it: it would fail again and again.
+pub(super) async fn mailbox(app: &App, channel: &Channel) -> Result<Report> {
+    ready(app).await?;
+    let mut report = started(channel);
+    let config = Config::new(channel.config.clone());
+    let mut mailbox = match app.collectors()?.mailbox(&config).await {
+        Ok(mailbox) => mailbox,
+        Err(error) => {
+            report.fail(failed(channel, &error, Code::MAILBOX));
+            return Ok(report);
+        }
+    };
+    match mailbox.list(&config, FILES_MAX).await {
+        Ok(numbers) => {
+            for number in numbers {
+                match letter(app, channel, &mut mailbox, number).await? {
+                    Ok(read) => report.add(&read),
+                    // The conversation may be out of step.
+                    Err(error) => {
+                        report.fail(failed(channel, &error, Code::MAILBOX));
+                        break;
+                    }
+                }
+            }
+        }
+        Err(error) => report.fail(failed(channel, &error, Code::MAILBOX)),
+    }
+    mailbox.close().await;
+    Ok(report)
+}
+
+async fn letter(
+    app: &App,
+    channel: &Channel,
+    mailbox: &mut Mailbox,
+    number: u32,
+) -> Result<std::result::Result<Report, CollectError>> {
+    let read = match mailbox.read(number, DOCUMENT_BYTES_MAX).await {
+        Ok(None) => return Ok(Ok(Report::default())),
+        Ok(Some(bytes)) => taken(app, channel, bytes).await?,
+        Err(error @ CollectError::TooLarge(_)) => {
+            let mut read = Report::default();
+            read.fail(failed(channel, &error, Code::MAILBOX));
+            read
+        }
+        Err(error) => return Ok(Err(error)),
+    };
+    let marked = mailbox.mark(number).await;
+    Ok(marked.map(|()| named(read, &format!("letter {number}"))))
 }
 
 #[cfg(test)]

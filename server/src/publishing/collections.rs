@@ -28,6 +28,12 @@ pub(crate) fn definitions() -> Vec<(&'static str, Value)> {
         ("formatted_items", json!({})),
         ("sequences", json!({})),
         ("items", items()),
+        (
+            "legal_archive",
+            json!({"search": true, "indexes": [["state"], ["versioncreated"]], "schema": item_schema()}),
+        ),
+        ("legal_archive_history", json!({"indexes": [["item_id"]]})),
+        ("legal_publish_queue", json!({"indexes": [["item_id"], ["subscriber_id"], ["state"]]})),
     ]
 }
 

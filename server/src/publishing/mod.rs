@@ -16,6 +16,7 @@ mod content_api;
 mod destinations;
 pub(crate) mod exchange;
 pub(crate) mod items;
+mod legal;
 mod lender;
 mod questions;
 mod related;
@@ -30,6 +31,7 @@ use tokio::sync::MutexGuard;
 pub(crate) use actions::{check as check_item, new_id, notices_of, publish_automatically, record_notice};
 pub(crate) use audience::Audience;
 pub(crate) use items::{find as find_item, now};
+pub(crate) use legal::keep as keep_legal;
 pub(crate) use settings::Settings;
 
 use crate::config::Config;

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     /// Whether items also go to the content API of this server.
     pub(crate) content_api: bool,
     pub(crate) unpublish_to_matching: bool,
+    /// Whether everything that goes out is archived for good.
+    pub(crate) legal_archive: bool,
     pub(crate) provider: String,
     pub(crate) language: String,
     pub(crate) urn_domain: String,
@@ -44,6 +46,7 @@ impl Settings {
         Ok(Self {
             content_api: reader.flag("CONTENTAPI_ENABLED", true)?,
             unpublish_to_matching: reader.flag("UNPUBLISH_TO_MATCHING_SUBSCRIBERS", true)?,
+            legal_archive: reader.flag("LEGAL_ARCHIVE", false)?,
             provider: reader.text("NEWSML_PROVIDER_ID", "dateline")?,
             language: reader.text("DEFAULT_LANGUAGE", "en")?,
             urn_domain: reader.text("URN_DOMAIN", "localhost")?,

@@ -44,7 +44,7 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 33] = [
+const BUILTIN: [(&str, &str, &str, Writes); 36] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -72,6 +72,14 @@ const BUILTIN: [(&str, &str, &str, Writes); 33] = [
     ("archive", "/api/archive", "/api/archive/{id}", Writes::ButNotRemoval),
     ("archive_history", "/api/archive_history", "/api/archive_history/{id}", Writes::ByTheServer),
     ("published", "/api/published", "/api/published/{id}", Writes::ByTheServer),
+    ("legal_archive", "/api/legal_archive", "/api/legal_archive/{id}", Writes::ByTheServer),
+    (
+        "legal_archive_history",
+        "/api/legal_archive_history",
+        "/api/legal_archive_history/{id}",
+        Writes::ByTheServer,
+    ),
+    ("legal_publish_queue", "/api/legal_publish_queue", "/api/legal_publish_queue/{id}", Writes::ByTheServer),
     ("publish_queue", "/api/publish_queue", "/api/publish_queue/{id}", Writes::ByClients),
     ("ingest_providers", "/api/ingest_providers", "/api/ingest_providers/{id}", Writes::ByClients),
     ("routing_schemes", "/api/routing_schemes", "/api/routing_schemes/{id}", Writes::ByClients),

@@ -16,13 +16,14 @@ mod worker;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use dateline_engine::{Error, Result};
+use dateline_engine::{Error, FollowerHandle, Result};
 
 use crate::app::App;
 use crate::ingest::{INGEST_LANE, PUBLISH_LANE, Poll, PublishRouted};
 use crate::mail::Mail;
 use crate::media::NewMedia;
 use crate::places::clock;
+use crate::publishing;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
 use crate::{blobs, ingest, schedules, scrub};
@@ -58,6 +59,7 @@ pub(crate) struct Workers {
     /// One a lane; these also end when the server drains.
     threads: Vec<JoinHandle<()>>,
     housekeepers: Vec<JoinHandle<()>>,
+    legal: Option<FollowerHandle>,
 }
 
 /// Starts a thread for every lane; each shows in `/readyz?verbose`.
@@ -76,7 +78,8 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(Poll::new()?),
         Box::new(PublishRouted),
     ];
-    let mut workers = Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new() };
+    let mut workers =
+        Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new(), legal: None };
     for lane in lanes {
         assert!(is_own_lane(lane.name()), "{} is missing from OWN_LANES", lane.name());
         let name = format!("dateline-{}", lane.name());
@@ -86,6 +89,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
             .threads
             .push(thread.map_err(|error| Error::unavailable(format!("cannot start a worker: {error}")))?);
     }
+    workers.legal = publishing::keep_legal(app)?;
     workers.keep_house(app, "trim", trim::run)?;
     workers.keep_house(app, "sweep", blobs::sweep_until)?;
     workers.keep_house(app, "schedules", schedules::keep)?;
@@ -113,6 +117,7 @@ impl Workers {
 
     fn end(&mut self) {
         self.stop.set();
+        drop(self.legal.take());
         for thread in self.threads.drain(..).chain(self.housekeepers.drain(..)) {
             // A worker catches the panics of its lane; its own end is all there is to wait for.
             drop(thread.join());

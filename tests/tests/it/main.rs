@@ -30,6 +30,7 @@ mod ingest;
 mod intake;
 mod laboratory;
 mod ledger;
+mod legal;
 mod lifetime;
 mod lists;
 mod mail;

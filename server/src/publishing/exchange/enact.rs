@@ -9,7 +9,6 @@ use super::numbers::Numbers;
 use super::plan::Plan;
 use super::rows::Row;
 use crate::app::App;
-use crate::eve::json;
 
 /// Rows of one transaction at the most: with its job, number and output each is four of the engine's operations.
 const ROWS_MAX: usize = 2_000;
@@ -75,7 +74,7 @@ fn parts(plan: &Plan) -> Vec<&[Row]> {
 fn bytes_of<'a>(plan: &'a Plan, row: &'a Row, known: &mut BTreeSet<&'a str>) -> usize {
     let output = row.body.get("formatted_item_id").and_then(|id| plan.outputs.get(id.as_str()?));
     let output = output.filter(|output| known.insert(output.id.as_str()));
-    json::encode(&row.body).len() + output.map_or(0, |output| output.body.len())
+    row.text.len() + output.map_or(0, |output| output.body.len())
 }
 
 fn add(
@@ -90,8 +89,8 @@ fn add(
     let mut outputs = BTreeSet::new();
     let mut subscriber = None;
     for row in rows {
-        let text = json::encode(&row.body);
-        transaction = put(transaction, collections.queue, row.id.clone(), Condition::Absent, text, end);
+        transaction =
+            put(transaction, collections.queue, row.id.clone(), Condition::Absent, row.text.clone(), end);
         if let Some(job) = &row.job {
             transaction = transaction.enqueue(job.clone());
         }

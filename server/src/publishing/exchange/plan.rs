@@ -1,6 +1,7 @@
 //! What a request comes to, before anything is written: recipients, rows, outputs. A dry run is this and nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use dateline_engine::{CollectionId, DocId};
 use dateline_publish::filter::{Percolator, Undecided};
@@ -15,7 +16,7 @@ use super::numbers::Numbers;
 use super::rows::{self, Row, row_id};
 use super::{Fault, Request, deliveries, package, routing};
 use crate::app::App;
-use crate::eve::date;
+use crate::eve::{date, json as text};
 use crate::publishing::content_api::{self, Stored};
 use crate::publishing::{actions, items, related};
 
@@ -97,6 +98,7 @@ pub(crate) fn plan(
         round,
         rules: &rules,
         is_stored: stored.is_some(),
+        whole: None,
         formatting: Formatting::new(&site, &related, items::now(store)),
         rows: Vec::new(),
         outputs: BTreeMap::new(),
@@ -186,6 +188,7 @@ struct Making<'a> {
     round: &'a str,
     rules: &'a Rules<'a>,
     is_stored: bool,
+    whole: Option<Rc<Value>>,
     formatting: Formatting<'a>,
     rows: Vec<Row>,
     outputs: BTreeMap<String, Output>,
@@ -205,15 +208,24 @@ impl Making<'_> {
         else {
             return Ok(());
         };
-        let seen = filter_document(self.rules, fields);
+        let seen = self.seen(portion, fields);
         let planned = transmission::plan(self.app.publishing().formats(), fields, &portion.recipient, own);
         for skipped in &planned.skipped {
             self.skip(portion, &skipped.destination, why(skipped.why));
         }
         for task in &planned.tasks {
-            self.task(portion, task, fields, &seen, numbers)?;
+            self.task(portion, task, subscriber, fields, &seen, numbers)?;
         }
         Ok(())
+    }
+
+    /// The item as formats see it: made once for all who get all of it.
+    fn seen(&mut self, portion: &Portion, fields: &Map<String, Value>) -> Rc<Value> {
+        let made = || Rc::new(Value::Object(filter_document(self.rules, fields)));
+        match portion.item {
+            Some(_) => made(),
+            None => Rc::clone(self.whole.get_or_insert_with(made)),
+        }
     }
 
     /// The rows of one destination.
@@ -221,8 +233,9 @@ impl Making<'_> {
         &mut self,
         portion: &Portion,
         task: &PublishTask<'_>,
+        subscriber: &Value,
         item: &Map<String, Value>,
-        seen: &Map<String, Value>,
+        seen: &Value,
         numbers: &mut Numbers<'_>,
     ) -> Result<(), Fault> {
         let destination = Value::Object(task.destination.clone());
@@ -236,24 +249,24 @@ impl Making<'_> {
             // A worker before this one has come so far.
             return Ok(());
         }
-        let sequence = numbers.next(id, &Value::Object(task.subscriber.clone()))?;
+        let sequence = numbers.next(id, subscriber)?;
         if task.is_content_api() {
             let content = Content::Stored(String::new());
             let mut made = task.rows(item, vec![transmission::Output { sequence, content }]);
             let now = date::format(self.app.store().now().get());
             made.iter_mut().for_each(|row| drop(row.insert("completed_at".to_owned(), now.as_str().into())));
-            return made.into_iter().try_for_each(|row| self.row(portion, task, row, 0, None));
+            return made.into_iter().try_for_each(|row| self.row(portion, task, subscriber, row, 0, None));
         }
-        let is_whole = task.takes_packages_whole() && seen.contains_key("groups");
-        let seen = match is_whole {
-            true => transmission::with_members(seen, |id| {
-                self.formatting.related.items.get(id).and_then(Value::as_object).cloned()
-            }),
-            false => seen.clone(),
-        };
+        let fields =
+            seen.as_object().filter(|fields| task.takes_packages_whole() && fields.contains_key("groups"));
+        let is_whole = fields.is_some();
+        let whole = fields.map(|fields| {
+            let member = |id: &str| self.formatting.related.items.get(id).and_then(Value::as_object).cloned();
+            Value::Object(transmission::with_members(fields, member))
+        });
         let variant = if is_whole { format!("whole {}", portion.variant) } else { portion.variant.clone() };
         let wanted = Wanted {
-            item: &Value::Object(seen),
+            item: whole.as_ref().unwrap_or(seen),
             variant: &variant,
             format: task.formatter,
             subscriber: id,
@@ -265,13 +278,13 @@ impl Making<'_> {
             Err(error) => {
                 let mut row = task.failed(item, &error);
                 row.insert("published_seq_num".to_owned(), sequence.into());
-                self.row(portion, task, row, 0, None)
+                self.row(portion, task, subscriber, row, 0, None)
             }
             Ok(outputs) => {
                 for (part, output) in outputs.iter().enumerate() {
                     let content = Content::Stored(output.id.clone());
                     for row in task.rows(item, vec![transmission::Output { sequence, content }]) {
-                        self.row(portion, task, row, part, Some(output))?;
+                        self.row(portion, task, subscriber, row, part, Some(output))?;
                     }
                     self.outputs.entry(output.id.clone()).or_insert_with(|| output.clone());
                 }
@@ -284,19 +297,19 @@ impl Making<'_> {
         &mut self,
         portion: &Portion,
         task: &PublishTask<'_>,
+        subscriber: &Value,
         row: Map<String, Value>,
         part: usize,
         output: Option<&Output>,
     ) -> Result<(), Fault> {
-        let (published, subscriber) = (&self.request.published, &*portion.recipient.subscriber);
+        let (published, owner) = (&self.request.published, &*portion.recipient.subscriber);
         let destination = Value::Object(task.destination.clone());
         let delivery = rows::delivery_of(&destination);
-        let id: DocId = row_id(published, subscriber, delivery, part, self.round)?;
+        let id: DocId = row_id(published, owner, delivery, part, self.round)?;
         let mut body = rows::completed(row, published, &task.destination, output);
         routing::note(self.channel.router, &mut body);
-        let document = Value::Object(task.subscriber.clone());
-        let job = output.map(|_| routing::transmit_job(id.as_str(), &body, &document));
-        self.rows.push(Row { id, subscriber: subscriber.to_owned(), body, job });
+        let job = output.map(|_| routing::transmit_job(id.as_str(), &body, subscriber));
+        self.rows.push(Row { id, subscriber: owner.to_owned(), text: text::encode(&body), body, job });
         Ok(())
     }
 

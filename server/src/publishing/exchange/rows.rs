@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) id: DocId,
     pub(crate) subscriber: String,
     pub(crate) body: Map<String, Value>,
+    /// The body as it is stored.
+    pub(crate) text: Vec<u8>,
     /// None for what is done by being stored, and for what could not be formatted.
     pub(crate) job: Option<NewJob>,
 }

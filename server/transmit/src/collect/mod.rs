@@ -6,6 +6,7 @@
 mod folder;
 mod ftp;
 mod http;
+mod mailbox;
 
 use crate::egress::{Class, ConnectError, Denied, RootError};
 use crate::failure::{Failure, Remedy};
@@ -18,6 +19,7 @@ use std::fmt;
 pub use folder::{Folder, FolderFile};
 pub use ftp::{FtpFile, FtpFolder};
 pub use http::{Access, Arriving, Asked, Fetched};
+pub use mailbox::Mailbox;
 
 /// Everything that fetches, for one site. Clones share their connections.
 #[derive(Clone)]

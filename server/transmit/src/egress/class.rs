@@ -11,11 +11,13 @@ pub enum Class {
     Mail,
     /// Queue services.
     Queue,
+    /// Mailboxes that are read.
+    Mailbox,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 4] = [Class::Http, Class::Ftp, Class::Mail, Class::Queue];
+    pub const ALL: [Class; 5] = [Class::Http, Class::Ftp, Class::Mail, Class::Queue, Class::Mailbox];
 
     /// The word for it in a configuration file.
     pub fn word(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Class {
             Class::Ftp => "ftp",
             Class::Mail => "mail",
             Class::Queue => "queue",
+            Class::Mailbox => "mailbox",
         }
     }
 
@@ -34,6 +37,7 @@ impl Class {
             Class::Ftp => &[21, 990],
             Class::Mail => &[25, 465, 587],
             Class::Queue => &[80, 443],
+            Class::Mailbox => &[143, 993],
         }
     }
 }

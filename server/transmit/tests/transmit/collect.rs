@@ -1,12 +1,14 @@
 //! Collectors: what is fetched, and what is not.
 
-use crate::parts::Part;
-use crate::receiver::{Receiver, blunt};
+use crate::certificates::certificates;
+use crate::parts::{self, Part};
+use crate::receiver::{Receiver, blunt, blunt_at_once};
 use crate::world::{site, site_with_root};
 use dateline_transmit::{Access, Asked, CollectError, Collectors, Config, Fetched, Secret};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::time::Duration;
 
 #[tokio::test]
@@ -170,4 +172,90 @@ async fn files_of_a_server() {
         matches!(&refused, CollectError::Refused(_)) && !refused.to_string().contains("wrong"),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn letters_of_a_mailbox() {
+    if Command::new("dovecot").arg("--version").output().is_err() {
+        return parts::skip("no dovecot");
+    }
+    if fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)).ok() != Some(0) {
+        return parts::skip("dovecot wants to be started by root");
+    }
+    let keep = tempfile::tempdir().unwrap();
+    let home = keep.path().display().to_string();
+    let certificates = certificates();
+    let pem = keep.path().join("receiver.pem");
+    fs::write(&pem, &certificates.receiver).unwrap();
+    let (open, secured) = (parts::free_address(), parts::free_address());
+    let config = format!(
+        "protocols = imap\nlisten = 127.0.0.1\nbase_dir = {home}/run\nstate_dir = {home}/state\nlog_path = {home}/log\n\
+         ssl = yes\nssl_cert = <{pem}\nssl_key = <{pem}\ndisable_plaintext_auth = no\n\
+         mail_location = maildir:{home}/mail\nfirst_valid_uid = 1\n\
+         passdb {{\n driver = static\n args = user=desk password=pass\n}}\n\
+         userdb {{\n driver = static\n args = uid=daemon gid=daemon home={home}\n}}\n\
+         service imap-login {{\n chroot =\n inet_listener imap {{\n  port = {}\n }}\n \
+         inet_listener imaps {{\n  port = {}\n  ssl = yes\n }}\n}}\n",
+        open.port(),
+        secured.port(),
+        pem = pem.display(),
+    );
+    let file = keep.path().join("dovecot.conf");
+    fs::write(&file, config).unwrap();
+    for folder in ["mail", "mail/new", "mail/cur", "mail/tmp"] {
+        fs::create_dir(keep.path().join(folder)).unwrap();
+    }
+    for (name, bytes) in [("1.a", 40), ("2.b", 4_000), ("3.c", 40)] {
+        let letter = format!("Subject: {name}\r\n\r\n{}", "x".repeat(bytes));
+        fs::write(keep.path().join("mail/new").join(name), letter).unwrap();
+    }
+    let owned = format!("chmod 755 {home}; chown -R daemon:daemon {home}/mail");
+    assert!(Command::new("sh").args(["-c", &owned]).status().unwrap().success());
+    let _server = Part::program(Command::new("dovecot").args(["-F", "-c"]).arg(&file), open);
+    let mut site = site(&[open, secured]);
+    site.authorities_pem = Some(certificates.authority.clone());
+    let collectors = Collectors::new(&site).unwrap();
+    let config = |password: &str, is_secure: bool| {
+        let (host, port) = if is_secure { ("localhost", secured.port()) } else { ("127.0.0.1", open.port()) };
+        Config::from(json!({
+            "server": host, "port": port, "use_ssl": is_secure, "user": "desk", "password": password,
+        }))
+    };
+    let settings = config("pass", true);
+    let mut mailbox = collectors.mailbox(&settings).await.unwrap();
+    let letters = mailbox.list(&settings, 100).await.unwrap();
+    assert_eq!((letters.len(), mailbox.list(&settings, 2).await.unwrap().len()), (3, 2));
+    let first = mailbox.read(letters[0], 1_000).await.unwrap().unwrap();
+    assert!(first.starts_with(b"Subject: 1.a\r\n"), "{}", String::from_utf8_lossy(&first));
+    assert_eq!(mailbox.read(letters[1], 1_000).await.unwrap_err(), CollectError::TooLarge(1_000));
+    assert_eq!(mailbox.read(99, 1_000).await.unwrap(), None);
+    // Reading marks nothing.
+    assert_eq!(mailbox.list(&settings, 100).await.unwrap(), letters);
+    mailbox.mark(letters[0]).await.unwrap();
+    mailbox.close().await;
+    let settings = config("pass", false);
+    let mut mailbox = collectors.mailbox(&settings).await.unwrap();
+    assert_eq!(mailbox.list(&settings, 100).await.unwrap(), letters[1..]);
+    mailbox.close().await;
+    let refused = collectors.mailbox(&config("wrong", true)).await.err().unwrap();
+    assert!(matches!(&refused, CollectError::Refused(why) if !why.contains("wrong")), "{refused:?}");
+    let mut settings = json!({"server": "10.0.0.1", "user": "desk", "password": "pass"});
+    let denied = collectors.mailbox(&Config::from(settings.clone())).await.err().unwrap();
+    assert!(matches!(denied, CollectError::Denied(_)), "{denied:?}");
+    settings["user"] = "two\r\nlines".into();
+    let wrong = collectors.mailbox(&Config::from(settings)).await.err().unwrap();
+    assert!(matches!(wrong, CollectError::Settings(_)), "{wrong:?}");
+}
+
+/// A mail server that talks without end is left, and what it says is not kept.
+#[tokio::test]
+async fn a_mailbox_without_end() {
+    let greeting: &'static [u8] =
+        Box::leak([b"* OK ".as_slice(), &vec![b'x'; 3 << 20]].concat().into_boxed_slice());
+    let address = blunt_at_once(greeting).await;
+    let settings = Config::from(json!({
+        "server": address.ip().to_string(), "port": address.port(), "use_ssl": false, "user": "u", "password": "p",
+    }));
+    let error = Collectors::new(&site(&[address])).unwrap().mailbox(&settings).await.err().unwrap();
+    assert!(matches!(&error, CollectError::Failed(why) if why.contains("too much")), "{error:?}");
 }

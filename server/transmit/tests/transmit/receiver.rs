@@ -173,6 +173,19 @@ pub(crate) async fn blunt(answer: Option<&'static [u8]>) -> SocketAddr {
     address
 }
 
+/// A receiver that says exactly this to whoever connects, without being asked.
+pub(crate) async fn blunt_at_once(words: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // Whoever has heard enough leaves.
+        let _ = stream.write_all(words).await;
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    });
+    address
+}
+
 async fn speak(mut stream: TcpStream, answer: Option<&'static [u8]>) {
     let mut request = vec![0; 4096];
     let _ = stream.read(&mut request).await;
