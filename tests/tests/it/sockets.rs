@@ -197,8 +197,10 @@ async fn follow(client: Client, count: usize) -> (Vec<u64>, usize) {
             continue;
         };
         connections += 1;
+        // The first one may be killed before it has told anything.
+        let from = last.as_deref().unwrap_or("earliest");
         let sub =
-            json!({"op": "sub", "id": 1, "topics": ["changes:cars"], "last_event_id": last, "credit": 50});
+            json!({"op": "sub", "id": 1, "topics": ["changes:cars"], "last_event_id": from, "credit": 50});
         if !socket.send(Message::text(sub.to_string())).await {
             continue;
         }
