@@ -12,12 +12,10 @@ use crate::receiver::Receiver;
 
 const ON: [&str; 2] = ["--set", "superdesk.LEGAL_ARCHIVE=true"];
 
-fn newsroom(receiver: &Receiver, flags: &[&str]) -> Server {
-    let mut server = Server::idle();
+/// A program that may reach the receiver.
+fn set(server: &mut Server, receiver: &Receiver, flags: &[&str]) {
     let allow = format!("egress.allow={}", receiver.address());
     server.flags(&[&["--set", &allow], flags].concat());
-    server.launch();
-    server
 }
 
 async fn subscriber(admin: &Client, receiver: &Receiver) -> Value {
@@ -56,7 +54,9 @@ fn of_item(resource: &str, item: &Value) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_out_stays_under_its_names() {
     let receiver = Receiver::start().await;
-    let server = newsroom(&receiver, &ON);
+    let mut server = Server::idle();
+    set(&mut server, &receiver, &ON);
+    server.launch();
     let admin = Client::admin(&server).await;
     let daily = subscriber(&admin, &receiver).await;
     let desk = make(&admin, "desks", json!({"name": "Sport", "source": "sport"})).await;
@@ -107,14 +107,16 @@ async fn it_loses_and_repeats_nothing_over_kills() {
     let mut rng = fastrand::Rng::with_seed(seed("legal"));
     let receiver = Receiver::start().await;
     // Switched on after the first story.
-    let mut server = newsroom(&receiver, &[]);
+    let mut server = Server::idle();
+    set(&mut server, &receiver, &[]);
+    server.launch();
     let admin = Client::admin(&server).await;
     subscriber(&admin, &receiver).await;
     let mut items = Vec::new();
     let early = story(&admin, "early").await;
     items.push(act(&admin, "publish", &early, json!({})).await.expect(200).json());
     server.stop();
-    server.flags(&ON);
+    set(&mut server, &receiver, &ON);
     for round in 0..4 {
         server.launch();
         let admin = Client::admin(&server).await;

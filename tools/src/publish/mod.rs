@@ -45,6 +45,9 @@ const LOOK: Duration = Duration::from_millis(1);
 /// Items of the case with dead destinations come so often.
 const PACE: Duration = Duration::from_millis(100);
 
+/// Items that the dead ones have waiting.
+const URGENT: usize = 10;
+
 /// A case: its name, what it shows, its budget.
 type Case = (&'static str, &'static str, fn(&Args, &Path, &Path) -> Result<String, String>);
 
@@ -113,7 +116,7 @@ fn rows(args: &Args, binary: &Path, dir: &Path) -> Result<String, String> {
         let mut times = Vec::new();
         for number in 0..args.timed {
             let mut wire = room.connect().await?;
-            let item = newsroom::made(&mut wire, number).await?;
+            let item = newsroom::made(&mut wire, number, 3).await?;
             newsroom::published(&mut wire, &item).await?;
             let began = Instant::now();
             room.drained("publish", LOOK).await?;
@@ -144,7 +147,8 @@ fn deliveries(args: &Args, binary: &Path, dir: &Path) -> Result<String, String> 
     })
 }
 
-/// From the answer to whoever publishes until each of 20 living receivers has the item, without and with dead ones.
+/// From the answer to whoever publishes until each of 20 living receivers has the item, without and with dead ones that
+/// have rows waiting.
 fn beside_dead(args: &Args, binary: &Path, dir: &Path) -> Result<String, String> {
     let measure = |dead: usize| {
         let dir = dir.join(dead.to_string());
@@ -154,13 +158,18 @@ fn beside_dead(args: &Args, binary: &Path, dir: &Path) -> Result<String, String>
             let shape = Shape { subscribers: 20, destinations: 1, dead };
             let room = Newsroom::open(binary, &dir, &receiver, shape).await?;
             let mut wire = room.connect().await?;
+            for number in 0..URGENT {
+                let item = newsroom::made(&mut wire, number, 1).await?;
+                newsroom::published(&mut wire, &item).await?;
+            }
+            receiver.wait(URGENT * 20).await?;
             let mut times = Vec::new();
             for number in 0..args.timed {
                 let due = Instant::now() + PACE;
-                let item = newsroom::made(&mut wire, number).await?;
+                let item = newsroom::made(&mut wire, number, 3).await?;
                 newsroom::published(&mut wire, &item).await?;
                 let began = Instant::now();
-                receiver.wait((number + 1) * 20).await?;
+                receiver.wait((URGENT + number + 1) * 20).await?;
                 times.push(began.elapsed());
                 tokio::time::sleep_until(due.into()).await;
             }

@@ -20,7 +20,7 @@ pub(super) struct Shape {
     pub(super) subscribers: usize,
     /// Of each subscriber.
     pub(super) destinations: usize,
-    /// Subscribers beside those, with one destination where half refuse connections and half never answer.
+    /// Subscribers beside those, who get urgent items only, at one destination: half refuse connections, half never answer.
     pub(super) dead: usize,
 }
 
@@ -43,6 +43,7 @@ impl Newsroom {
         let site = Site::sign_in(&url).await?;
         let mut wire = site.connect().await?;
         let product = make(&mut wire, "products", &json!({"name": "all", "codes": "all"})).await?;
+        let urgent = urgent(&mut wire).await?;
         for number in 0..shape.subscribers + shape.dead {
             let is_dead = number >= shape.subscribers;
             let count = if is_dead { 1 } else { shape.destinations };
@@ -59,7 +60,7 @@ impl Newsroom {
                 })
                 .collect();
             let subscriber = json!({
-                "name": format!("subscriber {number}"), "is_active": true, "products": [product["_id"]],
+                "name": format!("subscriber {number}"), "is_active": true, "products": [if is_dead { &urgent } else { &product["_id"] }],
                 "subscriber_type": "all", "destinations": destinations,
             });
             make(&mut wire, "subscribers", &subscriber).await?;
@@ -106,7 +107,7 @@ impl Newsroom {
             let mut wire = self.connect().await?;
             writers.push(tokio::spawn(async move {
                 for number in (writer..items).step_by(WRITERS) {
-                    let item = made(&mut wire, number).await?;
+                    let item = made(&mut wire, number, 3).await?;
                     published(&mut wire, &item).await?;
                 }
                 Ok::<_, String>(())
@@ -119,13 +120,26 @@ impl Newsroom {
     }
 }
 
+/// The id of a product of urgent items.
+async fn urgent(wire: &mut Wire) -> Result<Value, String> {
+    let condition = json!({"name": "urgent", "field": "urgency", "operator": "eq", "value": "1"});
+    let condition = make(wire, "filter_conditions", &condition).await?;
+    let filter = json!({"name": "urgent", "content_filter": [{"expression": {"fc": [condition["_id"]]}}]});
+    let filter = make(wire, "content_filters", &filter).await?;
+    let product = json!({
+        "name": "urgent", "codes": "urgent",
+        "content_filter": {"filter_id": filter["_id"], "filter_type": "permitting"},
+    });
+    Ok(make(wire, "products", &product).await?["_id"].take())
+}
+
 /// A story of about 2 KB on a desk.
-pub(super) async fn made(wire: &mut Wire, number: usize) -> Result<Value, String> {
+pub(super) async fn made(wire: &mut Wire, number: usize, urgency: u8) -> Result<Value, String> {
     let body =
         "<p>The bridge over the river is open again after two years of work and many words.</p>".repeat(20);
     let item = json!({
         "type": "text", "headline": format!("Bridge {number} opens"), "slugline": format!("bridge-{number}"),
-        "abstract": "It opens.", "state": "in_progress", "body_html": body, "urgency": 2, "priority": 3,
+        "abstract": "It opens.", "state": "in_progress", "body_html": body, "urgency": urgency, "priority": 3,
         "anpa_category": [{"qcode": "a", "name": "National"}],
         "subject": [{"qcode": "04000000", "name": "economy"}],
     });
