@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dateline_engine::{CollectionOptions, Condition, DocId, Durability, Options, Store, Transaction};
-use dateline_index::{Language, Mapping, SearchIndex, SearchOptions, SearchRequest};
+use dateline_index::{DefaultOperator, Language, Mapping, SearchIndex, SearchOptions, SearchRequest};
 use serde_json::json;
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::QueryParser;
@@ -111,6 +111,7 @@ fn search(criterion: &mut Criterion) {
         let request = SearchRequest {
             collection: "notes".to_owned(),
             q: q.to_owned(),
+            default_operator: DefaultOperator::And,
             offset: 0,
             limit: 10,
             min_seq: None,

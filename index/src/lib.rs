@@ -57,6 +57,7 @@ mod tests;
 pub use generation::witness;
 pub use language::Language;
 pub use mapping::{Kind, Mapping};
+pub use query::DefaultOperator;
 pub use reader::{Hit, SearchAnswer, SearchRequest};
 pub use search_index::{SearchIndex, SearchOptions};
 pub use sheet::{Sheet, StandingQuery};

@@ -8,6 +8,8 @@
 //! test     word | prefix* | "a phrase" | *   * alone: everything, or any value of the field
 //!          | [a TO b] | {a TO b} | >a | >=a | <a | <=a      with a field; * is an open end
 //! ```
+//! With OR as the default operator a blank between operands means OR. What begins with `+`, `-` or NOT then holds for all
+//! that is found, and words beside a `+` only rank.
 //! `\` takes the meaning from the character after it. AND, OR, NOT and TO are written in capitals.
 //! Every error names the position, in characters from 1.
 
@@ -16,6 +18,15 @@ use std::ops::Bound;
 use dateline_engine::{Error, Result};
 
 use crate::limits::{QUERY_BYTES_MAX, QUERY_CLAUSES_MAX, QUERY_DEPTH_MAX};
+
+/// What a blank between two operands means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultOperator {
+    /// Both must be found.
+    And,
+    /// One of them is enough.
+    Or,
+}
 
 /// A query.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,11 +58,11 @@ pub(crate) enum Test {
 }
 
 /// Reads a query.
-pub(crate) fn parse(text: &str) -> Result<Node> {
+pub(crate) fn parse(text: &str, operator: DefaultOperator) -> Result<Node> {
     if text.len() > QUERY_BYTES_MAX {
         return Err(Error::invalid(format!("q: at most {QUERY_BYTES_MAX} bytes, this has {}", text.len())));
     }
-    let mut parser = Parser { text, at: 0, clauses: 0, depth: 0 };
+    let mut parser = Parser { text, operator, at: 0, clauses: 0, depth: 0 };
     parser.blanks();
     if parser.peek().is_none() {
         return Ok(Node::All);
@@ -70,6 +81,7 @@ pub(crate) fn fault(position: usize, message: impl std::fmt::Display) -> Error {
 
 struct Parser<'a> {
     text: &'a str,
+    operator: DefaultOperator,
     /// In bytes; always at the start of a character.
     at: usize,
     clauses: usize,
@@ -137,11 +149,21 @@ impl Parser<'_> {
     }
 
     fn alternatives(&mut self, field: Option<&str>) -> Result<Node> {
-        let mut arms = vec![self.all_of(field)?];
-        while self.keyword("OR") {
-            arms.push(self.all_of(field)?);
+        let (mut arms, mut demands) = (Vec::new(), Vec::new());
+        loop {
+            self.blanks();
+            let is_demand = self.operator == DefaultOperator::Or && self.at_demand();
+            let part = self.all_of(field)?;
+            if is_demand {
+                demands.push(part)
+            } else {
+                arms.push(part)
+            }
+            let blank = self.operator == DefaultOperator::Or && !matches!(self.peek(), None | Some(')'));
+            if !self.keyword("OR") && !blank {
+                return Ok(alternatives(arms, demands));
+            }
         }
-        Ok(one_or(arms, Node::Or))
     }
 
     fn all_of(&mut self, field: Option<&str>) -> Result<Node> {
@@ -153,7 +175,7 @@ impl Parser<'_> {
                 if parts.is_empty() {
                     return Err(self.fault(start, "AND needs something before it"));
                 }
-            } else if matches!(self.peek(), None | Some(')')) || self.at_or() {
+            } else if self.at_end(!parts.is_empty()) {
                 break;
             }
             parts.push(self.operand(field)?);
@@ -164,11 +186,21 @@ impl Parser<'_> {
         Ok(one_or(parts, Node::And))
     }
 
-    fn at_or(&mut self) -> bool {
+    /// Nothing more has to be found together with what was read; `after` tells whether there is such a thing.
+    fn at_end(&mut self, after: bool) -> bool {
+        let blank_ends = self.operator == DefaultOperator::Or && after;
+        blank_ends || matches!(self.peek(), None | Some(')')) || self.at_keyword("OR")
+    }
+
+    fn at_keyword(&mut self, keyword: &str) -> bool {
         let at = self.at;
-        let found = self.keyword("OR");
+        let found = self.keyword(keyword);
         self.at = at;
         found
+    }
+
+    fn at_demand(&mut self) -> bool {
+        self.at_sign('+') || self.at_sign('-') || self.at_keyword("NOT")
     }
 
     fn operand(&mut self, field: Option<&str>) -> Result<Node> {
@@ -182,10 +214,14 @@ impl Parser<'_> {
         self.primary(field)
     }
 
-    /// Skips a sign that stands directly before something.
-    fn sign(&mut self, sign: char) -> bool {
+    /// A sign stands directly before something.
+    fn at_sign(&self, sign: char) -> bool {
         let next = self.rest().strip_prefix(sign).and_then(|after| after.chars().next());
-        next.is_some_and(|c| !c.is_whitespace() && c != ')') && self.skip(sign)
+        next.is_some_and(|c| !c.is_whitespace() && c != ')')
+    }
+
+    fn sign(&mut self, sign: char) -> bool {
+        self.at_sign(sign) && self.skip(sign)
     }
 
     fn primary(&mut self, field: Option<&str>) -> Result<Node> {
@@ -353,6 +389,20 @@ impl Parser<'_> {
             (false, false) => Ok(Some(word.text)),
         }
     }
+}
+
+/// Every demand, and one of the others; where a demand finds documents by itself, the others only rank them.
+fn alternatives(mut arms: Vec<Node>, mut demands: Vec<Node>) -> Node {
+    if demands.is_empty() {
+        return one_or(arms, Node::Or);
+    }
+    if !arms.is_empty() {
+        if demands.iter().any(|demand| !matches!(demand, Node::Not(_))) {
+            arms.push(Node::All);
+        }
+        demands.push(one_or(arms, Node::Or));
+    }
+    one_or(demands, Node::And)
 }
 
 fn one_or(mut nodes: Vec<Node>, several: fn(Vec<Node>) -> Node) -> Node {

@@ -13,7 +13,7 @@ use crate::compile::Compiler;
 use crate::fault;
 use crate::limits::{HITS_MAX, WINDOW_MAX};
 use crate::mapping::Mapping;
-use crate::query;
+use crate::query::{self, DefaultOperator};
 use crate::schema::{SEQ, parse_key};
 use crate::shared::{Shared, View};
 
@@ -24,6 +24,8 @@ pub struct SearchRequest {
     pub collection: String,
     /// The query; empty for every document.
     pub q: String,
+    /// What a blank between two words of it means.
+    pub default_operator: DefaultOperator,
     /// Hits to pass over.
     pub offset: usize,
     /// Hits to give, at most `limits::HITS_MAX`; with the offset at most `limits::WINDOW_MAX`.
@@ -58,7 +60,7 @@ pub(crate) fn search(shared: &Shared, request: &SearchRequest) -> Result<SearchA
     let started = Instant::now();
     check_window(request)?;
     let (collection, mapping) = shared.searched.by_name(&request.collection)?;
-    let node = query::parse(&request.q)?;
+    let node = query::parse(&request.q, request.default_operator)?;
     let view = wait(shared, request.min_seq.unwrap_or(Seq::ZERO), started + request.deadline)?;
     let answer = run(&view, collection, &mapping, &node, request);
     shared.counters.searched(started);

@@ -12,6 +12,7 @@ use dateline_engine::{Error, FollowerHandle, Result, Seq, Store, follow};
 use crate::follower::Feeder;
 use crate::generation;
 use crate::mapping::Mapping;
+use crate::query::{self, DefaultOperator};
 use crate::reader::{self, SearchAnswer, SearchRequest};
 use crate::searched::Searched;
 use crate::shared::{Opening, Shared};
@@ -89,7 +90,7 @@ impl SearchIndex {
     /// # Errors
     /// `Invalid`, with the position of the fault.
     pub fn check(q: &str) -> Result<()> {
-        crate::query::parse(q).map(drop)
+        query::parse(q, DefaultOperator::And).map(drop)
     }
 
     /// Waits until searches see this record of the log, and has the follower commit for it. May pass the

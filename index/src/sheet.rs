@@ -15,7 +15,7 @@ use crate::compile::Compiler;
 use crate::document::Composer;
 use crate::fault;
 use crate::mapping::Mapping;
-use crate::query::{self, Node};
+use crate::query::{self, DefaultOperator, Node};
 use crate::schema::{ADDRESS, Fields, schema};
 
 /// Memory for the words of one document while they are gathered.
@@ -33,7 +33,7 @@ impl StandingQuery {
     /// # Errors
     /// `Invalid` with the position of what is wrong, also for a field that the mapping does not have.
     pub fn parse(mapping: &Mapping, text: &str) -> Result<Self> {
-        let node = query::parse(text)?;
+        let node = query::parse(text, DefaultOperator::And)?;
         let sheet = Sheet::of(mapping, &Json::Object(serde_json::Map::new()))?;
         sheet.compiler(mapping).compile(&node)?;
         Ok(Self(node))

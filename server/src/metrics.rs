@@ -52,6 +52,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     sign_ins: Family<OutcomeLabels, Counter>,
+    /// Accesses to the content API that could not be written down.
+    pub(crate) content_api_unlogged: Counter,
     pub(crate) jobs: JobFigures,
     pub(crate) deliveries: DeliveryFigures,
     pub(crate) ingest: IngestFigures,
@@ -74,6 +76,7 @@ impl Metrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(duration_histogram),
             sign_ins: Family::default(),
+            content_api_unlogged: Counter::default(),
             jobs: JobFigures::new(),
             deliveries: DeliveryFigures::new(),
             ingest: IngestFigures::default(),
@@ -88,6 +91,8 @@ impl Metrics {
         let help = "Time from the request's header to the answer's header";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.durations.clone());
         registry.register("sign_ins", "Attempts to sign in", metrics.sign_ins.clone());
+        let help = "Accesses to the content API that could not be written to api_audit";
+        registry.register("content_api_unlogged", help, metrics.content_api_unlogged.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register("streams", "Open event streams and sockets", metrics.streams.clone());
         registry.register(

@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn parse(text: &str) -> Result<Node> {
+    super::parse(text, DefaultOperator::And)
+}
+
 /// The tree in one line.
 fn show(node: &Node) -> String {
     let list = |nodes: &[Node], word: &str| {
@@ -64,6 +68,30 @@ fn trees() {
     check("and or not", "(and@1 & or@5 & not@8)");
     check("NOTE ORDER ANDY", "(NOTE@1 & ORDER@6 & ANDY@12)");
     check("e-mail 9>3", "(e-mail@1 & 9>3@8)");
+}
+
+#[test]
+fn a_blank_may_mean_or() {
+    let check = |text: &str, tree: &str| {
+        let node = super::parse(text, DefaultOperator::Or);
+        assert_eq!(show(&node.unwrap()), tree, "{text}");
+    };
+    check("", "ALL");
+    check("red", "red@1");
+    check("red bike", "(red@1 | bike@5)");
+    check("a OR b c", "(a@1 | b@6 | c@8)");
+    check("a AND b c", "((a@1 & b@7) | c@9)");
+    check("(a b) AND c", "((a@2 | b@4) & c@11)");
+    check("title:(a b) c", "((title=a@8 | title=b@10) | c@13)");
+    check("a -b", "(!b@4 & a@1)");
+    check("NOT a b c", "(!a@5 & (b@7 | c@9))");
+    check("-a", "!a@2");
+    check("+a b", "(a@2 & (b@4 | ALL))");
+    check("+a -b", "(a@2 & !b@5)");
+    check("a - b", "(a@1 | -@3 | b@5)");
+    for bad in ["a OR", "OR a", "AND a", "a AND", "a b )", "(a b"] {
+        assert!(super::parse(bad, DefaultOperator::Or).is_err(), "{bad}");
+    }
 }
 
 #[test]
@@ -143,11 +171,13 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,80}") {
         let _ = parse(&text);
+        let _ = super::parse(&text, DefaultOperator::Or);
     }
 
     #[test]
     fn nearly_right_text_is_read_or_refused(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60)) {
         let text = pieces.concat();
+        let _ = super::parse(&text, DefaultOperator::Or);
         if let Err(error) = parse(&text) {
             let message = error.to_string();
             let position: Option<usize> = message

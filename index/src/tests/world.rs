@@ -10,7 +10,7 @@ use dateline_engine::{
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::{Mapping, SearchAnswer, SearchIndex, SearchOptions, SearchRequest};
+use crate::{DefaultOperator, Mapping, SearchAnswer, SearchIndex, SearchOptions, SearchRequest};
 
 /// Longer than any test should wait.
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -87,6 +87,7 @@ impl World {
         SearchRequest {
             collection: collection.to_owned(),
             q: q.to_owned(),
+            default_operator: DefaultOperator::And,
             offset: 0,
             limit: crate::limits::HITS_MAX,
             min_seq: Some(self.head()),

@@ -56,6 +56,7 @@ const fn privilege(name: &'static str) -> Need<'static> {
 const RULES: &[Rule] = &[
     ("ads", SignedIn, SignedIn, OwnOr("ads")),
     ("adlists", OwnOr("adlists"), SignedIn, OwnOr("adlists")),
+    ("api_audit", privilege("api_audit"), Nobody, Nobody),
     ("api_keys", Nobody, Nobody, Nobody),
     ("archive", SignedIn, privilege("archive"), privilege("archive")),
     ("archive_history", SignedIn, Nobody, Nobody),

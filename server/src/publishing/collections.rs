@@ -3,6 +3,10 @@
 use dateline_index::{Kind, Language};
 use serde_json::{Value, json};
 
+use super::content_api::VERSIONS_MAX;
+
+/// Of what is gone the name is kept so long.
+const DAY_S: u32 = 86_400;
 /// Types of items.
 const ITEM_TYPES: [&str; 9] =
     ["text", "preformatted", "audio", "video", "picture", "graphic", "composite", "event", "planning"];
@@ -34,6 +38,7 @@ pub(crate) fn definitions() -> Vec<(&'static str, Value)> {
         ),
         ("legal_archive_history", json!({"indexes": [["item_id"]]})),
         ("legal_publish_queue", json!({"indexes": [["item_id"], ["subscriber_id"], ["state"]]})),
+        ("api_audit", api_audit()),
     ]
 }
 
@@ -306,5 +311,13 @@ pub(crate) fn items_searched(language: Language) -> impl Iterator<Item = (&'stat
 
 /// Items as subscribers of the content API see them.
 fn items() -> Value {
-    json!({"search": true, "indexes": [["versioncreated"], ["type"], ["subscribers"], ["media_ids"]]})
+    json!({
+        "search": true, "versions": {"keep": VERSIONS_MAX}, "tombstones_for_s": DAY_S,
+        "indexes": [["versioncreated"], ["type"], ["subscribers"], ["media_ids"], ["original_id"]],
+    })
+}
+
+/// What subscribers were shown of them.
+fn api_audit() -> Value {
+    json!({"versions": {"keep": 1}, "tombstones_for_s": DAY_S, "indexes": [["subscriber"], ["items_id"]]})
 }

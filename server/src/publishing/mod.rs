@@ -30,6 +30,7 @@ use tokio::sync::MutexGuard;
 
 pub(crate) use actions::{check as check_item, new_id, notices_of, publish_automatically, record_notice};
 pub(crate) use audience::Audience;
+pub(crate) use content_api::{EXPIRY_LANE, RemoveExpired};
 pub(crate) use items::{find as find_item, now};
 pub(crate) use legal::keep as keep_legal;
 pub(crate) use settings::Settings;
@@ -38,6 +39,7 @@ use crate::config::Config;
 use crate::http::Routes;
 use actions::Counters;
 use consumer::Trials;
+use content_api::Allowances;
 use exchange::Channels;
 use site::Sites;
 
@@ -51,6 +53,7 @@ pub(crate) struct Publishing {
     channels: Channels,
     counters: Counters,
     trials: Trials,
+    allowances: Allowances,
     saving: tokio::sync::Mutex<()>,
 }
 
@@ -69,14 +72,17 @@ pub(crate) struct Collections {
     pub(crate) stages: CollectionId,
     pub(crate) tokens: CollectionId,
     pub(crate) items: CollectionId,
+    pub(crate) audit: CollectionId,
 }
 
 impl Publishing {
     /// # Errors
     /// `Invalid` for a setting that cannot be read; `NotFound` without the built-in collections.
     pub(crate) fn open(store: &Store, config: &Config) -> Result<Self> {
+        let settings = Settings::read(&config.superdesk)?;
         Ok(Self {
-            settings: Settings::read(&config.superdesk)?,
+            allowances: Allowances::new(settings.content_api_rate),
+            settings,
             channels: Channels::read(&config.publishing.channels)?,
             collections: Collections {
                 archive: collection(store, "archive")?,
@@ -87,6 +93,7 @@ impl Publishing {
                 sequences: collection(store, "sequences")?,
                 subscribers: collection(store, "subscribers")?,
                 items: collection(store, "items")?,
+                audit: collection(store, "api_audit")?,
                 desks: collection(store, "desks")?,
                 tokens: collection(store, "subscriber_tokens")?,
                 stages: collection(store, "stages")?,
@@ -127,6 +134,10 @@ impl Publishing {
 
     pub(crate) fn trials(&self) -> &Trials {
         &self.trials
+    }
+
+    fn allowances(&self) -> &Allowances {
+        &self.allowances
     }
 
     /// Held from judging a document of the configuration until it is committed.

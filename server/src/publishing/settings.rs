@@ -7,11 +7,24 @@ use dateline_publish::action;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
+use super::content_api::Rate;
+
+const DAY_S: f64 = 86_400.0;
+const MINUTE_S: f64 = 60.0;
+/// Longest time that a setting can name.
+const TIME_S_MAX: f64 = 100.0 * 366.0 * DAY_S;
+
 /// What publishing is told by the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Whether items also go to the content API of this server.
     pub(crate) content_api: bool,
+    /// How long items that are not written any more stay there; `None`: always.
+    pub(crate) content_api_expiry: Option<Duration>,
+    /// How often a token may ask there; `None`: without a bound.
+    pub(crate) content_api_rate: Option<Rate>,
+    /// How long the log of accesses is kept; `None`: always.
+    pub(crate) audit_expiry: Option<Duration>,
     pub(crate) unpublish_to_matching: bool,
     /// Whether everything that goes out is archived for good.
     pub(crate) legal_archive: bool,
@@ -45,6 +58,9 @@ impl Settings {
         let renditions = reader.texts("NINJS_COMMON_RENDITIONS", &["thumbnail", "viewImage", "baseImage"])?;
         Ok(Self {
             content_api: reader.flag("CONTENTAPI_ENABLED", true)?,
+            content_api_expiry: reader.time("CONTENT_API_EXPIRY_DAYS", 0.0, DAY_S)?,
+            content_api_rate: reader.rate()?,
+            audit_expiry: reader.time("AUDIT_EXPIRY_MINUTES", 20_160.0, MINUTE_S)?,
             unpublish_to_matching: reader.flag("UNPUBLISH_TO_MATCHING_SUBSCRIBERS", true)?,
             legal_archive: reader.flag("LEGAL_ARCHIVE", false)?,
             provider: reader.text("NEWSML_PROVIDER_ID", "dateline")?,
@@ -119,6 +135,21 @@ impl Reader<'_> {
         self.of(name, usual, "a whole number", |value| u32::try_from(value.as_u64()?).ok())
     }
 
+    /// A number of units of so many seconds; 0 is none.
+    fn time(&self, name: &str, usual: f64, unit_s: f64) -> Result<Option<Duration>> {
+        let seconds = self.of(name, usual * unit_s, "a number, 0 to a hundred years", |value| {
+            Some(value.as_f64()? * unit_s).filter(|seconds| (0.0..=TIME_S_MAX).contains(seconds))
+        })?;
+        Ok(Some(Duration::from_secs_f64(seconds)).filter(|time| !time.is_zero()))
+    }
+
+    /// Of the content API, for each token.
+    fn rate(&self) -> Result<Option<Rate>> {
+        let requests = self.whole("CONTENTAPI_RATE_LIMIT_REQUESTS", 6_000)?;
+        let period = self.time("CONTENTAPI_RATE_LIMIT_PERIOD", 60.0, 1.0)?;
+        Ok(period.filter(|_| requests > 0).map(|period| Rate { requests, period }))
+    }
+
     fn texts(&self, name: &str, usual: &[&str]) -> Result<Vec<String>> {
         let usual = usual.iter().map(|text| (*text).to_owned()).collect();
         self.of(name, usual, "a list of texts", |value| {
@@ -139,6 +170,15 @@ mod tests {
         let usual = read(json!({})).unwrap();
         assert!(usual.content_api && usual.unpublish_to_matching && usual.queue_expiry.is_none());
         assert_eq!((usual.retries_max, usual.source.as_str()), (10, "AAP"));
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        assert_eq!((usual.content_api_expiry, usual.audit_expiry), (None, days(14)));
+        assert_eq!(usual.content_api_rate, Some(Rate { requests: 6_000, period: Duration::from_secs(60) }));
+        let other = read(json!({
+            "CONTENT_API_EXPIRY_DAYS": 0.5, "AUDIT_EXPIRY_MINUTES": 0, "CONTENTAPI_RATE_LIMIT_REQUESTS": 0,
+        }));
+        let other = other.unwrap();
+        assert_eq!(other.content_api_expiry, Some(Duration::from_secs(43_200)));
+        assert_eq!((other.audit_expiry, other.content_api_rate), (None, None));
         let given =
             read(json!({"MAX_TRANSMIT_RETRY_ATTEMPT": 3, "PUBLISH_QUEUE_EXPIRY_MINUTES": 2})).unwrap();
         assert_eq!((given.retries_max, given.queue_expiry), (3, Some(Duration::from_secs(120))));
@@ -147,6 +187,9 @@ mod tests {
             json!({"NITF_INCLUDE_SCHEMA": "yes"}),
             json!({"MAX_TRANSMIT_RETRY_ATTEMPT": -1}),
             json!({"DEFAULT_TIMEZONE": "Mars/Base"}),
+            json!({"CONTENT_API_EXPIRY_DAYS": -1}),
+            json!({"AUDIT_EXPIRY_MINUTES": 1e300}),
+            json!({"CONTENTAPI_RATE_LIMIT_REQUESTS": "many"}),
             json!({"NINJS_COMMON_RENDITIONS": [1]}),
         ] {
             assert!(read(wrong.clone()).is_err(), "{wrong}");

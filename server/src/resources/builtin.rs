@@ -1,6 +1,6 @@
 //! The resources every store has, defined as a client would define them.
 
-use dateline_engine::{Error, Store};
+use dateline_engine::{CollectionOptions, Error, Store};
 use dateline_index::{Language, Mapping};
 use serde_json::{Map, Value, json};
 
@@ -169,7 +169,8 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     definitions().iter().any(|(known, _)| *known == name)
 }
 
-/// Defines what a store does not have yet.
+/// Defines what a store does not have yet, and adds what an older program has not declared; such indexes are built in the
+/// background.
 ///
 /// # Errors
 /// When the engine refuses a definition or cannot write.
@@ -178,9 +179,30 @@ pub(crate) fn install(store: &Store) -> Result<(), Error> {
         let definition = definition(name).unwrap_or_default();
         let options = options(&definition)
             .map_err(|issues| Error::internal(format!("built-in resource {name}: {issues:?}")))?;
-        store.ensure_collection(name, options)?;
+        match store.catalog().by_name(name) {
+            None => drop(store.ensure_collection(name, options)?),
+            Some(known) => {
+                if let Some(options) = completed(&known.options, options) {
+                    store.alter(known.id, options)?;
+                }
+            }
+        }
     }
     Ok(())
+}
+
+/// What is declared with what is wanted; `None` when nothing is missing. What other parts of the server declared stays.
+fn completed(declared: &CollectionOptions, wanted: CollectionOptions) -> Option<CollectionOptions> {
+    let mut whole = declared.clone();
+    whole.keep = wanted.keep;
+    for (have, wanted) in [(&mut whole.unique, wanted.unique), (&mut whole.indexes, wanted.indexes)] {
+        for spec in wanted {
+            if !have.contains(&spec) {
+                have.push(spec);
+            }
+        }
+    }
+    (whole != *declared).then_some(CollectionOptions { definition: wanted.definition, ..whole })
 }
 
 /// Built-in resources that are searched, and how.
@@ -193,4 +215,32 @@ pub(crate) fn searched() -> Vec<(String, Mapping)> {
         _ => Mapping::derived(english),
     };
     searched.map(|(name, _)| (name.to_owned(), mapping(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dateline_engine::{Keep, Options};
+
+    use super::*;
+
+    #[test]
+    fn what_an_older_program_defined_is_completed_once() {
+        let store = Store::memory(Options::new()).unwrap();
+        let own = CollectionOptions { indexes: vec!["role".into()], ..CollectionOptions::default() };
+        store.ensure_collection("users", own.clone()).unwrap();
+        let older = CollectionOptions { indexes: vec!["type".into()], ..CollectionOptions::default() };
+        store.ensure_collection("items", older).unwrap();
+        install(&store).unwrap();
+        let options = |name: &str| store.catalog().by_name(name).unwrap().options.clone();
+        let wanted = super::options(&definition("items").unwrap()).unwrap();
+        assert_eq!(options("users"), own);
+        assert!(wanted.indexes.iter().all(|spec| options("items").indexes.contains(spec)));
+        assert_eq!((options("items").keep, options("items").definition), (wanted.keep, wanted.definition));
+        assert_ne!(wanted.keep, Keep::default());
+        assert!(store.build_indexes().unwrap());
+        assert!(store.lookup(store.catalog().by_name("items").unwrap().id, "original_id", &[]).is_ok());
+        let before = store.watermark().applied();
+        install(&store).unwrap();
+        assert_eq!(store.watermark().applied(), before);
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dateline_engine::{DocId, Moment, Seq, Snapshot};
-use dateline_index::SearchRequest;
 use dateline_index::limits::{HITS_MAX, WINDOW_MAX};
+use dateline_index::{DefaultOperator, SearchRequest};
 use serde_json::Value;
 
 use crate::app::App;
@@ -74,7 +74,7 @@ pub(crate) fn choose(
     let placed = within.map(|within| Placed::new(app, resource, sight, within).map(Box::new)).transpose()?;
     match (q, placed) {
         (Some(q), placed) => {
-            let (candidates, cut) = search(app, resource, q)?;
+            let (candidates, cut) = search(app, resource, q, default_operator(params)?)?;
             return Ok(Candidates::These(Found { candidates, cut, placed }));
         }
         (None, Some(placed)) => return Ok(Candidates::Placed(placed)),
@@ -128,8 +128,22 @@ fn behind(wanted: Seq, seen: Seq) -> Problem {
     Problem::new(Slug::SearchBehind, detail).with("seq", seen.get())
 }
 
+/// What a blank between two words of `q` means.
+fn default_operator(params: &Params) -> Result<DefaultOperator, Problem> {
+    match params.get("default_operator").unwrap_or_default().to_ascii_uppercase().as_str() {
+        "" | "AND" => Ok(DefaultOperator::And),
+        "OR" => Ok(DefaultOperator::Or),
+        _ => Err(Problem::query("default_operator", "expected AND or OR")),
+    }
+}
+
 /// The most relevant, and whether there are more.
-fn search(app: &App, resource: &Resource, q: &str) -> Result<(Vec<Candidate>, bool), Problem> {
+fn search(
+    app: &App,
+    resource: &Resource,
+    q: &str,
+    default_operator: DefaultOperator,
+) -> Result<(Vec<Candidate>, bool), Problem> {
     if !resource.searched {
         let detail = format!("'{}' is not searched; define the collection with 'search'", resource.name);
         return Err(Problem::query("q", detail));
@@ -137,6 +151,7 @@ fn search(app: &App, resource: &Resource, q: &str) -> Result<(Vec<Candidate>, bo
     let mut request = SearchRequest {
         collection: resource.name.clone(),
         q: q.to_owned(),
+        default_operator,
         offset: 0,
         limit: HITS_MAX,
         min_seq: None,

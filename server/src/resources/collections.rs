@@ -90,7 +90,7 @@ pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>,
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 52] = [
+const RESERVED: [&str; 53] = [
     "admin",
     "api_keys",
     "archive",
@@ -130,6 +130,7 @@ const RESERVED: [&str; 52] = [
     "rule_sets",
     "schedules",
     "search",
+    "search_capi",
     "sessions",
     "setup",
     "stream",

@@ -16,6 +16,7 @@ const LIST: &[Param] = &[
     Param::new("cursor", "string", "opaque token of the next page; stable while documents change"),
     Param::new("projection", "string", "members to keep or leave out, in JSON"),
     Param::new("q", "string", "full-text query"),
+    Param::new("default_operator", "string", "what a blank between two words of q means: AND, or OR"),
     Param::new(
         "contains",
         "string",
@@ -44,7 +45,7 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 36] = [
+const BUILTIN: [(&str, &str, &str, Writes); 37] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -81,6 +82,7 @@ const BUILTIN: [(&str, &str, &str, Writes); 36] = [
     ),
     ("legal_publish_queue", "/api/legal_publish_queue", "/api/legal_publish_queue/{id}", Writes::ByTheServer),
     ("publish_queue", "/api/publish_queue", "/api/publish_queue/{id}", Writes::ByClients),
+    ("api_audit", "/api/api_audit", "/api/api_audit/{id}", Writes::ByTheServer),
     ("ingest_providers", "/api/ingest_providers", "/api/ingest_providers/{id}", Writes::ByClients),
     ("routing_schemes", "/api/routing_schemes", "/api/routing_schemes/{id}", Writes::ByClients),
     ("rule_sets", "/api/rule_sets", "/api/rule_sets/{id}", Writes::ByClients),

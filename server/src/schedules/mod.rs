@@ -6,6 +6,7 @@
 
 mod change;
 mod clockwork;
+mod own;
 mod run;
 mod schedule;
 mod timing;
@@ -18,6 +19,7 @@ use serde_json::json;
 
 pub(crate) use change::check;
 pub(crate) use clockwork::keep;
+pub(crate) use own::ensure;
 
 use crate::http::{Access, Doc, Routes};
 

@@ -26,12 +26,13 @@ use crate::places::clock;
 use crate::publishing;
 use crate::publishing::consumer::Transmit;
 use crate::publishing::exchange::Publish;
+use crate::publishing::{EXPIRY_LANE, RemoveExpired};
 use crate::{blobs, ingest, schedules, scrub};
 use expire::Expire;
 pub(crate) use lane::{Desk, LEASE, Lane};
 use new_ad::NewAd;
 use new_log::NewLog;
-pub(crate) use settle::hand_back;
+pub(crate) use settle::{hand_back, together};
 pub(crate) use stop::Stop;
 use worker::Worker;
 
@@ -41,8 +42,9 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 9] = [
+const OWN_LANES: [&str; 10] = [
     "ads:expire",
+    EXPIRY_LANE,
     INGEST_LANE,
     PUBLISH_LANE,
     "new:ad",
@@ -77,6 +79,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(Transmit::new(app)?),
         Box::new(Poll::new()?),
         Box::new(PublishRouted),
+        Box::new(RemoveExpired::new(app)?),
     ];
     let mut workers =
         Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new(), legal: None };

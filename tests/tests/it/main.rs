@@ -12,6 +12,7 @@ mod browser;
 mod bulk;
 mod client;
 mod command_line;
+mod content_api;
 mod crash;
 mod damage;
 mod deliveries;

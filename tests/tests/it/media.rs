@@ -8,6 +8,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use crate::client::{Call, Client, Reply, query};
+use crate::content_api::accesses;
 use crate::program::Server;
 use crate::publishing::{act, encoded, make, newsroom};
 use crate::receiver::Receiver;
@@ -442,6 +443,9 @@ async fn pictures_reach_subscribers_without_their_places() {
         portal.get(&href).header("range", "bytes=0-1").reply().await.expect(206).body[..],
         [0xFF, 0xD8]
     );
+    let accesses = accesses(&admin, &json!({"type": "assets"}), 2).await;
+    assert!(accesses.iter().all(|access| access["items_id"] == json!([original])), "{accesses:?}");
+    assert_eq!((accesses.len(), &accesses[0]["subscriber"]), (2, &subscriber["_id"]));
     let hidden = stranger.get(&href).reply().await.expect(404).json();
     assert_eq!(hidden["internal_error"], 10_003);
     portal.get("/contentapi/assets/nothing.jpg").reply().await.expect(404);

@@ -25,7 +25,7 @@ pub(crate) async fn make(client: &Client, resource: &str, body: Value) -> Value 
     client.post(&format!("/api/{resource}"), &body).reply().await.expect(201).json()
 }
 
-fn text<'a>(document: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(document: &'a Value, key: &str) -> &'a str {
     document[key].as_str().unwrap_or_else(|| panic!("no {key} in {document}"))
 }
 
@@ -379,47 +379,6 @@ async fn a_failing_destination_delays_itself_alone_and_rows_are_in_hand() {
     receiver.wait("/good", 4).await;
     let told = admin.read("/api/publish_queue/statistics").await;
     assert!(told["states"]["success"].as_u64().is_some_and(|rows| rows >= 6), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscriber_reads_what_it_is_entitled_to() {
-    let server = Server::start();
-    let admin = Client::admin(&server).await;
-    let product = make(&admin, "products", json!({"name": "portal", "product_type": "api"})).await;
-    let subscriber = json!({"name": "Portal", "is_active": true, "api_products": [product["_id"]]});
-    let subscriber = make(&admin, "subscribers", subscriber).await;
-    let other = json!({"name": "Other", "is_active": true, "api_products": [product["_id"]], "subscriber_type": "digital"});
-    let other = make(&admin, "subscribers", other).await;
-    let token = json!({"subscriber": subscriber["_id"]});
-    let token = admin.post("/api/subscriber_token", &token).reply().await.expect(201).json();
-    let portal = admin.with_token(text(&token, "_id"));
-    let item = story(&admin, "A bridge opens").await;
-    let targeted = json!({"target_subscribers": [{"_id": subscriber["_id"]}]});
-    act(&admin, "publish", &item, targeted).await.expect(200);
-    settled(&admin, text(&item, "_id"), 1, &["success"]).await;
-    let list = portal.read("/contentapi/items").await;
-    assert_eq!(list["_items"][0]["headline"], "A bridge opens", "{list}");
-    assert!(list["_items"][0].get("subscribers").is_none() && list["_items"][0]["uri"].is_string(), "{list}");
-    let id = encoded(text(&item, "_id"));
-    let one = portal.read(&format!("/contentapi/items/{id}?include_fields=headline")).await;
-    assert_eq!(
-        one.as_object().map(|one| one.keys().cloned().collect::<Vec<_>>()),
-        Some(vec!["headline".to_owned(), "uri".to_owned()])
-    );
-    let token = admin
-        .post("/api/subscriber_token", &json!({"subscriber": other["_id"]}))
-        .reply()
-        .await
-        .expect(201)
-        .json();
-    let stranger = admin.with_token(text(&token, "_id"));
-    assert_eq!(stranger.get(&format!("/contentapi/items/{id}")).reply().await.status, 404);
-    assert_eq!(stranger.read("/contentapi/items").await["_items"], json!([]));
-    let bad = portal.get("/contentapi/items?foo=1").reply().await.expect(400).json();
-    assert_eq!(bad["internal_error"], 10_001);
-    assert_eq!(admin.get("/contentapi/items").reply().await.status, 401, "a user is no subscriber");
-    admin.delete(&format!("/api/subscriber_token/{}", text(&token, "_id")), "x").reply().await.expect(204);
-    assert_eq!(stranger.get("/contentapi/items").reply().await.status, 401);
 }
 
 const SUBSCRIBERS: usize = 100;

@@ -1,21 +1,24 @@
-//! Tokens of subscribers: who asks the content API.
+//! Tokens of subscribers: who asks the content API, and how often.
 //!
 //! Only the SHA-256 of a token is stored, under an id that follows from it. A token is shown once, when it is made. It is
 //! good for as long as its subscriber is active.
 
+use std::net::IpAddr;
+
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use dateline_engine::{Condition, Durability, Millis, Transaction};
+use dateline_engine::{Condition, DocId, Durability, Millis, Transaction};
 use serde_json::{Value, json};
 
+use super::allowance::Allowance;
 use crate::app::App;
 use crate::auth::credentials::Credentials;
 use crate::auth::{Principal, policy, token};
 use crate::eve::date;
 use crate::eve::problem::{Problem, Slug};
-use crate::http::{Answer, ObjectBody, Refusal};
+use crate::http::{Answer, ObjectBody, Peer, Refusal};
 use crate::publishing::{audience, items};
 use crate::resources::answer;
 use crate::resources::target::Id;
@@ -25,31 +28,58 @@ const DAYS_MAX: u64 = 36_500;
 /// Tokens that one commit ends.
 const REVOKED_MAX: usize = 1_000;
 
-/// The subscriber that a request comes from. As an extractor it fails with 401.
-pub(super) struct Subscriber(pub(super) String);
+/// A request of a subscriber: who asks, from where, for what. As an extractor it fails with 401 for a token that is good for
+/// nothing, and with 429 for one that has asked too often.
+pub(super) struct Visit {
+    pub(super) subscriber: String,
+    pub(super) address: IpAddr,
+    /// Path and query.
+    pub(super) uri: String,
+    allowance: Option<Allowance>,
+}
 
-impl FromRequestParts<App> for Subscriber {
-    type Rejection = Refusal;
+impl FromRequestParts<App> for Visit {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let unknown = || policy::not_signed_in("send the token of a subscriber");
-        let Some(credentials) = Credentials::of(&parts.headers, false) else { return Err(unknown().into()) };
-        let (id, digest) = token::session_of(&credentials.token)?;
-        let collections = app.publishing().collections();
-        let Some(document) = app.store().get(collections.tokens, id.as_str())? else {
-            return Err(unknown().into());
-        };
-        let body = audience::body(&document)?;
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
-        if !token::same_digest(text("sha256"), &digest) {
-            return Err(unknown().into());
-        }
-        let subscriber = items::find(app.store(), collections.subscribers, text("subscriber"))?;
-        if subscriber.and_then(|own| own.get("is_active")?.as_bool()) != Some(true) {
-            return Err(policy::not_signed_in("the subscriber is not active").into());
-        }
-        Ok(Self(text("subscriber").to_owned()))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let (token, subscriber) = identified(&parts.headers, app).map_err(IntoResponse::into_response)?;
+        let now = app.store().now();
+        let taken = app.publishing().allowances().take(token.as_str(), now);
+        let allowance = taken.map_err(|used_up| used_up.refusal(now))?;
+        let Ok(Peer { ip, .. }) = Peer::from_request_parts(parts, app).await;
+        let uri = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        Ok(Self { subscriber, address: ip, uri, allowance })
     }
+}
+
+impl Visit {
+    /// The answer, a refusal too, with where the token stands now.
+    pub(super) fn answered(&self, answer: Answer) -> Answer {
+        let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+        if let Some(allowance) = &self.allowance {
+            allowance.tell(response.headers_mut());
+        }
+        Ok(response)
+    }
+}
+
+/// The id of the token that came, and its subscriber.
+fn identified(headers: &HeaderMap, app: &App) -> Result<(DocId, String), Refusal> {
+    let unknown = || policy::not_signed_in("send the token of a subscriber");
+    let credentials = Credentials::of(headers, false).ok_or_else(unknown)?;
+    let (id, digest) = token::session_of(&credentials.token)?;
+    let collections = app.publishing().collections();
+    let document = app.store().get(collections.tokens, id.as_str())?.ok_or_else(unknown)?;
+    let body = audience::body(&document)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    if !token::same_digest(text("sha256"), &digest) {
+        return Err(unknown().into());
+    }
+    let subscriber = items::find(app.store(), collections.subscribers, text("subscriber"))?;
+    if subscriber.and_then(|own| own.get("is_active")?.as_bool()) != Some(true) {
+        return Err(policy::not_signed_in("the subscriber is not active").into());
+    }
+    Ok((id, text("subscriber").to_owned()))
 }
 
 /// `POST /api/subscriber_token {"subscriber", "expiry_days"?}` -> 201 `{"_id": token, "subscriber", "expiry"}`.

@@ -1,14 +1,15 @@
-//! What a subscriber may ask, and how it is told what is wrong.
+//! What may be asked of the content API, and how somebody is told what is wrong.
 
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::fields::{FIELDS, Fields};
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Params, Sort};
 
-const OF_LIST: [&str; 20] = [
+const OF_LIST: [&str; 21] = [
     "start_date",
     "end_date",
     "include_fields",
@@ -29,75 +30,12 @@ const OF_LIST: [&str; 20] = [
     "item_source",
     "sort",
     "related_to",
+    "related_source",
 ];
-const MORE_OF_LIST: [&str; 1] = ["related_source"];
+/// What the newsroom may ask beside.
+const OF_NEWSROOM: [&str; 2] = ["subscribers", "aggregations"];
 const OF_ITEM: [&str; 3] = ["include_fields", "exclude_fields", "version"];
-
-/// Members of an item that a subscriber may choose among.
-const FIELDS: [&str; 62] = [
-    "uri",
-    "guid",
-    "version",
-    "type",
-    "byline",
-    "located",
-    "versioncreated",
-    "usageterms",
-    "language",
-    "headline",
-    "copyrightnotice",
-    "urgency",
-    "pubstatus",
-    "mimetype",
-    "copyrightholder",
-    "ednote",
-    "body_text",
-    "body_html",
-    "slugline",
-    "keywords",
-    "firstcreated",
-    "firstpublished",
-    "source",
-    "extra",
-    "annotations",
-    "description_html",
-    "description_text",
-    "place",
-    "profile",
-    "associations",
-    "extra_items",
-    "embargoed",
-    "priority",
-    "subject",
-    "service",
-    "genre",
-    "renditions",
-    "order",
-    "organisation",
-    "evolvedfrom",
-    "signal",
-    "attachments",
-    "charcount",
-    "wordcount",
-    "readtime",
-    "authors",
-    "publish_schedule",
-    "products",
-    "coverage_id",
-    "planning_id",
-    "refs",
-    "assignment_id",
-    "rewrite_of",
-    "rewrite_sequence",
-    "nextversion",
-    "original_id",
-    "bookmarks",
-    "event_id",
-    "agenda_id",
-    "infosource",
-    "person",
-    "object",
-];
+const OF_VERSIONS: [&str; 2] = ["include_fields", "exclude_fields"];
 
 /// Members of which only a part is shown to each subscriber, or a part to nobody: no condition and no order may tell the
 /// rest.
@@ -106,19 +44,33 @@ const PARTLY_SHOWN: [&str; 4] = ["associations", "extra_items", "renditions", "r
 const ASKABLE: [&str; 2] = ["refs.guid", "refs.source"];
 
 /// Terms that are asked for by their own parameter, and the member they are of.
-const TERMS: [(&str, &str); 8] = [
+const TERMS: [(&str, &str); 10] = [
     ("service", "service.code"),
     ("subject", "subject.code"),
     ("genre", "genre.code"),
     ("urgency", "urgency"),
     ("priority", "priority"),
+    ("type", "type"),
+    ("version", "version"),
     ("item_source", "source"),
     ("related_to", "refs.guid"),
     ("related_source", "refs.source"),
 ];
 
+/// Parameters that take one of a few words. Nothing is counted by value yet, so that can only be switched off.
+const CHOICES: [(&str, &[&str]); 2] =
+    [("default_operator", &["AND", "OR"]), ("aggregations", &["0", "FALSE"])];
+
 /// Days that a list goes back when nobody says.
 const DAYS_USUAL: i64 = 7;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Subscriber,
+    /// A user: of all subscribers, and without a range of dates unless one is given.
+    Newsroom,
+}
 
 /// A request for a list, checked.
 #[derive(Debug)]
@@ -128,52 +80,13 @@ pub(super) struct Asked {
     pub(super) fields: Fields,
 }
 
-/// Which members are shown.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Fields {
-    include: Option<BTreeSet<String>>,
-    exclude: BTreeSet<String>,
-}
-
-impl Fields {
-    /// The address of an item is always shown.
-    pub(super) fn shows(&self, name: &str) -> bool {
-        name == "uri"
-            || (self.include.as_ref().is_none_or(|include| include.contains(name))
-                && !self.exclude.contains(name))
-    }
-
-    fn read(params: &Params) -> Result<Self, Problem> {
-        let listed = |name: &str| -> BTreeSet<String> {
-            let text = params.get(name).unwrap_or_default();
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-        };
-        let (include, exclude) = (listed("include_fields"), listed("exclude_fields"));
-        if !include.is_empty() && !exclude.is_empty() {
-            let text = "Cannot both include and exclude content fields at the same time.";
-            return Err(unexpected("include_fields", text));
-        }
-        if let Some(unknown) = include.iter().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(bad("include_fields", format!("Unknown content field to include ({unknown}).")));
-        }
-        if let Some(unknown) = exclude.iter().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(bad("exclude_fields", format!("Unknown content field to exclude ({unknown}).")));
-        }
-        if exclude.contains("uri") {
-            let text = "Cannot exclude a content field required by the NINJS format (uri).";
-            return Err(bad("exclude_fields", text));
-        }
-        Ok(Self { include: (!include.is_empty()).then_some(include), exclude })
-    }
-}
-
 /// 10001.
-fn unexpected(parameter: &str, text: impl Into<String>) -> Problem {
+pub(super) fn unexpected(parameter: &str, text: impl Into<String>) -> Problem {
     refused(parameter, text.into(), "Unexpected parameter.", 10_001)
 }
 
 /// 10002.
-fn bad(parameter: &str, text: impl Into<String>) -> Problem {
+pub(super) fn bad(parameter: &str, text: impl Into<String>) -> Problem {
     refused(parameter, text.into(), "Bad parameter value.", 10_002)
 }
 
@@ -198,11 +111,28 @@ fn check_names(params: &Params, known: impl Fn(&str) -> bool) -> Result<(), Prob
     Ok(())
 }
 
-/// Which members of a single item are shown.
+/// What a single item is asked for: which of its members, and which version of it.
 ///
 /// # Errors
 /// 400 with code 10001 or 10002.
-pub(super) fn of_item(params: &Params) -> Result<Fields, Problem> {
+pub(super) fn of_item(params: &Params) -> Result<(Fields, Option<&str>), Problem> {
+    check_single(params, &OF_ITEM)?;
+    match params.get("version") {
+        Some("") => Err(bad("version", "Bad parameter value for Parameter (version)")),
+        version => Ok((Fields::read(params)?, version)),
+    }
+}
+
+/// Which members of each version of an item are shown.
+///
+/// # Errors
+/// 400 with code 10001 or 10002.
+pub(super) fn of_versions(params: &Params) -> Result<Fields, Problem> {
+    check_single(params, &OF_VERSIONS)?;
+    Fields::read(params)
+}
+
+fn check_single(params: &Params, known: &[&str]) -> Result<(), Problem> {
     for date in ["start_date", "end_date"] {
         if params.get(date).is_some() {
             let text = format!(
@@ -211,21 +141,20 @@ pub(super) fn of_item(params: &Params) -> Result<Fields, Problem> {
             return Err(unexpected(date, text));
         }
     }
-    check_names(params, |name| OF_ITEM.contains(&name))?;
-    check_version(params)?;
-    Fields::read(params)
+    check_names(params, |name| known.contains(&name))
 }
 
 /// What a list is asked for; `today` is the date in UTC.
 ///
 /// # Errors
 /// 400 with code 10001 or 10002.
-pub(super) fn of_list(params: &Params, today: Date) -> Result<Asked, Problem> {
-    check_names(params, |name| OF_LIST.contains(&name) || MORE_OF_LIST.contains(&name))?;
-    check_version(params)?;
+pub(super) fn of_list(params: &Params, asker: Asker, today: Date) -> Result<Asked, Problem> {
+    let is_newsroom = asker == Asker::Newsroom;
+    check_names(params, |name| OF_LIST.contains(&name) || is_newsroom && OF_NEWSROOM.contains(&name))?;
     let fields = Fields::read(params)?;
-    let mut conditions = vec![dates(params, today)?];
-    for (parameter, member) in TERMS {
+    let mut conditions: Vec<Value> = dates(params, asker, today)?.into_iter().collect();
+    let own = is_newsroom.then_some(("subscribers", "subscribers"));
+    for (parameter, member) in TERMS.into_iter().chain(own) {
         let Some(text) = params.get(parameter) else { continue };
         let values = terms(parameter, text)?;
         conditions.push(json!({member: {"$in": values}}));
@@ -248,11 +177,19 @@ pub(super) fn of_list(params: &Params, today: Date) -> Result<Asked, Problem> {
             check_path("sort", path)?;
         }
     }
-    let operator = params.get("default_operator").unwrap_or_default();
-    if !matches!(operator, "" | "AND" | "and") {
-        return Err(bad("default_operator", "Words of a search text are combined with AND only; write OR."));
+    for (parameter, known) in CHOICES {
+        let given = params.get(parameter).unwrap_or_default().to_ascii_uppercase();
+        if !given.is_empty() && !known.contains(&given.as_str()) {
+            return Err(bad(parameter, format!("Bad parameter value for Parameter ({parameter})")));
+        }
     }
     Ok(Asked { conditions, fields })
+}
+
+/// A refusal of what a list was asked for, in the words that clients of the content API know.
+pub(super) fn retold(problem: Problem) -> Problem {
+    let is_of_text = problem.slug() == Slug::InvalidQuery && problem.to_json()["parameter"] == "q";
+    if is_of_text { bad("q", "invalid search text").with("reason", problem.detail()) } else { problem }
 }
 
 /// Every member that a condition names must be one that may be asked for.
@@ -279,14 +216,6 @@ fn check_path(parameter: &str, path: &str) -> Result<(), Problem> {
     }
 }
 
-/// Versions before the last one are not kept for subscribers.
-fn check_version(params: &Params) -> Result<(), Problem> {
-    match params.get("version").unwrap_or_default() {
-        "" => Ok(()),
-        _ => Err(bad("version", "Only the last version of an item can be had.")),
-    }
-}
-
 /// A scalar, or a list of them in JSON.
 fn terms(parameter: &str, text: &str) -> Result<Vec<Value>, Problem> {
     let wrong = || bad(parameter, format!("Bad parameter value for Parameter ({parameter})"));
@@ -309,7 +238,7 @@ fn terms(parameter: &str, text: &str) -> Result<Vec<Value>, Problem> {
 }
 
 /// Both days are within.
-fn dates(params: &Params, today: Date) -> Result<Value, Problem> {
+fn dates(params: &Params, asker: Asker, today: Date) -> Result<Option<Value>, Problem> {
     let read = |name: &str| -> Result<Option<Date>, Problem> {
         let Some(text) = params.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
         let wrong = || {
@@ -327,16 +256,20 @@ fn dates(params: &Params, today: Date) -> Result<Value, Problem> {
         }
         Ok(Some(date))
     };
-    let (start, end) = (read("start_date")?, read("end_date")?);
-    let end = end.unwrap_or(today);
-    let usual = || end.saturating_sub(jiff::Span::new().days(DAYS_USUAL));
-    let start = start.unwrap_or_else(usual);
-    if start > end {
+    let (mut start, mut end) = (read("start_date")?, read("end_date")?);
+    if asker == Asker::Subscriber {
+        let last = end.unwrap_or(today);
+        start = start.or_else(|| Some(last.saturating_sub(jiff::Span::new().days(DAYS_USUAL))));
+        end = Some(last);
+    }
+    if start.zip(end).is_some_and(|(start, end)| start > end) {
         return Err(bad("start_date", "Start date must not be greater than end date"));
     }
-    let after = end.tomorrow().unwrap_or(end);
-    let day = |date: Date| format!("{date}T00:00:00+0000");
-    Ok(json!({"versioncreated": {"$gte": day(start), "$lt": day(after)}}))
+    let day = |date: Date| Value::from(format!("{date}T00:00:00+0000"));
+    let mut range = Map::new();
+    range.extend(start.map(|start| ("$gte".to_owned(), day(start))));
+    range.extend(end.map(|end| ("$lt".to_owned(), day(end.tomorrow().unwrap_or(end)))));
+    Ok((!range.is_empty()).then(|| json!({"versioncreated": range})))
 }
 
 #[cfg(test)]
@@ -352,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_code() {
         let check = |pairs: &[(&str, &str)], code: u32, words: &str| {
-            let problem = of_list(&params(pairs), TODAY).unwrap_err().to_json();
+            let problem = of_list(&params(pairs), Asker::Subscriber, TODAY).unwrap_err().to_json();
             assert_eq!(problem["internal_error"], code, "{pairs:?}: {problem}");
             assert!(problem["detail"].as_str().unwrap().contains(words), "{pairs:?}: {problem}");
         };
@@ -378,12 +311,16 @@ mod tests {
 
     #[test]
     fn what_is_not_shown_cannot_be_asked_for() {
-        let check = |name: &str, value: &str, is_good: bool| match of_list(&params(&[(name, value)]), TODAY) {
-            Ok(_) => assert!(is_good, "{name}={value}"),
-            Err(problem) => {
-                let problem = problem.to_json();
-                assert!(!is_good, "{name}={value}: {problem}");
-                assert_eq!(problem["internal_error"], 10_002, "{problem}");
+        let check = |name: &str, value: &str, is_good: bool| {
+            for asker in [Asker::Subscriber, Asker::Newsroom] {
+                match of_list(&params(&[(name, value)]), asker, TODAY) {
+                    Ok(_) => assert!(is_good, "{name}={value}"),
+                    Err(problem) => {
+                        let problem = problem.to_json();
+                        assert!(!is_good, "{name}={value}: {problem}");
+                        assert_eq!(problem["internal_error"], 10_002, "{problem}");
+                    }
+                }
             }
         };
         let hidden = [
@@ -423,10 +360,12 @@ mod tests {
             check("sort", &format!("-{path}"), true);
         }
         for (name, value, is_good) in [
-            ("version", "1", false),
-            ("version", "", true),
-            ("default_operator", "OR", false),
-            ("default_operator", "AND", true),
+            ("version", "1", true),
+            ("version", "", false),
+            ("type", "picture", true),
+            ("default_operator", "OR", true),
+            ("default_operator", "and", true),
+            ("default_operator", "XOR", false),
         ] {
             check(name, value, is_good);
         }
@@ -434,17 +373,55 @@ mod tests {
 
     #[test]
     fn terms_and_dates_become_conditions() {
-        let asked =
-            of_list(&params(&[("service", "a"), ("urgency", "[1,2]"), ("subject", "04000000")]), TODAY);
+        let asked = [("service", "a"), ("urgency", "[1,2]"), ("subject", "04000000"), ("version", "[2]")];
+        let asked = of_list(&params(&asked), Asker::Subscriber, TODAY);
         let week = json!({"versioncreated": {"$gte": "2026-01-24T00:00:00+0000", "$lt": "2026-02-01T00:00:00+0000"}});
         let expected = [
             week,
             json!({"service.code": {"$in": ["a"]}}),
             json!({"subject.code": {"$in": ["04000000"]}}),
             json!({"urgency": {"$in": [1, 2]}}),
+            json!({"version": {"$in": ["2"]}}),
         ];
         assert_eq!(asked.unwrap().conditions, expected);
-        let fields = of_item(&params(&[("include_fields", "headline, headline,")])).unwrap();
+        let params = params(&[("include_fields", "headline, headline,"), ("version", "3")]);
+        let (fields, version) = of_item(&params).unwrap();
         assert!(fields.shows("headline") && fields.shows("uri") && !fields.shows("byline"));
+        assert_eq!(version, Some("3"));
+        assert!(of_versions(&params).is_err(), "all versions and one of them");
+    }
+
+    #[test]
+    fn the_newsroom_asks_of_all_subscribers_and_times() {
+        let check = |pairs: &[(&str, &str)], expected: Value| {
+            let asked = of_list(&params(pairs), Asker::Newsroom, TODAY).unwrap();
+            assert_eq!(Value::from(asked.conditions), expected, "{pairs:?}");
+        };
+        check(&[("aggregations", "0")], json!([]));
+        check(
+            &[("start_date", "2026-01-02")],
+            json!([{"versioncreated": {"$gte": "2026-01-02T00:00:00+0000"}}]),
+        );
+        check(
+            &[("end_date", "2026-01-02")],
+            json!([{"versioncreated": {"$lt": "2026-01-03T00:00:00+0000"}}]),
+        );
+        check(&[("subscribers", "[\"s\", \"t\"]")], json!([{"subscribers": {"$in": ["s", "t"]}}]));
+        for parameter in OF_NEWSROOM {
+            let refused = of_list(&params(&[(parameter, "0")]), Asker::Subscriber, TODAY).unwrap_err();
+            assert!(refused.detail().contains("Unexpected parameter"), "{parameter}");
+        }
+        assert!(of_list(&params(&[("aggregations", "1")]), Asker::Newsroom, TODAY).is_err());
+    }
+
+    #[test]
+    fn a_bad_search_text_is_told_in_known_words() {
+        let told = retold(Problem::query("q", "position 3: '(' has no end")).to_json();
+        assert_eq!(
+            (&told["internal_error"], &told["_issues"]["q"]),
+            (&json!(10_002), &json!("invalid search text"))
+        );
+        assert!(told["reason"].as_str().unwrap().contains("position 3"));
+        assert!(retold(Problem::query("page", "no number")).to_json().get("internal_error").is_none());
     }
 }

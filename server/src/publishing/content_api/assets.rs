@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, Uri};
 use dateline_engine::Result;
 use serde_json::Value;
 
-use super::access::Subscriber;
+use super::access::Visit;
+use super::audit::{self, Seen};
 use super::store::subscribers_of;
 use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
@@ -17,21 +18,22 @@ use crate::publishing::items;
 ///
 /// # Errors
 /// 404 for a file that is not here or that is in no item of the subscriber.
-pub(super) async fn asset(
-    State(app): State<App>,
-    Subscriber(subscriber): Subscriber,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Answer {
-    let id = media::id_in(&uri, 2);
-    let (used, named) = (app.clone(), id.clone());
+pub(super) async fn asset(State(app): State<App>, visit: Visit, uri: Uri, headers: HeaderMap) -> Answer {
+    visit.answered(served(&app, &visit, &uri, &headers).await)
+}
+
+async fn served(app: &App, visit: &Visit, uri: &Uri, headers: &HeaderMap) -> Answer {
+    let id = media::id_in(uri, 2);
+    let (used, named, subscriber) = (app.clone(), id.clone(), visit.subscriber.clone());
     let is_entitled = app.scan(move |_| -> Result<bool> { is_entitled(&used, &named, &subscriber) }).await?;
-    if !is_entitled || media::find(&app, &id)?.is_none() {
+    if !is_entitled || media::find(app, &id)?.is_none() {
         let text = "Asset not found.";
         let problem = Problem::new(Slug::NotFound, text).message(text).with("internal_error", 10_003_u32);
         return Err(problem.into());
     }
-    media::serve_public(&app, &headers, &id).await
+    let answer = media::serve_public(app, headers, &id).await?;
+    audit::record(app, visit, &Seen { kind: "assets", items: &[id], version: None });
+    Ok(answer)
 }
 
 fn is_entitled(app: &App, id: &str, subscriber: &str) -> Result<bool> {

@@ -1,7 +1,8 @@
 //! Publishing into the content API: an item is put under its id, for more and more subscribers.
 //!
 //! The item is Newsroom NINJS with `subscribers` beside it, which nobody is shown. A subscriber that has an item once
-//! keeps it, whatever the filters say later (clients know it so); what is killed stays, as canceled.
+//! keeps it, whatever the filters say later (clients know it so); what is killed stays, as canceled. An update is stored
+//! together with what it makes of the item that it evolved from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use dateline_publish::filter::{Catalog, Question, TargetMedia, Truth};
 use dateline_publish::recipients::{Action, Recipient};
 use serde_json::{Map, Value};
 
+use super::lineage::{self, Parent};
 use crate::app::App;
 use crate::eve::{date, json, patch};
 use crate::media;
@@ -21,6 +23,7 @@ pub(crate) struct Stored {
     id: DocId,
     condition: Condition,
     body: Map<String, Value>,
+    parent: Option<Parent>,
 }
 
 /// The item for these subscribers; `None` without any, or when a filter keeps it out. What is taken back is taken back
@@ -79,13 +82,16 @@ pub(crate) fn stored(
     for member in ["firstcreated", "versioncreated"] {
         body.entry(member).or_insert_with(|| date::format(store.now().get()).into());
     }
-    let version = known.as_ref().and_then(Value::as_object).map_or(0, patch::version) + 1;
+    let known = known.as_ref().and_then(Value::as_object);
+    let parent = Parent::of(store, publishing.collections().items, &id, &body)?;
+    lineage::trace(&mut body, &id, known, parent.as_ref());
+    let version = known.map_or(0, patch::version) + 1;
     body.insert("subscribers".to_owned(), all.into_iter().collect());
     // By these a file is found again with those who may have it.
     let files = media::ids_of(&Value::Object(body.clone()));
     body.insert("media_ids".to_owned(), files.into_iter().collect());
     patch::set_version(&mut body, version);
-    Ok(Some(Stored { id, condition, body }))
+    Ok(Some(Stored { id, condition, body, parent }))
 }
 
 /// Who may have each associated item, by the names that it has in the item.
@@ -121,7 +127,7 @@ impl<'a> Entitled<'a> {
 }
 
 /// Items inside of a stored one: associations, and those of fields that hold items.
-fn inner(body: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
+pub(super) fn inner(body: &mut Map<String, Value>) -> Vec<&mut Map<String, Value>> {
     let mut found = Vec::new();
     for (name, member) in body.iter_mut().filter_map(|(name, member)| Some((name, member.as_object_mut()?))) {
         match name.as_str() {
@@ -178,6 +184,10 @@ impl Stored {
     /// Adds it to the transaction that stores the rows.
     pub(crate) fn add_to(&self, app: &App, transaction: Transaction) -> Transaction {
         let items = app.publishing().collections().items;
+        let transaction = match &self.parent {
+            Some(parent) => parent.followed_by(&self.id, items, transaction),
+            None => transaction,
+        };
         transaction.put(items, self.id.clone(), self.condition, json::encode(&self.body))
     }
 }

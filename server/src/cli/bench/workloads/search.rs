@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dateline_engine::{CollectionId, Condition, DocId, Durability, Error, Seq, Transaction};
-use dateline_index::SearchRequest;
+use dateline_index::{DefaultOperator, SearchRequest};
 
 use super::{End, Workload};
 use crate::app::App;
@@ -61,6 +61,7 @@ impl Search {
         let request = SearchRequest {
             collection: COLLECTION.to_owned(),
             q,
+            default_operator: DefaultOperator::And,
             offset: 0,
             limit: 10,
             min_seq: None,
