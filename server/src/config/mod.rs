@@ -49,6 +49,8 @@ pub struct Config {
     pub egress: Egress,
     /// How items go out.
     pub publishing: PublishingConfig,
+    /// Macros that other servers do.
+    pub macros: Vec<MacroConfig>,
     /// Site settings by their usual names, such as `MAIL_SERVER`.
     pub superdesk: Map<String, Value>,
 }
@@ -236,6 +238,39 @@ pub struct ChannelConfig {
     pub router: String,
 }
 
+/// A macro that another server does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacroConfig {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// What people call it; empty: its name.
+    #[serde(default)]
+    pub label: String,
+    /// Where it is: `http` or `https`.
+    pub url: String,
+    /// Key of the signature: `whsec_` and base64, or a plain text; empty: it is not signed.
+    #[serde(default)]
+    pub secret: String,
+    /// `backend` or `frontend`: whether people who edit are offered it.
+    #[serde(default = "frontend")]
+    pub access_type: String,
+    /// Desks that are offered it; empty: all.
+    #[serde(default)]
+    pub desks: Vec<String>,
+    /// An answer must be there within this many seconds, 1 to 60.
+    #[serde(default = "ten")]
+    pub timeout_s: u64,
+}
+
+fn frontend() -> String {
+    "frontend".to_owned()
+}
+
+fn ten() -> u64 {
+    10
+}
+
 impl Config {
     /// The defaults.
     #[must_use]
@@ -271,6 +306,7 @@ impl Config {
             log: Log { format: LogFormat::Text, filter: "info".to_owned() },
             egress: Egress { allow: Vec::new(), file_roots: Vec::new(), authorities: None },
             publishing: PublishingConfig { channels: Vec::new(), deliveries_max: 64, retry_ms: 60_000 },
+            macros: Vec::new(),
             superdesk: Map::new(),
         }
     }

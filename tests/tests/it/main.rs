@@ -28,6 +28,7 @@ mod history;
 mod indexes;
 mod ingest;
 mod intake;
+mod internal;
 mod laboratory;
 mod ledger;
 mod lifetime;
