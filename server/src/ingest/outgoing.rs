@@ -1,6 +1,6 @@
 //! A step of a routing scheme: a new item for a desk, and whether it goes out from there.
 //!
-//! Where its macro is done by another server, the step is a job of lane `internal`, made in the commit that stores the
+//! Where its macro is done by another server, the step is a job of lane `send:internal`, made in the commit that stores the
 //! ingested item: a provider is not held up by a macro, and an item is not lost because one does not answer.
 
 use dateline_engine::{Ack, Condition, Durability, ErrorKind, LeasedJob, Result, Transaction};

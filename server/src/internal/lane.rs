@@ -1,4 +1,4 @@
-//! Lane `internal`: several jobs at a time, since one may wait for the macro of another server.
+//! Lane `send:internal`: several jobs at a time, since one may wait for the macro of another server.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::ingest;
 use crate::work::{Desk, Lane, Slots, alive, blocking};
 
 /// The lane's name.
-pub(crate) const INTERNAL_LANE: &str = "internal";
+pub(crate) const INTERNAL_LANE: &str = "send:internal";
 /// Jobs done at a time.
 const JOBS_MAX: usize = 16;
 /// Jobs that are on their way when the server stops get so long.

@@ -1,6 +1,6 @@
 //! Internal producers: what goes out on one desk, or comes in, is sent to other desks of the newsroom.
 //!
-//! **The way of a copy.** The commit of an action has a job of lane `internal` for each version that goes out, if there is
+//! **The way of a copy.** The commit of an action has a job of lane `send:internal` for each version that goes out, if there is
 //! anybody to send it to: the version, the copies and the end of their jobs are each one commit, so none is forgotten and
 //! none made twice, whatever dies in between. That job asks the [`destinations`] and puts in its place a job for each that
 //! takes the version; each of those makes one copy.

@@ -21,6 +21,7 @@ use super::{Call, Trouble};
 use crate::app::App;
 use crate::config::MacroConfig;
 use crate::eve::json::{Limits, parse_object};
+use crate::work::blocking;
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -93,7 +94,7 @@ impl External {
         let failed = |why: String| Trouble::Upstream(format!("the macro '{}' failed: {why}", self.name));
         // Reading certificates is for a thread that may wait.
         let ready = app.clone();
-        let collectors = crate::work::blocking(move || ready.collectors().cloned()).await?;
+        let collectors = blocking(move || ready.collectors().cloned()).await?;
         let called = collectors.call(&question, ANSWER_BYTES_MAX).await;
         outcome(&called.map_err(|error| failed(error.to_string()))?).map_err(failed)
     }

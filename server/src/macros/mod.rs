@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::config::MacroConfig;
 use crate::eve::problem::{Problem, Slug};
 use crate::publishing::find_item;
+use crate::work::blocking;
 use external::External;
 
 pub(crate) use routes::routes;
@@ -119,7 +120,7 @@ impl Macros {
         built_in.chain(externals).collect()
     }
 
-    /// Asks a macro that answers at once; none for one that has to be called.
+    /// Asks a macro that is built in; none for one that has to be called.
     ///
     /// # Errors
     /// `Unknown`, `Refused`, or what the store fails with.
@@ -130,15 +131,7 @@ impl Macros {
         call: &Call<'_>,
     ) -> std::result::Result<Option<Outcome>, Trouble> {
         match self.find(name) {
-            Some(Macro::BuiltIn(own)) => {
-                let desks = app.publishing().collections().desks;
-                let desk = match call.desk {
-                    "" => None,
-                    desk => find_item(app.store(), desks, desk)?,
-                };
-                let desk = desk.as_ref().and_then(Value::as_object);
-                own.run(call.item, desk).map(Some).map_err(Trouble::Refused)
-            }
+            Some(Macro::BuiltIn(own)) => here(app, own, call.item, call.desk).map(Some),
             Some(Macro::External(_)) => Ok(None),
             None => Err(Trouble::Unknown(name.to_owned())),
         }
@@ -154,16 +147,28 @@ impl Macros {
         name: &str,
         call: &Call<'_>,
     ) -> std::result::Result<Outcome, Trouble> {
-        if let Some(outcome) = self.run_here(app, name, call)? {
-            return Ok(outcome);
+        match self.find(name) {
+            Some(Macro::BuiltIn(own)) => {
+                let (app, item, desk) = (app.clone(), call.item.clone(), call.desk.to_owned());
+                blocking(move || Ok(here(&app, own, &item, &desk))).await?
+            }
+            Some(Macro::External(own)) => {
+                let turn = tokio::time::timeout(own.time_max, self.calls.acquire()).await;
+                let _turn = turn.map_err(|_| Trouble::Busy)?.map_err(|_| Trouble::Busy)?;
+                own.call(app, call).await
+            }
+            None => Err(Trouble::Unknown(name.to_owned())),
         }
-        let Some(Macro::External(own)) = self.find(name) else {
-            return Err(Trouble::Unknown(name.to_owned()));
-        };
-        let turn = tokio::time::timeout(own.time_max, self.calls.acquire()).await;
-        let _turn = turn.map_err(|_| Trouble::Busy)?.map_err(|_| Trouble::Busy)?;
-        own.call(app, call).await
     }
+}
+
+/// Does a built-in macro with the desk an item goes to.
+fn here(app: &App, own: &BuiltIn, item: &Fields, desk: &str) -> std::result::Result<Outcome, Trouble> {
+    let desk = match desk {
+        "" => None,
+        desk => find_item(app.store(), app.publishing().collections().desks, desk)?,
+    };
+    own.run(item, desk.as_ref().and_then(Value::as_object)).map_err(Trouble::Refused)
 }
 
 impl Trouble {

@@ -110,12 +110,12 @@ impl House {
     async fn lane(&self) -> Value {
         let queues = self.admin.read("/api/queues").await;
         let lanes = queues["_items"].as_array().cloned().unwrap_or_default();
-        lanes.into_iter().find(|lane| lane["lane"] == "internal").unwrap_or_default()
+        lanes.into_iter().find(|lane| lane["lane"] == "send:internal").unwrap_or_default()
     }
 
     async fn set_paused(&self, is_paused: bool) {
         let verb = if is_paused { "pause" } else { "resume" };
-        let reply = self.admin.post(&format!("/api/queues/internal/{verb}"), &json!({})).reply().await;
+        let reply = self.admin.post(&format!("/api/queues/send:internal/{verb}"), &json!({})).reply().await;
         assert!(reply.status < 300, "{}", reply.text());
     }
 }
@@ -234,7 +234,7 @@ async fn schedules_have_two_moments() {
     assert_eq!(early.len(), 1, "{early:#?}");
     assert!(early[0]["publish_schedule"].is_null() && text(&early[0], "state") == "routed", "{early:#?}");
     assert!(house.on(&later).await.is_empty());
-    house.until(json!({"_id": item["_id"], "state": "published"}), |found| found.len() == 1).await;
+    house.until(json!({"guid": item["_id"], "state": "published"}), |found| found.len() == 1).await;
     let found = house.until(json!({"task.desk": later["_id"]}), |found| !found.is_empty()).await;
     assert_eq!((found.len(), text(&found[0], "headline")), (1, "Tomorrow"));
     assert_eq!(house.on(&house.web).await.len(), 1);
@@ -306,7 +306,7 @@ async fn a_scheduled_copy_is_given_up_with_its_source() {
     let house = House::open().await;
     house.destination("web", json!({"macro": AUTO})).await;
     let item = house.story("Next year").await;
-    let item = house.act("publish", &item, json!({"publish_schedule": "2040-01-01T00:00:00+0000"})).await;
+    let item = house.act("publish", &item, json!({"publish_schedule": "2030-01-01T00:00:00+0000"})).await;
     let copies = house.on(&house.web).await;
     assert_eq!((copies.len(), text(&copies[0], "state")), (1, "scheduled"), "{copies:#?}");
     assert_eq!(copies[0]["publish_schedule"], item["publish_schedule"]);

@@ -108,6 +108,10 @@ fn go_out(state: Option<State>, source: &Fields, copy: &Fields) -> Follow {
         Some(Published | Corrected | Correction) => Follow::Act(Event::Correct, automatic(content)),
         Some(Routed | Fetched | Submitted | InProgress | Unpublished) => {
             let mut updates = times(source);
+            if Item::from(copy).has("publish_schedule") {
+                // A schedule that was given up stays in an item until somebody clears it.
+                updates.entry("publish_schedule").or_insert(Value::Null);
+            }
             updates.extend(content);
             Follow::Act(Event::Publish, updates)
         }
@@ -225,6 +229,10 @@ mod tests {
         for state in ["routed", "in_progress", "unpublished"] {
             check(Event::Correct, source.clone(), out(state), act(Event::Publish, updates.clone()));
         }
+        let given_up =
+            json!({"state": "in_progress", "headline": "H", "publish_schedule": "2030-01-01T00:00:00+0000"});
+        let updates = json!({"auto_publish": true, "publish_schedule": null});
+        check(Event::Publish, source.clone(), given_up, act(Event::Publish, updates));
         let same = json!({"state": "published", "headline": "H"});
         check(Event::Correct, source.clone(), same, Follow::Leave("nothing is new".to_owned()));
         check(Event::Correct, source.clone(), out("scheduled"), Follow::Wait("the copy is scheduled"));

@@ -197,6 +197,7 @@ async fn a_call_is_signed_and_bounded() {
     assert!(!receiver.seen().pop().unwrap().headers.contains_key("webhook-signature"));
     call.secret = Some(Secret::new("whsec_!"));
     assert!(matches!(collectors.call(&call, 10).await.unwrap_err(), CollectError::Settings(_)));
+    call.secret = None;
     call.url = "http://169.254.169.254/".to_owned();
     assert!(matches!(collectors.call(&call, 10).await.unwrap_err(), CollectError::Denied(_)));
 }
