@@ -179,7 +179,7 @@ impl Trouble {
             Self::Unknown(_) => Problem::new(Slug::ValidationFailed, told.as_str()).issue(field, told),
             Self::Refused(_) => Problem::new(Slug::Unprocessable, told.as_str()).issue(field, told),
             Self::Upstream(_) => Problem::new(Slug::UpstreamFailed, told),
-            Self::Busy => Problem::new(Slug::Overloaded, told),
+            Self::Busy => Problem::new(Slug::Overloaded, told).retry_after(1),
             Self::Store(error) => error.into(),
         }
     }

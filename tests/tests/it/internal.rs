@@ -419,6 +419,23 @@ async fn macros_of_another_server() {
     assert_eq!(house.found(json!({"original_id": item["_id"]})).await.len(), 2);
 }
 
+#[test]
+fn macros_that_cannot_be_are_refused_at_start() {
+    let files = tempfile::tempdir().expect("a folder");
+    let config = files.path().join("dateline.toml");
+    for (text, words) in [
+        ("name = \"Clean_Markup\"\nurl = \"https://example.com\"", "the name is taken"),
+        ("name = \"m\"\nurl = \"ftp://example.com\"", "url must begin with"),
+        ("name = \"m\"\nurl = \"https://example.com\"\ntimeout_s = 61", "timeout_s must be 1 to 60"),
+    ] {
+        std::fs::write(&config, format!("[[macros]]\n{text}\n")).expect("a file");
+        let mut server = Server::idle();
+        server.flags(&["--config", config.to_str().expect("a UTF-8 path")]);
+        let talk = server.try_launch().expect_err("it does not start").join("\n");
+        assert!(talk.contains(words), "{talk}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_makes_no_copy_twice_and_loses_none() {
     let mut house = House::open().await;

@@ -247,7 +247,7 @@ async fn files_come_by_url_and_can_be_cut() {
     assert_eq!((text(&fetched, "filename"), &fetched["length"]), ("answer.json", &json!(2)));
     receiver.answer("/files/gone", 404);
     let gone = admin.post("/api/upload", &json!({"URL": receiver.url("/files/gone")})).reply().await;
-    issue(gone, 400, "URL", "status 404");
+    issue(gone, 400, "URL", "the server answers 404");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
