@@ -28,6 +28,8 @@ use crate::data::{DataDir, DataError};
 use crate::health::FollowerState;
 use crate::http::Refusal;
 use crate::ingest::Ingest;
+use crate::internal::Internals;
+use crate::macros::Macros;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::outcome;
@@ -53,6 +55,8 @@ struct Shared {
     resources: Resources,
     publishing: Publishing,
     ingest: Arc<Ingest>,
+    internals: Internals,
+    macros: Macros,
     media: Media,
     collectors: OnceLock<Collectors>,
     geo: Geo,
@@ -181,6 +185,8 @@ impl Builder {
         resources::install(&store)?;
         let publishing = Publishing::open(&store, &self.config)?;
         let ingest = Arc::new(Ingest::open(&store, &self.config)?);
+        let internals = Internals::open(&store)?;
+        let macros = Macros::open(&self.config.macros)?;
         let media = Media::open(&store, &self.config)?;
         let search = SearchIndex::open(&store, &data.index(), SearchOptions::new(resources::searched()))?;
         let geo = Geo::start(&store, &data.geo(), geo_options())?;
@@ -201,6 +207,8 @@ impl Builder {
             bell: Bell::new(&store)?,
             publishing,
             ingest,
+            internals,
+            macros,
             media,
             geo,
             atlas: Atlas::default(),
@@ -314,6 +322,16 @@ impl App {
     /// Ingest.
     pub(crate) fn ingest(&self) -> &Arc<Ingest> {
         &self.shared.ingest
+    }
+
+    /// Internal destinations.
+    pub(crate) fn internals(&self) -> &Internals {
+        &self.shared.internals
+    }
+
+    /// Macros.
+    pub(crate) fn macros(&self) -> &Macros {
+        &self.shared.macros
     }
 
     /// Media.

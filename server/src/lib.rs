@@ -24,7 +24,9 @@ pub mod health;
 pub mod http;
 pub mod ids;
 mod ingest;
+mod internal;
 pub mod listener;
+mod macros;
 mod mail;
 mod media;
 pub mod metrics;
@@ -62,6 +64,7 @@ pub fn routes() -> Routes {
         .merge(ogc::routes())
         .merge(publishing::routes())
         .merge(ingest::routes())
+        .merge(macros::routes())
         .merge(queues::routes())
         .merge(schedules::routes())
         .merge(streams::routes())

@@ -10,6 +10,9 @@
 //! becomes recipients ([`recipients::recipients`]), each recipient its destinations ([`transmission::plan`]), and what
 //! the formats write for those becomes rows of the queue.
 //!
+//! The [`internal`] room sends copies of what goes out to other desks of the newsroom; the [`macros`] room has what may be
+//! done to an item on such a way.
+//!
 //! Configuration documents enter a [`filter::Catalog`] as the values they are stored as; a [`filter::Percolator`]
 //! compiles them and follows their changes.
 //!
@@ -20,6 +23,8 @@
 
 pub mod action;
 pub mod filter;
+pub mod internal;
+pub mod macros;
 pub mod recipients;
 pub mod transmission;
 pub mod validate;

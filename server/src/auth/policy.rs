@@ -79,6 +79,12 @@ const RULES: &[Rule] = &[
     ("ingest_providers", SignedIn, privilege("ingest_providers"), privilege("ingest_providers")),
     ("ingest_secrets", Nobody, Nobody, Nobody),
     ("ingest_states", SignedIn, Nobody, Nobody),
+    (
+        "internal_destinations",
+        SignedIn,
+        privilege("internal_destinations"),
+        privilege("internal_destinations"),
+    ),
     ("items", Administrator, Nobody, Nobody),
     ("jobs", privilege("jobs"), privilege("jobs"), privilege("jobs")),
     ("legal_archive", privilege("legal_archive"), Nobody, Nobody),

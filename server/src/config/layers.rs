@@ -199,7 +199,11 @@ impl Layers {
     #[must_use]
     pub fn show(&self) -> Vec<(String, Value, Origin)> {
         let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        let shown = |key: &str, value| if is_secret(key) { Value::from("(hidden)") } else { value };
+        let shown = |key: &str, value| match key {
+            key if is_secret(key) => Value::from("(hidden)"),
+            "macros" => without_secrets(value),
+            _ => value,
+        };
         self.leaves()
             .into_iter()
             .map(|(key, value)| (key.clone(), shown(&key, value), origin(&key)))
@@ -215,6 +219,16 @@ impl Layers {
 
 fn is_secret(key: &str) -> bool {
     key.starts_with(CONNECTIONS) || key.starts_with(SITE) && SECRETS.iter().any(|end| key.ends_with(end))
+}
+
+/// Macros, of whose secrets only shows that they are there.
+fn without_secrets(mut macros: Value) -> Value {
+    for own in macros.as_array_mut().into_iter().flatten() {
+        if let Some(secret) = own.get_mut("secret") {
+            *secret = Value::from("(hidden)");
+        }
+    }
+    macros
 }
 
 fn collect(tree: &Value, prefix: &str, leaves: &mut Vec<(String, Value)>) {
@@ -370,6 +384,10 @@ mod tests {
             (&2525.into(), &"p w".into())
         );
         assert_eq!(config.superdesk["ADMINS"][0], "a@b");
+        let text = "[[macros]]\nname = \"m\"\nurl = \"https://example.com\"\nsecret = \"s3cret\"\n";
+        let macros = toml(text).unwrap();
+        assert!(!format!("{:?}", macros.show()).contains("s3cret"));
+        assert_eq!(macros.finish().unwrap().macros[0].timeout_s, 10);
         let bad = [("DATELINE_LIMITS_DRAIN_S".to_owned(), "soon".to_owned())];
         assert!(layers.environment(bad.into_iter()).is_err());
     }

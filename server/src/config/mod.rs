@@ -49,6 +49,8 @@ pub struct Config {
     pub egress: Egress,
     /// How items go out.
     pub publishing: PublishingConfig,
+    /// Macros that other servers do.
+    pub macros: Vec<MacroConfig>,
     /// Site settings by their usual names, such as `MAIL_SERVER`.
     pub superdesk: Map<String, Value>,
 }
@@ -238,6 +240,39 @@ pub struct ChannelConfig {
     pub router: String,
 }
 
+/// A macro that another server does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacroConfig {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// What people call it; empty: its name.
+    #[serde(default)]
+    pub label: String,
+    /// Where it is: `http` or `https`.
+    pub url: String,
+    /// Key of the signature: `whsec_` and base64, or a plain text; empty: it is not signed.
+    #[serde(default)]
+    pub secret: String,
+    /// `backend` or `frontend`: whether people who edit are offered it.
+    #[serde(default = "frontend")]
+    pub access_type: String,
+    /// Desks that are offered it; empty: all.
+    #[serde(default)]
+    pub desks: Vec<String>,
+    /// An answer must be there within this many seconds, 1 to 60.
+    #[serde(default = "ten")]
+    pub timeout_s: u64,
+}
+
+fn frontend() -> String {
+    "frontend".to_owned()
+}
+
+fn ten() -> u64 {
+    10
+}
+
 impl Config {
     /// The defaults.
     #[must_use]
@@ -278,6 +313,7 @@ impl Config {
                 slow_deliveries_max: 2_000,
                 retry_ms: 60_000,
             },
+            macros: Vec::new(),
             superdesk: Map::new(),
         }
     }

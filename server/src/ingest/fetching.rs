@@ -55,14 +55,18 @@ impl From<Error> for Trouble {
 /// Writes that a fetch adds.
 type Puts = Vec<(DocId, Fields)>;
 
-/// A new item that waits for its transaction.
+/// A new item that waits for its transaction, and may be changed until then.
 pub(super) struct Fetched {
     pub(super) id: String,
+    pub(super) item: Fields,
+    /// Its stage.
+    pub(super) stage: String,
+    /// New items of its members.
     puts: Puts,
 }
 
 impl Fetcher<'_> {
-    /// Makes the new item. `adjust` sees it before it is stored.
+    /// Makes the new item.
     ///
     /// # Errors
     /// When there is no such desk, or a member of the package is missing.
@@ -72,13 +76,12 @@ impl Fetcher<'_> {
         ingested: &Fields,
         desk: &str,
         stage: Option<&str>,
-        adjust: &mut dyn FnMut(&mut Fields),
     ) -> std::result::Result<Fetched, Trouble> {
         let missing = || Trouble::Because(format!("there is no desk '{desk}'"));
         let place = self.place(desk, stage)?.ok_or_else(missing)?;
         let mut puts = Puts::new();
-        let id = self.make(ingest_id, ingested, &place, 0, adjust, &mut puts)?;
-        Ok(Fetched { id, puts })
+        let (id, item) = self.make(ingest_id, ingested, &place, 0, &mut puts)?;
+        Ok(Fetched { id: id.as_str().to_owned(), item, stage: place.stage, puts })
     }
 
     /// Adds what was fetched, and its history, to a transaction.
@@ -87,7 +90,12 @@ impl Fetcher<'_> {
     /// When no id can be made.
     pub(super) fn add(&self, mut transaction: Transaction, fetched: Fetched) -> Result<Transaction> {
         let archive = self.app.publishing().collections().archive;
-        for (own, fields) in fetched.puts {
+        let own = (DocId::new(fetched.id.as_str())?, fetched.item);
+        for (own, mut fields) in fetched.puts.into_iter().chain([own]) {
+            if let Some(count) = word_count(Item::from(&fields).text("body_html")) {
+                fields.insert("word_count".to_owned(), count.into());
+            }
+            patch::set_version(&mut fields, 1);
             transaction = transaction.put(archive, own, Condition::Absent, text::encode(&fields));
         }
         let body = Fields::from_iter([("_current_version".to_owned(), 1.into())]);
@@ -111,9 +119,8 @@ impl Fetcher<'_> {
         ingested: &Fields,
         place: &Place,
         depth: usize,
-        adjust: &mut dyn FnMut(&mut Fields),
         puts: &mut Puts,
-    ) -> std::result::Result<String, Trouble> {
+    ) -> std::result::Result<(DocId, Fields), Trouble> {
         let id = new_id(self.app, &Fields::new());
         let id = id.map_err(|problem| Error::internal(problem.detail().to_owned()))?;
         let mut fields = fetch(
@@ -135,13 +142,7 @@ impl Fetcher<'_> {
             let fetched = self.members(&members, place, depth, puts)?;
             point_to(&mut fields, &fetched);
         }
-        adjust(&mut fields);
-        if let Some(count) = word_count(Item::from(&fields).text("body_html")) {
-            fields.insert("word_count".to_owned(), count.into());
-        }
-        patch::set_version(&mut fields, 1);
-        puts.push((id.clone(), fields));
-        Ok(id.as_str().to_owned())
+        Ok((id, fields))
     }
 
     /// New items of the members, by guid.
@@ -160,8 +161,9 @@ impl Fetcher<'_> {
             let Some((document, own)) = by_guid(self.app, guid)? else {
                 return Err(Trouble::Because(format!("its member {guid} is not there")));
             };
-            let made = self.make(document.id.as_str(), &own, place, depth + 1, &mut |_| {}, puts)?;
-            fetched.insert(guid.clone(), made);
+            let (made, fields) = self.make(document.id.as_str(), &own, place, depth + 1, puts)?;
+            fetched.insert(guid.clone(), made.as_str().to_owned());
+            puts.push((made, fields));
         }
         Ok(fetched)
     }

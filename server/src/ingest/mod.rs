@@ -13,6 +13,7 @@ mod clock;
 pub(crate) mod collections;
 mod fetching;
 mod lane;
+mod outgoing;
 mod provider;
 mod publishing;
 mod routes;
@@ -31,6 +32,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use clock::run as keep_time;
 pub(crate) use lane::{INGEST_LANE, Poll};
+pub(crate) use outgoing::fetch_routed;
 pub(crate) use publishing::{PUBLISH_LANE, PublishRouted};
 pub(crate) use routes::routes;
 pub(crate) use state::{health, notices_of};

@@ -2,24 +2,29 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use dateline_engine::{Condition, Durability, Transaction};
+use dateline_engine::{Condition, Document, Durability, ErrorKind, Transaction};
 use dateline_formats::{Fields, Item, parse_time, wire_time};
 use dateline_ingest::{Code, Service, routing};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::fetching::{Fetcher, Trouble};
+use super::fetching::{Fetched, Fetcher, Trouble};
 use super::{clock, object, of};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{json as text, patch};
 use crate::http::{Access, Answer, Doc, ObjectBody, RawBody, Refusal, Routes};
+use crate::ids;
+use crate::macros::Call;
 use crate::publishing::now;
 use crate::queues::until_ended;
 use crate::resources::answer::{self, As};
 use crate::resources::target::Id;
 use crate::resources::{Prefer, find, missing};
 
+/// An ingested item that changes all the time.
+const TRIES: usize = 5;
 /// Longest wait for the end of a run.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(90);
 
@@ -30,7 +35,9 @@ pub(crate) fn routes() -> Routes {
         .schema("Named", json!({"type": "object", "required": ["_items"]}))
         .schema("Fetch", json!({
             "type": "object", "required": ["desk"], "additionalProperties": false,
-            "properties": {"desk": {"type": "string"}, "stage": {"type": "string"}, "state": {"type": "string"}},
+            "properties": {
+                "desk": {"type": "string"}, "stage": {"type": "string"}, "state": {"type": "string"}, "macro": {"type": "string"},
+            },
         }))
         .schema("RunNow", json!({"type": "object", "additionalProperties": false}))
         .schema("SchemeTest", json!({
@@ -108,10 +115,11 @@ async fn run_now(State(app): State<App>, Id(id): Id, headers: HeaderMap, RawBody
     told(if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED }, &body)
 }
 
-/// `POST /api/ingest/{id}/fetch {"desk", "stage"?, "state"?}` -> 201 the new item.
+/// `POST /api/ingest/{id}/fetch {"desk", "stage"?, "state"?, "macro"?}` -> 201 the new item.
 ///
 /// # Errors
-/// 404 for an unknown item, 400 for an unknown desk, 412 for an item that was killed.
+/// 404 for an unknown item, 400 for an unknown desk or macro, 412 for an item that was killed, 409 when the macro stops it, 422
+/// and 502 when the macro fails.
 async fn fetch(
     State(app): State<App>,
     principal: Principal,
@@ -126,9 +134,9 @@ async fn fetch(
             .issue("desk", json!({"required": 1}))
             .into());
     }
-    if wanted.has("macro") {
-        let problem = Problem::new(Slug::ValidationFailed, "macros are not supported");
-        return Err(problem.issue("macro", "unallowed").into());
+    let macro_name = Some(wanted.text("macro").to_owned()).filter(|name| !name.is_empty());
+    if let Some(reason) = macro_name.as_deref().and_then(|name| app.macros().check(name).err()) {
+        return Err(Problem::new(Slug::ValidationFailed, reason.as_str()).issue("macro", reason).into());
     }
     let stage = Some(wanted.text("stage").to_owned()).filter(|stage| !stage.is_empty());
     let state = match wanted.text("state") {
@@ -139,54 +147,102 @@ async fn fetch(
             return Err(problem.issue("state", format!("unallowed value {state}")).into());
         }
     };
-    let (used, durability) = (app.clone(), Prefer::of(&headers).durability);
-    let made = app.scan(move |_| {
-        fetched(&used, principal.user.as_str(), &id, &desk, stage.as_deref(), &state, durability)
-    });
-    let made = made.await?;
+    let fetching = Fetching {
+        user: principal.user.as_str().to_owned(),
+        id,
+        desk,
+        stage,
+        state,
+        durability: Prefer::of(&headers).durability,
+    };
+    let made = fetched(&app, fetching, macro_name.as_deref()).await?;
     let archive = app.resources().get("archive")?;
     let document = find(&app, &archive, &made)?.ok_or_else(|| missing(&archive, &made))?;
     answer::document(&archive.name, &document, As::Created, false, &[])
 }
 
-fn fetched(
-    app: &App,
-    user: &str,
-    id: &str,
-    desk: &str,
-    stage: Option<&str>,
-    state: &str,
+/// What somebody fetches.
+#[derive(Clone)]
+struct Fetching {
+    user: String,
+    /// The id of the ingested item.
+    id: String,
+    desk: String,
+    stage: Option<String>,
+    state: String,
     durability: Durability,
-) -> Result<String, Problem> {
+}
+
+/// The ingested item as it was, and the new one that is made of it.
+struct Making {
+    document: Document,
+    fields: Fields,
+    fetched: Fetched,
+    now: Timestamp,
+}
+
+/// Fetches an item and gives the id of the new one. While a macro is asked somebody may change the item: then again.
+async fn fetched(app: &App, fetching: Fetching, macro_name: Option<&str>) -> Result<String, Refusal> {
+    let call_id = ids::new_id(app.store().now())?;
+    for attempt in 1..=TRIES {
+        let (used, asked) = (app.clone(), fetching.clone());
+        let mut making = app.scan(move |_| made(&used, &asked)).await?;
+        if let Some(name) = macro_name {
+            let item = &making.fetched.item;
+            let (desk, stage) = (fetching.desk.as_str(), Some(making.fetched.stage.as_str()));
+            let call = Call { item, desk, stage, cause: "fetch", id: call_id.as_str() };
+            let outcome = app.macros().run(app, name, &call).await;
+            let outcome = outcome.map_err(|trouble| trouble.into_problem("macro"))?;
+            if let Some(reason) = outcome.onto(&mut making.fetched.item) {
+                let detail = format!("the macro stopped the item: {reason}");
+                return Err(Problem::new(Slug::StateConflict, detail).into());
+            }
+        }
+        let id = making.fetched.id.clone();
+        match app.commit(stored(app, &fetching, making)?).await {
+            Err(error) if error.kind() == ErrorKind::Conflict && attempt < TRIES => {}
+            done => return done.map(|_| id).map_err(|error| crate::resources::told(error).into()),
+        }
+    }
+    Err(Problem::new(Slug::Conflict, "the item changes all the time").into())
+}
+
+fn made(app: &App, fetching: &Fetching) -> Result<Making, Problem> {
     let ingest = app.resources().get("ingest")?;
+    let id = fetching.id.as_str();
     let document = find(app, &ingest, id)?.ok_or_else(|| missing(&ingest, id))?;
-    let Some(mut fields) = object(app.store(), ingest.collection, id)? else {
+    let Some(fields) = object(app.store(), ingest.collection, id)? else {
         return Err(missing(&ingest, id));
     };
     if Item::from(&fields).text("state") != "ingested" {
         return Err(Problem::new(Slug::StateConflict, "Workflow transition is invalid.").status(412));
     }
     let now = now(app.store());
-    let fetcher = Fetcher { app, user, state, now };
-    let made = fetcher.fetch(document.id.as_str(), &fields, desk, stage, &mut |_| {});
-    let made = made.map_err(|trouble| match trouble {
+    let fetcher = Fetcher { app, user: &fetching.user, state: &fetching.state, now };
+    let fetched = fetcher.fetch(document.id.as_str(), &fields, &fetching.desk, fetching.stage.as_deref());
+    let fetched = fetched.map_err(|trouble| match trouble {
         Trouble::Because(reason) => {
             Problem::new(Slug::ValidationFailed, reason.as_str()).issue("desk", reason)
         }
         Trouble::Store(error) => error.into(),
     })?;
-    let id = made.id.clone();
-    let transaction = fetcher.add(Transaction::new(durability), made)?;
+    Ok(Making { document, fields, fetched, now })
+}
+
+/// The new item, and that the old one was fetched.
+fn stored(app: &App, fetching: &Fetching, making: Making) -> Result<Transaction, Problem> {
+    let ingest = app.resources().get("ingest")?;
+    let Making { document, mut fields, fetched, now } = making;
+    let fetcher = Fetcher { app, user: &fetching.user, state: &fetching.state, now };
+    let transaction = fetcher.add(Transaction::new(fetching.durability), fetched)?;
     fields.insert("archived".to_owned(), wire_time(now).into());
     let version = patch::version(&fields) + 1;
     patch::set_version(&mut fields, version);
     let (bytes, condition) = (text::encode(&fields), Condition::Revision(document.revision()));
-    let transaction = match document.expires {
-        Some(end) => transaction.put_until(ingest.collection, document.id.clone(), condition, bytes, end),
-        None => transaction.put(ingest.collection, document.id.clone(), condition, bytes),
-    };
-    app.store().commit(transaction).map_err(crate::resources::told)?;
-    Ok(id)
+    Ok(match document.expires {
+        Some(end) => transaction.put_until(ingest.collection, document.id, condition, bytes, end),
+        None => transaction.put(ingest.collection, document.id, condition, bytes),
+    })
 }
 
 /// `POST /api/routing_schemes/test {"scheme": id or document, "now"?}` -> `{"rules": [{"name", "scheduled"}]}`.

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::eve::{json as text, patch};
 use crate::ids;
 use crate::publishing::now;
+use crate::work::blocking;
 
 /// A provider that somebody changes all the time.
 const TRIES: usize = 5;
@@ -102,14 +103,6 @@ pub(super) async fn run(app: &App, job: &LeasedJob, provider: &str) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Work that reads the store or the disk.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(dateline_engine::Error::internal(format!("a run failed: {error}"))))
 }
 
 async fn end(app: &App, transaction: Transaction, job: &LeasedJob, result: &Value) -> Result<()> {

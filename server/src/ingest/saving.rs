@@ -28,11 +28,24 @@ pub(crate) fn check(
         return Ok(Vec::new());
     }
     match draft.resource.name.as_str() {
-        "routing_schemes" => routing::check(body).map_err(refused)?,
+        "routing_schemes" => {
+            routing::check(body).map_err(refused)?;
+            check_macros(draft.app, body, issues);
+        }
         "rule_sets" => check_rule_set(body).map_err(refused)?,
         _ => return provider(draft, body, issues),
     }
     Ok(Vec::new())
+}
+
+/// Macros of rules are there.
+fn check_macros(app: &App, scheme: &Map<String, Value>, issues: &mut Issues) {
+    for (path, name) in routing::macros(scheme) {
+        if let Err(reason) = app.macros().check(&name) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            issues.add(&path, Issue::Text(reason));
+        }
+    }
 }
 
 fn refused(sentence: String) -> Problem {

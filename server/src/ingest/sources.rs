@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use super::of;
 use super::provider::Channel;
-use super::run::{Report, blocking};
+use super::run::Report;
 use super::taker::Taker;
 use crate::app::App;
 use crate::publishing::now;
+use crate::work::blocking;
 
 /// Folders for files that are done.
 const PROCESSED: &str = "_PROCESSED";

@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 
 use dateline_engine::{Condition, Document, Durability, Error, ErrorKind, Millis, Result, Transaction};
 use dateline_formats::{Fields, Item, parse_time};
-use dateline_ingest::routing::{self, Step, Target};
+use dateline_ingest::routing::{self, Target};
 use dateline_ingest::{Arrival, Arriving, Code, IngestError, arrive, prolonged, references};
 use dateline_publish::filter::Truth;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::fetching::Fetcher;
+use super::fetching::{Fetched, Fetcher};
+use super::outgoing::Outgoing;
 use super::provider::Channel;
 use super::run::Report;
-use super::{object, of, publishing};
+use super::{object, of};
 use crate::app::App;
 use crate::eve::{json as text, patch};
+use crate::internal::{Routed, routed_job};
+use crate::macros::{Call, Macro, Trouble as MacroTrouble};
 use crate::publishing::{new_id, now};
 
 /// An item that somebody else stores at the same time.
@@ -209,41 +212,55 @@ impl Taker<'_> {
             Ok::<_, Error>(truth == Truth::True)
         };
         let routed = routing::route(scheme, fields, now, matches)?;
-        let fetcher = Fetcher { app: self.app, user: "", state: "routed", now };
         for step in routed.steps {
-            let (target, publish) = match step {
-                Step::Fetch(target) => (target, None),
-                Step::Publish { target, subscribers, types } => (target, Some((subscribers, types))),
-            };
-            let Target { desk, stage } = &target;
-            let mut goes_out = false;
-            let fetched = fetcher.fetch(id, fields, desk, stage.as_deref(), &mut |own| {
-                if let Some((subscribers, types)) = &publish {
-                    for (name, list) in [("target_subscribers", subscribers), ("target_types", types)] {
-                        if !list.is_empty() {
-                            own.insert(name.to_owned(), list.clone().into());
-                        }
-                    }
-                    routing::with_defaults(own, &of(self.app).settings.category);
-                    goes_out = own.get("auto_publish") != Some(&Value::Bool(false));
-                }
-            });
-            let fetched = match fetched {
-                Ok(fetched) => fetched,
-                Err(trouble) => {
-                    let reason = trouble.into_error()?;
-                    tracing::warn!(item = id, desk, reason, "a routing rule leads nowhere");
-                    continue;
-                }
-            };
-            let made = fetched.id.clone();
-            transaction = fetcher.add(transaction, fetched)?;
-            fields.insert("archived".to_owned(), dateline_formats::wire_time(now).into());
-            if goes_out {
-                transaction = transaction.enqueue(publishing::job(&made));
+            let outgoing = Outgoing::of(step);
+            if let Some(deferred) = self.deferred(id, &outgoing) {
+                transaction = transaction.enqueue(routed_job(self.app, &deferred));
+            } else if let Some(fetched) = self.fetched(id, fields, &outgoing, now)? {
+                transaction = outgoing.add_to(self.app, transaction, fetched, now)?;
+            } else {
+                continue;
             }
+            fields.insert("archived".to_owned(), dateline_formats::wire_time(now).into());
         }
         Ok(transaction)
+    }
+
+    /// The order of an item whose macro another server does: nobody waits for that here.
+    fn deferred(&self, id: &str, outgoing: &Outgoing) -> Option<Routed> {
+        let name = outgoing.target.macro_name.as_deref()?;
+        matches!(self.app.macros().find(name), Some(Macro::External(_))).then(|| outgoing.order(id, name))
+    }
+
+    /// The new item; none for a destination that is not there, and for what its macro stops, which is told.
+    fn fetched(
+        &self,
+        id: &str,
+        fields: &Fields,
+        outgoing: &Outgoing,
+        now: Timestamp,
+    ) -> Result<Option<Fetched>> {
+        let Target { desk, stage, macro_name } = &outgoing.target;
+        let fetcher = Fetcher { app: self.app, user: "", state: "routed", now };
+        let mut fetched = match fetcher.fetch(id, fields, desk, stage.as_deref()) {
+            Ok(fetched) => fetched,
+            Err(trouble) => {
+                let reason = trouble.into_error()?;
+                tracing::warn!(item = id, desk, reason, "a routing rule leads nowhere");
+                return Ok(None);
+            }
+        };
+        let Some(name) = macro_name else { return Ok(Some(fetched)) };
+        let call = Call { item: &fetched.item, desk, stage: Some(&fetched.stage), cause: "routing", id };
+        match self.app.macros().run_here(self.app, name, &call) {
+            Ok(outcome) => match outcome.and_then(|outcome| outcome.onto(&mut fetched.item)) {
+                None => return Ok(Some(fetched)),
+                Some(reason) => tracing::info!(item = id, desk, reason, "a macro stops an item"),
+            },
+            Err(MacroTrouble::Store(error)) => return Err(error),
+            Err(trouble) => tracing::warn!(item = id, desk, %trouble, "a routing rule leads nowhere"),
+        }
+        Ok(None)
     }
 }
 

@@ -156,7 +156,7 @@ impl Audience {
 }
 
 /// Every live document of a collection.
-pub(super) fn each(
+pub(crate) fn each(
     snapshot: &Snapshot<'_>,
     collection: CollectionId,
     mut visit: impl FnMut(DocId, Value),

@@ -28,9 +28,12 @@ use dateline_engine::{CollectionId, Error, Result, Store};
 use dateline_formats::Registry;
 use tokio::sync::MutexGuard;
 
-pub(crate) use actions::{check as check_item, new_id, notices_of, publish_automatically, record_notice};
-pub(crate) use audience::Audience;
+pub(crate) use actions::{
+    Followed, check as check_item, follow, new_id, notices_of, publish_automatically, record_notice,
+};
+pub(crate) use audience::{Audience, each as each_document};
 pub(crate) use content_api::{EXPIRY_LANE, RemoveExpired};
+pub(crate) use exchange::{hashed, item_of};
 pub(crate) use items::{find as find_item, now};
 pub(crate) use legal::keep as keep_legal;
 pub(crate) use settings::Settings;

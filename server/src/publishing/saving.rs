@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::eve::problem::{Problem, Slug};
 use crate::eve::{Issue, Issues};
 use crate::ids;
+use crate::internal;
 use crate::resources::rules::{Draft, Effect, Removal};
 
 /// Whether documents of a resource are checked against others of their kind, and so are written one at a time.
@@ -139,6 +140,13 @@ pub(crate) async fn removal(
                 false => in_use("Default vocabularies cannot be deleted"),
             });
         }
+        "stages" => {
+            let used = internal::saving::users(app, "stage", id.as_str())?;
+            return Ok(match used.is_empty() {
+                true => Removal::Gone(Vec::new()),
+                false => in_use(&format!("Stage is used by internal destination(s): {}", used.join(", "))),
+            });
+        }
         "desks" => {
             let (app, id) = (app.clone(), id.clone());
             let held = app.clone().scan(move |_| held_by(&app, &id)).await;
@@ -146,6 +154,15 @@ pub(crate) async fn removal(
         }
         _ => return Ok(Removal::Gone(Vec::new())),
     };
+    if resource == "content_filters" {
+        let used = internal::saving::users(app, "filter", id.as_str())?;
+        if !used.is_empty() {
+            let used = used.join(",");
+            return Ok(in_use(&format!(
+                "Content filter has been referenced by internal destination(s) {used}"
+            )));
+        }
+    }
     let (asked, id) = (app.clone(), id.clone());
     let judged = app.scan(move |store| -> Result<_, Problem> {
         let judged =
@@ -170,6 +187,12 @@ fn held_by(app: &App, desk: &DocId) -> Result<Removal, Problem> {
     if !app.store().lookup(collections.archive, "task.desk", &named)?.is_empty() {
         let problem = Problem::new(Slug::InUse, "Cannot delete desk as it has article(s).").status(412);
         return Ok(Removal::Refused(problem));
+    }
+    let used = internal::saving::users(app, "desk", desk.as_str())?;
+    if !used.is_empty() {
+        let words =
+            format!("Cannot delete desk as it is used by internal destination(s): {}.", used.join(", "));
+        return Ok(Removal::Refused(Problem::new(Slug::InUse, words).status(412)));
     }
     let (stages, own) = (collections.stages, app.store().lookup(collections.stages, "desk", &named)?);
     let with = move |transaction: Transaction| {

@@ -4,15 +4,16 @@ use dateline_engine::{CollectionOptions, Error, Store};
 use dateline_index::{Language, Mapping};
 use serde_json::{Map, Value, json};
 
-use crate::ingest;
 use crate::publishing::collections;
 use crate::resources::definition::options;
+use crate::{ingest, internal};
 
 /// Name and definition of each, in the order in which a new store gets them.
 fn definitions() -> Vec<(&'static str, Value)> {
     let mut all = own();
     all.extend(collections::definitions());
     all.extend(ingest::collections::definitions());
+    all.extend(internal::collections::definitions());
     all
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn state(app: &App, name: &str) -> Result<Vec<(&'static str, Value)>,
 }
 
 /// First parts of addresses that mean something else, now or in API versions to come.
-const RESERVED: [&str; 53] = [
+const RESERVED: [&str; 55] = [
     "admin",
     "api_keys",
     "archive",
@@ -114,8 +114,10 @@ const RESERVED: [&str; 53] = [
     "ingest_providers",
     "ingest_rule_handlers",
     "ingest_states",
+    "internal_destinations",
     "items",
     "jobs",
+    "macros",
     "media",
     "positions",
     "presence",

@@ -45,7 +45,7 @@ enum Writes {
     ByTheServer,
 }
 
-const BUILTIN: [(&str, &str, &str, Writes); 37] = [
+const BUILTIN: [(&str, &str, &str, Writes); 38] = [
     ("users", "/api/users", "/api/users/{id}", Writes::ByClients),
     ("ads", "/api/ads", "/api/ads/{id}", Writes::ByClients),
     ("adlists", "/api/adlists", "/api/adlists/{id}", Writes::ByClients),
@@ -87,6 +87,12 @@ const BUILTIN: [(&str, &str, &str, Writes); 37] = [
     ("routing_schemes", "/api/routing_schemes", "/api/routing_schemes/{id}", Writes::ByClients),
     ("rule_sets", "/api/rule_sets", "/api/rule_sets/{id}", Writes::ByClients),
     ("ingest", "/api/ingest", "/api/ingest/{id}", Writes::ByTheServer),
+    (
+        "internal_destinations",
+        "/api/internal_destinations",
+        "/api/internal_destinations/{id}",
+        Writes::ByClients,
+    ),
     ("ingest_states", "/api/ingest_states", "/api/ingest_states/{id}", Writes::ByTheServer),
 ];
 

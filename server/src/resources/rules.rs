@@ -8,12 +8,11 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::eve::problem::Problem;
 use crate::eve::{Issue, Issues, date};
-use crate::ingest;
 use crate::media;
 use crate::places::read_condition;
 use crate::publishing::{self, consumer, exchange, saving};
 use crate::resources::{Resource, ads, collections, devices, users};
-use crate::schedules;
+use crate::{ingest, internal, schedules};
 
 /// A document about to be written.
 pub(crate) struct Draft<'a> {
@@ -68,6 +67,7 @@ pub(crate) async fn check(
         "users" => users::check(draft, body, issues).await,
         name if saving::is_configuration(name) => saving::check(draft, body, issues).await,
         name if ingest::saving::is_configuration(name) => ingest::saving::check(draft, body, issues),
+        internal::saving::DESTINATIONS => internal::saving::check(draft, body, issues),
         "archive" => {
             let mut effects = media::prepare_item(draft, body, issues).await?;
             effects.extend(publishing::check_item(draft, body, issues).await?);
@@ -112,6 +112,7 @@ pub(crate) enum Turn {
 pub(crate) fn shared_turn(resource: &str) -> Option<Turn> {
     match resource {
         "users" => Some(Turn::Users),
+        internal::saving::DESTINATIONS => Some(Turn::Publishing),
         name if saving::is_configuration(name) || ingest::saving::is_configuration(name) => {
             Some(Turn::Publishing)
         }

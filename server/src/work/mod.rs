@@ -9,6 +9,7 @@ mod lane;
 mod new_ad;
 mod new_log;
 mod settle;
+mod slots;
 mod stop;
 mod trim;
 mod worker;
@@ -20,6 +21,7 @@ use dateline_engine::{Error, FollowerHandle, Result};
 
 use crate::app::App;
 use crate::ingest::{INGEST_LANE, PUBLISH_LANE, Poll, PublishRouted};
+use crate::internal::{INTERNAL_LANE, Internal};
 use crate::mail::Mail;
 use crate::media::NewMedia;
 use crate::places::clock;
@@ -33,6 +35,7 @@ pub(crate) use lane::{Desk, LEASE, Lane};
 use new_ad::NewAd;
 use new_log::NewLog;
 pub(crate) use settle::{hand_back, together};
+pub(crate) use slots::{Slots, alive, blocking};
 pub(crate) use stop::Stop;
 use worker::Worker;
 
@@ -42,11 +45,12 @@ pub(crate) fn is_own_lane(name: &str) -> bool {
     OWN_LANES.contains(&name)
 }
 
-const OWN_LANES: [&str; 10] = [
+const OWN_LANES: [&str; 11] = [
     "ads:expire",
     EXPIRY_LANE,
     INGEST_LANE,
     PUBLISH_LANE,
+    INTERNAL_LANE,
     "new:ad",
     "new:log",
     "new:media",
@@ -80,6 +84,7 @@ pub(crate) fn start(app: &App) -> Result<Workers> {
         Box::new(Poll::new()?),
         Box::new(PublishRouted),
         Box::new(RemoveExpired::new(app)?),
+        Box::new(Internal::new()?),
     ];
     let mut workers =
         Workers { stop: Arc::default(), threads: Vec::new(), housekeepers: Vec::new(), legal: None };

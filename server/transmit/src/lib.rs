@@ -46,8 +46,8 @@ mod transmitter;
 
 pub use body::Body;
 pub use collect::{
-    Access, Arriving, Asked, CollectError, Collectors, Fetched, Folder, FolderFile, FtpFile, FtpFolder,
-    Mailbox,
+    Access, Arriving, Asked, Call, Called, CollectError, Collectors, Fetched, Folder, FolderFile, FtpFile,
+    FtpFolder, Mailbox,
 };
 pub use config::Config;
 pub use failure::{Code, Failure, Remedy};

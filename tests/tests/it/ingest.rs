@@ -105,10 +105,14 @@ struct House {
 }
 
 async fn house(files: &Path, complaints: &[&str]) -> House {
-    let receiver = Receiver::start().await;
+    house_of(Receiver::start().await, files, complaints, &[]).await
+}
+
+async fn house_of(receiver: Receiver, files: &Path, complaints: &[&str], more: &[&str]) -> House {
     let mut server = Server::idle();
     let roots = format!("egress.file_roots={}", files.display());
-    server.flags(&["--set", "egress.allow=127.0.0.1", "--set", &roots, "--set", "publishing.retry_ms=200"]);
+    let usual = ["--set", "egress.allow=127.0.0.1", "--set", &roots, "--set", "publishing.retry_ms=200"];
+    server.flags(&[&usual, more].concat());
     server.expect_complaints(complaints);
     server.launch();
     let admin = Client::admin(&server).await;
@@ -333,6 +337,76 @@ async fn rules_send_items_where_they_belong() {
         assert!(!house.admin.get(&path).reply().await.expect(200).text().contains("very-hidden"), "{path}");
     }
     assert_eq!(house.admin.get("/api/ingest_secrets").reply().await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_go_through_macros() {
+    let files = tempfile::tempdir().expect("a folder");
+    let receiver = Receiver::start().await;
+    let config = files.path().join("dateline.toml");
+    let macros = ["rename", "stop", "later"].map(|name| {
+        format!(
+            "[[macros]]\nname = \"{name}\"\nurl = \"{}\"\ntimeout_s = 5\n",
+            receiver.url(&format!("/{name}"))
+        )
+    });
+    std::fs::write(&config, macros.concat()).expect("a file");
+    let more = ["--config", config.to_str().expect("a UTF-8 path")];
+    let house = house_of(receiver, files.path(), &[], &more).await;
+    let now = Duration::ZERO;
+    house.receiver.say("/rename", 200, r#"{"headline": "Renamed", "state": "published"}"#, now);
+    house.receiver.say("/stop", 200, r#"{"_stop": "not here"}"#, now);
+    house.receiver.answer("/later", 503);
+    let admin = &house.admin;
+    let desk =
+        |name: &'static str| async move { make(admin, "desks", json!({"name": name, "source": name})).await };
+    let (one, two, three, four) =
+        (desk("one").await, desk("two").await, desk("three").await, desk("four").await);
+    let rules = json!([{"name": "all", "actions": {
+        "fetch": [
+            {"desk": one["_id"], "macro": "Desk_Defaults"}, {"desk": two["_id"], "macro": "rename"},
+            {"desk": three["_id"], "macro": "stop"},
+        ],
+        "publish": [{"desk": four["_id"], "macro": "later"}],
+    }}]);
+    let scheme = make(&house.admin, "routing_schemes", json!({"name": "macros", "rules": rules})).await;
+    let source = Source::start().await;
+    source.has("/rss", 200, rss(&[("a", "One", &ago(5))]));
+    let more = json!({"routing_scheme": scheme["_id"]});
+    let feed = house.provider("Feed", "rss", json!({"url": source.url("/rss")}), more).await;
+    assert_eq!(house.run_again(&feed).await["last_error"], Value::Null);
+    let on = |desk: &Value| json!({"task.desk": desk["_id"]});
+    let first = house.of_archive(on(&one), 1).await;
+    assert_eq!((text(&first[0], "source"), text(&first[0], "headline")), ("one", "One"));
+    let second = house.of_archive(on(&two), 1).await;
+    assert_eq!((text(&second[0], "headline"), text(&second[0], "state")), ("Renamed", "routed"));
+    // Nobody waited for the one that does not answer; when it does, its item goes out.
+    assert!(house.of_archive(on(&four), 0).await.is_empty());
+    house.receiver.say("/later", 204, "", now);
+    let fourth = house.of_archive(json!({"task.desk": four["_id"], "state": "published"}), 1).await;
+    assert_eq!((fourth.len(), text(&fourth[0], "headline")), (1, "One"));
+    assert!(house.of_archive(on(&three), 0).await.is_empty(), "it was stopped");
+    // By hand.
+    let items = house.ingested(&feed).await;
+    let path = format!("/api/ingest/{}/fetch", encoded(text(&items[0], "_id")));
+    let fetch = |name: &str| house.admin.post(&path, &json!({"desk": house.desk["_id"], "macro": name}));
+    let fetched = fetch("rename").reply().await.expect(201).json();
+    assert_eq!((text(&fetched, "headline"), text(&fetched, "state")), ("Renamed", "fetched"));
+    house.receiver.answer("/later", 503);
+    for (name, status, words) in [
+        ("nothing", 400, "there is no macro 'nothing'"),
+        ("Internal_Destination_Auto_Publish", 400, "for internal destinations only"),
+        ("stop", 409, "not here"),
+        ("later", 502, "it answers 503"),
+    ] {
+        let reply = fetch(name).reply().await.expect(status);
+        assert!(reply.text().contains(words), "{}", reply.text());
+    }
+    let rules = json!([{"name": "r", "actions": {"fetch": [{"desk": one["_id"], "macro": "nothing"}]}}]);
+    let refused =
+        house.admin.post("/api/routing_schemes", &json!({"name": "wrong", "rules": rules})).reply().await;
+    let issues = refused.expect(400).json()["_issues"].to_string();
+    assert!(issues.contains("\"macro\"") && issues.contains("there is no macro 'nothing'"), "{issues}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

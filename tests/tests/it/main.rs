@@ -29,6 +29,7 @@ mod history;
 mod indexes;
 mod ingest;
 mod intake;
+mod internal;
 mod laboratory;
 mod ledger;
 mod legal;

@@ -36,19 +36,27 @@ impl Pushed {
     }
 }
 
-/// A server on a free port of this machine. It answers each path with the status it was told, 200 at first.
+/// How a path is answered.
+#[derive(Clone)]
+struct Manner {
+    status: u16,
+    body: Bytes,
+    after: Duration,
+}
+
+/// A server on a free port of this machine. It answers each path as it was told, with 200 and `{}` at first.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     address: String,
     pushed: Arc<Mutex<Vec<Pushed>>>,
-    statuses: Arc<Mutex<BTreeMap<String, u16>>>,
+    manners: Arc<Mutex<BTreeMap<String, Manner>>>,
 }
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let receiver = Self { address, pushed: Arc::default(), statuses: Arc::default() };
+        let receiver = Self { address, pushed: Arc::default(), manners: Arc::default() };
         let serving = receiver.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -69,19 +77,22 @@ impl Receiver {
     async fn take(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
-        let status = self.statuses.lock().expect("no panic").get(&path).copied().unwrap_or(200);
+        let manner = self.manners.lock().expect("no panic").get(&path).cloned();
+        let usual = || Manner { status: 200, body: Bytes::from_static(b"{}"), after: Duration::ZERO };
+        let manner = manner.unwrap_or_else(usual);
         if let Ok(body) = body.collect().await {
             let headers = head.headers.iter();
             let headers = headers.map(|(name, value)| {
                 (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             });
             let pushed = Pushed { path, headers: headers.collect(), body: body.to_bytes() };
-            if status < 300 {
+            if manner.status < 300 {
                 self.pushed.lock().expect("no panic").push(pushed);
             }
         }
-        let mut response = Response::new(Full::new(Bytes::from_static(b"{}")));
-        *response.status_mut() = status.try_into().expect("a status");
+        tokio::time::sleep(manner.after).await;
+        let mut response = Response::new(Full::new(manner.body));
+        *response.status_mut() = manner.status.try_into().expect("a status");
         response
     }
 
@@ -96,7 +107,13 @@ impl Receiver {
 
     /// Answers a path so from now on.
     pub(crate) fn answer(&self, path: &str, status: u16) {
-        self.statuses.lock().expect("no panic").insert(path.to_owned(), status);
+        self.say(path, status, "{}", Duration::ZERO);
+    }
+
+    /// Answers a path so from now on, after a while.
+    pub(crate) fn say(&self, path: &str, status: u16, body: &str, after: Duration) {
+        let manner = Manner { status, body: Bytes::from(body.to_owned()), after };
+        self.manners.lock().expect("no panic").insert(path.to_owned(), manner);
     }
 
     /// What was taken so far.

@@ -55,9 +55,6 @@ fn check_rule(rule: &mut Fields) -> Result<(), String> {
         if action.text("desk").is_empty() {
             return Err("An action of a routing rule must have a desk".to_owned());
         }
-        if action.has("macro") {
-            return Err("Macros are not supported in routing rules".to_owned());
-        }
     }
     check_schedule(rule)
 }

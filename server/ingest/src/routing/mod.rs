@@ -4,10 +4,12 @@
 //! filter the item; then it may say that no later one is asked.
 
 mod check;
+mod macros;
 mod schedule;
 
 pub use crate::fetched::with_defaults;
 pub use check::check;
+pub use macros::macros;
 
 use dateline_formats::{Fields, Item};
 use jiff::Timestamp;
@@ -37,6 +39,8 @@ pub struct Target {
     pub desk: String,
     /// The stage; none: where the desk has what comes in.
     pub stage: Option<String>,
+    /// The macro that the new item goes through.
+    pub macro_name: Option<String>,
 }
 
 /// What a rule said to an item.
@@ -135,8 +139,8 @@ fn steps(actions: Item<'_>, item: &Fields, out: &mut Vec<Step>) {
 }
 
 fn target(action: Item<'_>) -> Target {
-    let stage = Some(action.text("stage").to_owned()).filter(|stage| !stage.is_empty());
-    Target { desk: action.text("desk").to_owned(), stage }
+    let text = |field: &str| Some(action.text(field).to_owned()).filter(|text| !text.is_empty());
+    Target { desk: action.text("desk").to_owned(), stage: text("stage"), macro_name: text("macro") }
 }
 
 #[cfg(test)]
@@ -154,7 +158,9 @@ mod tests {
             Step::Fetch(target) => {
                 format!("fetch {}/{}", target.desk, target.stage.as_deref().unwrap_or("-"))
             }
-            Step::Publish { target, .. } => format!("publish {}", target.desk),
+            Step::Publish { target, .. } => {
+                format!("publish {} {}", target.desk, target.macro_name.as_deref().unwrap_or("-"))
+            }
         });
         (desks.collect(), routed.verdicts.into_iter().map(|(_, verdict)| verdict).collect())
     }
@@ -166,11 +172,11 @@ mod tests {
             {"name": "sport", "filter": "no", "actions": {"fetch": [{"desk": "s"}]}},
             {"name": "other", "handler": "planning", "actions": {"fetch": [{"desk": "o"}]}},
             {"name": "all", "filter": "yes", "actions": {
-                "fetch": [{"desk": "a", "stage": "1"}, {"desk": "b"}], "publish": [{"desk": "c"}], "exit": true}},
+                "fetch": [{"desk": "a", "stage": "1"}, {"desk": "b"}], "publish": [{"desk": "c", "macro": "m"}], "exit": true}},
             {"name": "never", "filter": "broken", "actions": {"fetch": [{"desk": "z"}]}},
         ]});
         let (steps, verdicts) = desks(scheme.clone(), json!({"type": "text"}));
-        assert_eq!(steps, ["fetch a/1", "fetch b/-", "publish c"]);
+        assert_eq!(steps, ["fetch a/1", "fetch b/-", "publish c m"]);
         use Verdict::*;
         assert_eq!(verdicts, [NotScheduled, NotMatched, NotHandled, Taken]);
         let (steps, _) = desks(scheme, json!({"type": "planning"}));

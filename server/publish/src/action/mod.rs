@@ -52,6 +52,7 @@ pub use rewrite::Rewrite;
 pub use settings::{ResendMedia, Settings};
 pub use state::State;
 pub use times::schedule_settings;
+pub use withdraw::said_with_withdrawal;
 
 use producer::{Cause, Producer};
 

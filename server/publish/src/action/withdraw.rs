@@ -44,6 +44,12 @@ pub(super) fn write(producer: &mut Producer<'_>, draft: &mut Draft) {
     draft.set("body_html", body);
 }
 
+/// What was said in the body of a kill or takedown beside the paragraph that names the story.
+#[must_use]
+pub fn said_with_withdrawal(body: &str) -> &str {
+    body.split_once("</p>").map_or("", |(_, said)| said)
+}
+
 /// The first paragraph of the body: which story of what time must not be used.
 fn header(context: &Context<'_>, draft: &Draft, row: Option<&Fields>) -> String {
     let item = Item::from(&draft.original);
@@ -64,11 +70,7 @@ fn header(context: &Context<'_>, draft: &Draft, row: Option<&Fields>) -> String 
         let created = strtime::format("%d %b %Y %H:%M %Z", &local).unwrap_or_default();
         text.push_str(&format!(" at {created}"));
     }
-    format!("<p>{}.</p>", escaped(&text))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    format!("<p>{}.</p>", html::escaped(&text))
 }
 
 /// The city of the dateline, else what its text begins with.

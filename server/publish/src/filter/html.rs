@@ -1,4 +1,4 @@
-//! The text of HTML.
+//! The text of HTML, and a text as HTML.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -24,6 +24,11 @@ pub(crate) fn text(markup: &str) -> Cow<'_, str> {
         trimmed if trimmed.len() == text.len() => Cow::Owned(text),
         trimmed => Cow::Owned(trimmed.to_owned()),
     }
+}
+
+/// A text as markup that shows it.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[derive(Default)]

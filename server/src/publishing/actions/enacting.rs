@@ -6,6 +6,7 @@ use std::time::Duration;
 use dateline_engine::{CollectionId, Condition, DocId, NewJob, Result, Revision, Transaction};
 use dateline_formats::Fields;
 use dateline_publish::action::{Message, Production, Request, Target};
+use dateline_publish::internal::{Event, Phase};
 use dateline_publish::recipients::Action;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use super::shelf::Shelf;
 use crate::app::App;
 use crate::eve::{json as text, patch, system};
 use crate::ids;
+use crate::internal::{self, Version};
 use crate::mail::Letter;
 use crate::publishing::{Collections, exchange, items};
 
@@ -96,7 +98,7 @@ pub(super) fn enacted(app: &App, shelf: &Shelf<'_>, production: &Production) -> 
     let now = items::now(app.store());
     let mut jobs = Vec::with_capacity(production.requests.len());
     for request in &production.requests {
-        let Some((published, again)) = row_of(shelf, &collections, production, &rows, request) else {
+        let Some((published, row)) = row_of(shelf, &collections, production, &rows, request) else {
             tracing::warn!(
                 item = request.item,
                 version = request.version,
@@ -108,15 +110,47 @@ pub(super) fn enacted(app: &App, shelf: &Shelf<'_>, production: &Production) -> 
             action: request.action,
             item: request.item.clone(),
             published,
-            again: again && request.action != Action::Resend,
+            again: row == Row::Known && request.action != Action::Resend,
             chosen: request.chosen.clone(),
         };
         jobs.push(exchange::job(&asked, until(request.due, now)));
+        jobs.extend(sent_on(app, production, request, &asked.published, row)?);
+    }
+    for item in production.retracted.iter().filter(|item| is_source(production, item)) {
+        let version =
+            Version { event: Event::Deschedule, item: item.clone(), published: None, phase: Phase::Now };
+        jobs.extend(internal::version_job(app, &version)?);
     }
     jobs.extend(letters(app, production)?);
     let (writes, removed) = enacting.into_writes();
     let (archive, history) = (collections.archive, collections.history);
     Ok(Enacted { archive, history, writes, removed, records, jobs, seen: shelf.seen() })
+}
+
+/// What internal destinations are told of a version.
+fn sent_on(
+    app: &App,
+    production: &Production,
+    request: &Request,
+    published: &str,
+    row: Row,
+) -> Result<Option<NewJob>> {
+    let phase = match row {
+        Row::New if request.due.is_some() => Phase::Scheduled,
+        Row::New => Phase::Now,
+        Row::Due => Phase::Due,
+        Row::Known => return Ok(None),
+    };
+    let Some(event) = Event::of(request.action).filter(|_| is_source(production, &request.item)) else {
+        return Ok(None);
+    };
+    let published = Some(published.to_owned());
+    internal::version_job(app, &Version { event, item: request.item.clone(), published, phase })
+}
+
+/// A copy that went out by itself is no source of further ones: desks that send to each other would never end.
+fn is_source(production: &Production, item: &str) -> bool {
+    production.version_of(item).is_some_and(|own| !own.contains_key("processed_from"))
 }
 
 /// What people are told.
@@ -163,23 +197,33 @@ fn until(due: Option<Timestamp>, now: Timestamp) -> Duration {
     due.and_then(|due| Duration::try_from(due.duration_since(now)).ok()).unwrap_or_default()
 }
 
-/// The published row that a request is about: one of this production, or the newest stored one of the version, which has
-/// been exchanged before.
+/// A published row that the exchange is asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    /// Of this production.
+    New,
+    /// Stored, and its time has come.
+    Due,
+    /// Stored, and exchanged before.
+    Known,
+}
+
+/// The published row that a request is about: one of this production, or the newest stored one of the version.
 fn row_of(
     shelf: &Shelf<'_>,
     collections: &Collections,
     production: &Production,
     rows: &[(String, u64, String)],
     request: &Request,
-) -> Option<(String, bool)> {
+) -> Option<(String, Row)> {
     let own = rows.iter().rfind(|(item, version, _)| *item == request.item && *version == request.version);
     if let Some((.., id)) = own {
-        return Some((id.clone(), false));
+        return Some((id.clone(), Row::New));
     }
     let version = Value::from(request.version);
     let touched = production.touched.iter().rev().find_map(|touch| match &touch.target {
         Target::Snapshot(id) if touch.fields.get("_current_version") == Some(&version) => {
-            Some((id.clone(), false))
+            Some((id.clone(), Row::Due))
         }
         _ => None,
     });
@@ -188,7 +232,7 @@ fn row_of(
         rows.sort_by_key(|row| row.get("publish_sequence_no").and_then(Value::as_u64));
         let of_version = rows.iter().rfind(|row| row.get("_current_version") == Some(&version));
         let found = of_version.or(rows.last())?;
-        Some((found.get("_id")?.as_str()?.to_owned(), true))
+        Some((found.get("_id")?.as_str()?.to_owned(), Row::Known))
     };
     touched.or_else(stored)
 }

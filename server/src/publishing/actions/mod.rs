@@ -9,6 +9,7 @@ mod act;
 mod automatic;
 mod deschedule;
 mod enacting;
+mod following;
 mod locks;
 mod moves;
 mod notices;
@@ -22,6 +23,7 @@ mod validating;
 
 pub(crate) use act::fall_due;
 pub(crate) use automatic::publish_automatically;
+pub(crate) use following::{Followed, follow};
 pub(crate) use notices::{of as notices_of, record as record_notice};
 pub(crate) use routes::routes;
 pub(crate) use saving::{check, new_id};

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use dateline_engine::{Condition, Durability, Transaction};
+use dateline_publish::internal::{Copying, copy};
 use serde_json::{Map, Value, json};
 
 use super::act::{answered, is_locked_by_other};
@@ -18,32 +19,6 @@ use crate::publishing::items;
 use crate::resources::answer::As;
 use crate::resources::target::Id;
 use crate::resources::{Sight, find, missing};
-
-/// What a duplicate does not have of its original.
-const NOT_COPIED: [&str; 22] = [
-    "_id",
-    "_version",
-    "lock_user",
-    "lock_session",
-    "lock_time",
-    "lock_action",
-    "firstpublished",
-    "publish_schedule",
-    "schedule_settings",
-    "embargo",
-    "published_in_package",
-    "linked_in_packages",
-    "rewrite_of",
-    "rewritten_by",
-    "rewrite_sequence",
-    "correction_sequence",
-    "expiry",
-    "highlights",
-    "marked_for_user",
-    "revert_state",
-    "translation_id",
-    "translations",
-];
 
 /// `POST /api/archive/{id}/move {"task": {"desk", "stage"?}}`, or an array of one -> 201 the item.
 ///
@@ -119,29 +94,19 @@ pub(super) async fn duplicate(
     let archive = app.resources().get("archive")?;
     Sight::of(&principal, Action::Read, &archive.name)?;
     let document = find(&app, &archive, &id)?.ok_or_else(|| missing(&archive, &id))?;
-    let Value::Object(mut item) = items::view(&document)? else { return Err(missing(&archive, &id).into()) };
-    NOT_COPIED.iter().for_each(|member| drop(item.shift_remove(*member)));
-    item.shift_remove("guid");
-    let fresh = super::saving::new_id(&app, &item)?;
-    let (now, user) = (date::format(app.store().now().get()), principal.user.as_str());
-    let unique = app.publishing().counters().unique();
-    for (member, value) in [
-        ("guid", json!(fresh.as_str())),
-        ("original_id", json!(id)),
-        ("unique_id", json!(unique)),
-        ("unique_name", json!(format!("#{unique}"))),
-        ("state", json!("submitted")),
-        ("operation", json!("duplicate")),
-        ("pubstatus", json!("usable")),
-        ("task", json!({"desk": desk, "stage": stage})),
-        ("firstcreated", json!(now)),
-        ("versioncreated", json!(now)),
-        ("original_creator", json!(user)),
-        ("version_creator", json!(user)),
-        ("_current_version", json!(1)),
-    ] {
-        item.insert(member.to_owned(), value);
-    }
+    let Value::Object(item) = items::view(&document)? else { return Err(missing(&archive, &id).into()) };
+    let (fresh, user) = (super::saving::new_id(&app, &Map::new())?, principal.user.as_str());
+    let copying = Copying {
+        id: fresh.as_str(),
+        original: &id,
+        desk: &desk,
+        stage: stage.as_deref(),
+        state: "submitted",
+        user,
+        unique_id: app.publishing().counters().unique(),
+        now: items::now(app.store()),
+    };
+    let mut item = copy(&item, &copying);
     patch::set_version(&mut item, 1);
     let transaction = Transaction::new(Durability::Sync).put(
         archive.collection,

@@ -30,7 +30,7 @@ pub(crate) use numbers::Numbers;
 pub(crate) use plan::{Plan, plan};
 pub(crate) use request::{Request, job, named as named_action};
 pub(crate) use routing::{TRANSMIT_LANE, transmit_job};
-pub(crate) use rows::delivery_of;
+pub(crate) use rows::{delivery_of, hashed};
 pub(crate) use worker::{Publish, item_of};
 
 use std::fmt;

@@ -175,7 +175,7 @@ impl From<NoReply> for CollectError {
     }
 }
 
-fn parsed(url: &str) -> Result<Endpoint, CollectError> {
+pub(super) fn parsed(url: &str) -> Result<Endpoint, CollectError> {
     Endpoint::parse(url).map_err(|error| match error {
         BadUrl::Unreadable(why) => unreadable(&why),
         BadUrl::Denied(denied) => denied.into(),
@@ -190,7 +190,7 @@ fn late() -> CollectError {
     CollectError::Late(format!("no answer in full within {} s", FETCH_MAX.as_secs()))
 }
 
-fn broken(error: &hyper::Error) -> CollectError {
+pub(super) fn broken(error: &hyper::Error) -> CollectError {
     CollectError::Failed(format!("the answer broke off: {error}"))
 }
 

@@ -1,8 +1,9 @@
 //! Collectors: they fetch what others keep for us, through the same guard that everything leaves by.
 //!
 //! A document is fetched whole or not at all, within a bound of its size and a bound of time. What is fetched is not looked
-//! at here.
+//! at here. A [`Call`] is a question that comes with a document, and is signed.
 
+mod call;
 mod folder;
 mod ftp;
 mod http;
@@ -16,6 +17,7 @@ use crate::site::Site;
 use crate::tls::Tls;
 use std::fmt;
 
+pub use call::{Call, Called};
 pub use folder::{Folder, FolderFile};
 pub use ftp::{FtpFile, FtpFolder};
 pub use http::{Access, Arriving, Asked, Fetched};

@@ -13,6 +13,7 @@ mod outcome;
 mod signature;
 
 pub(crate) use form::media_type;
+pub(crate) use signature::Keys;
 
 use crate::digest::Sha;
 use crate::egress::Class;
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use hyper::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use serde_json::value::RawValue;
-use signature::{Keys, Signed};
+use signature::Signed;
 use std::time::Duration;
 
 pub(crate) struct HttpPush {
@@ -122,7 +123,7 @@ fn endpoint(setting: &str, text: &str) -> Result<Endpoint, Failure> {
 }
 
 /// A POST with the headers that say what the body is.
-fn post(endpoint: &Endpoint, signed: &Signed) -> Result<hyper::http::request::Builder, Failure> {
+pub(crate) fn post(endpoint: &Endpoint, signed: &Signed) -> Result<hyper::http::request::Builder, Failure> {
     let uri = endpoint.uri().map_err(lasting)?;
     let mut request = Request::builder().method(Method::POST).uri(uri).header(CONTENT_LENGTH, signed.bytes);
     for (name, value) in &signed.headers {

@@ -15,13 +15,13 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 /// The keys of a destination, as begun signatures.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     token: Option<Hmac<Sha1>>,
     webhook: Vec<Hmac<Sha256>>,
 }
 
 /// Takes the bytes of a body, all in their order.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     token: Option<Hmac<Sha1>>,
     webhook: Vec<Hmac<Sha256>>,
     sha: Hasher,
@@ -31,7 +31,7 @@ pub(super) struct Signer {
 }
 
 /// What is said about a body.
-pub(super) struct Signed {
+pub(crate) struct Signed {
     /// Names are in lower case.
     pub(super) headers: Vec<(&'static str, String)>,
     /// Length of the body.
@@ -43,7 +43,7 @@ pub(super) struct Signed {
 impl Keys {
     /// # Errors
     /// A sentence if a key is not what it says.
-    pub(super) fn of(config: &Config) -> Result<Keys, String> {
+    pub(crate) fn of(config: &Config) -> Result<Keys, String> {
         let token = config.verbatim("secret_token");
         let webhook = match config.text("webhook_secret") {
             Some(secrets) => secrets.split_whitespace().map(webhook_key).collect::<Result<Vec<_>, _>>()?,
@@ -62,7 +62,7 @@ impl Keys {
         })
     }
 
-    pub(super) fn signer(&self, id: &str, now: Timestamp) -> Signer {
+    pub(crate) fn signer(&self, id: &str, now: Timestamp) -> Signer {
         let timestamp = now.as_second().to_string();
         let mut webhook = self.webhook.clone();
         for signature in &mut webhook {
@@ -80,7 +80,7 @@ impl Keys {
 }
 
 impl Signer {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some(signature) = &mut self.token {
             signature.update(bytes);
         }
@@ -91,7 +91,7 @@ impl Signer {
         self.bytes += bytes.len() as u64;
     }
 
-    pub(super) fn finish(self) -> Signed {
+    pub(crate) fn finish(self) -> Signed {
         let sha = self.sha.finish();
         let mut headers = vec![
             ("webhook-id", self.id),

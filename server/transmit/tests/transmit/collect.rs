@@ -4,7 +4,7 @@ use crate::certificates::certificates;
 use crate::parts::{self, Part};
 use crate::receiver::{Receiver, blunt, blunt_at_once};
 use crate::world::{site, site_with_root};
-use dateline_transmit::{Access, Asked, CollectError, Collectors, Config, Fetched, Secret};
+use dateline_transmit::{Access, Asked, Call, Called, CollectError, Collectors, Config, Fetched, Secret};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -258,4 +258,34 @@ async fn a_mailbox_without_end() {
     }));
     let error = Collectors::new(&site(&[address])).unwrap().mailbox(&settings).await.err().unwrap();
     assert!(matches!(&error, CollectError::Failed(why) if why.contains("too much")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_call_is_signed_and_bounded() {
+    let receiver = Receiver::start().await;
+    let collectors = Collectors::new(&site(&[receiver.address])).unwrap();
+    let mut call = Call {
+        url: receiver.url("/macro"),
+        secret: Some(Secret::new("whsec_c2VjcmV0")),
+        id: "call-1".to_owned(),
+        body: b"{\"item\":{}}".to_vec(),
+        time_max: Duration::from_millis(500),
+    };
+    receiver.answer(422, &[], "no");
+    let called = collectors.call(&call, 10).await.unwrap();
+    assert_eq!(called, Called { status: 422, bytes: b"no".to_vec() });
+    let seen = receiver.seen().pop().unwrap();
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/macro"));
+    assert_eq!(&seen.body[..], b"{\"item\":{}}");
+    assert_eq!((seen.header("webhook-id"), seen.header("content-type")), ("call-1", "application/json"));
+    assert!(seen.header("webhook-signature").starts_with("v1,"));
+    call.secret = None;
+    receiver.answer(200, &[], &"x".repeat(11));
+    assert_eq!(collectors.call(&call, 10).await.unwrap_err(), CollectError::TooLarge(10));
+    assert!(!receiver.seen().pop().unwrap().headers.contains_key("webhook-signature"));
+    call.secret = Some(Secret::new("whsec_!"));
+    assert!(matches!(collectors.call(&call, 10).await.unwrap_err(), CollectError::Settings(_)));
+    call.secret = None;
+    call.url = "http://169.254.169.254/".to_owned();
+    assert!(matches!(collectors.call(&call, 10).await.unwrap_err(), CollectError::Denied(_)));
 }
