@@ -8,10 +8,9 @@
 //! test     word | prefix* | "a phrase" | *   * alone: everything, or any value of the field
 //!          | [a TO b] | {a TO b} | >a | >=a | <a | <=a      with a field; * is an open end
 //! ```
-//! With OR as the default operator a blank between operands means OR. What begins with `+`, `-` or NOT then holds for all
-//! that is found, and words beside a `+` only rank.
-//! `\` takes the meaning from the character after it. AND, OR, NOT and TO are written in capitals.
-//! Every error names the position, in characters from 1.
+//! With OR as the default operator a blank between operands means OR. What begins with `+`, `-` or NOT then holds for
+//! all that is found, and words beside a `+` only rank. `\` takes the meaning from the character after it. AND, OR,
+//! NOT and TO are written in capitals. Every error names the position, in characters from 1.
 
 use std::ops::Bound;
 

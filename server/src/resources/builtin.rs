@@ -170,8 +170,8 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     definitions().iter().any(|(known, _)| *known == name)
 }
 
-/// Defines what a store does not have yet, and adds what an older program has not declared; such indexes are built in the
-/// background.
+/// Defines what a store does not have yet, and adds what an older program has not declared; such indexes are built in
+/// the background.
 ///
 /// # Errors
 /// When the engine refuses a definition or cannot write.

@@ -5,7 +5,8 @@ use dateline_engine::{Durability, Error, ErrorKind, LeasedJob, Nack, Result, Sto
 /// Adds to the transaction what finishes a job.
 pub(crate) type Finish<'a, T> = &'a dyn Fn(Transaction, &T) -> Transaction;
 
-/// Commits what finishes these tasks of jobs; those whose precondition or lease no longer holds come back with the reason.
+/// Commits what finishes these tasks of jobs; those whose precondition or lease no longer holds come back with the
+/// reason.
 ///
 /// Not synced: what a power cut takes, it takes together with the completion of the job, which is then done again.
 ///

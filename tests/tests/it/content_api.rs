@@ -211,6 +211,37 @@ async fn versions_are_read_until_they_are_canceled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_leads_to_its_members() {
+    let Ground { admin, portal, server: _server, .. } = ground(&[]).await;
+    let member = publish(&admin, "A bridge opens").await;
+    let package = make(&admin, "archive", json!({
+        "type": "composite", "headline": "Bridges", "slugline": "bridges", "state": "in_progress",
+        "anpa_category": [{"qcode": "a", "name": "National"}], "subject": [{"qcode": "04000000", "name": "economy"}],
+        "groups": [
+            {"id": "root", "role": "grpRole:NEP", "refs": [{"idRef": "main"}]},
+            {"id": "main", "role": "grpRole:main", "refs": [
+                {"residRef": member["_id"], "type": "text", "location": "archive", "itemClass": "icls:text"},
+            ]},
+        ],
+    }))
+    .await;
+    act(&admin, "publish", &package, json!({})).await.expect(200);
+    settled(&admin, text(&package, "_id"), 1, &["success"]).await;
+    let list = portal.read("/contentapi/packages").await;
+    assert_eq!(all(&list, "headline"), ["Bridges"]);
+    let main = &list["_items"][0]["associations"]["main"];
+    assert_eq!((&main["guid"], text(main, "uri")), (&member["_id"], address(&member).as_str()), "{list}");
+    portal.read(text(main, "uri")).await;
+    let own = address(&package).replace("/items/", "/packages/");
+    assert_eq!(list["_items"][0]["uri"], json!(own));
+    assert_eq!(all(&portal.read(&format!("{own}/versions")).await, "headline"), ["Bridges"]);
+    portal.get(&format!("{}/versions", address(&package))).reply().await.expect(404);
+    let found = portal.read("/contentapi/search?sort=headline").await;
+    assert_eq!(all(&found, "headline"), ["A bridge opens", "Bridges"]);
+    assert_eq!(all(&portal.read("/contentapi/items").await, "headline"), ["A bridge opens"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_access_is_written_down() {
     let Ground { admin, subscriber, portal, mut server, .. } = ground(&[]).await;
     let (one, two) = (publish(&admin, "one").await, publish(&admin, "two").await);

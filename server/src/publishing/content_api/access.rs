@@ -1,7 +1,7 @@
 //! Tokens of subscribers: who asks the content API, and how often.
 //!
-//! Only the SHA-256 of a token is stored, under an id that follows from it. A token is shown once, when it is made. It is
-//! good for as long as its subscriber is active.
+//! Only the SHA-256 of a token is stored, under an id that follows from it. A token is shown once, when it is made. It
+//! is good for as long as its subscriber is active.
 
 use std::net::IpAddr;
 
@@ -28,8 +28,8 @@ const DAYS_MAX: u64 = 36_500;
 /// Tokens that one commit ends.
 const REVOKED_MAX: usize = 1_000;
 
-/// A request of a subscriber: who asks, from where, for what. As an extractor it fails with 401 for a token that is good for
-/// nothing, and with 429 for one that has asked too often.
+/// A request of a subscriber: who asks, from where, for what. As an extractor it fails with 401 for a token that is
+/// good for nothing, and with 429 for one that has asked too often.
 pub(super) struct Visit {
     pub(super) subscriber: String,
     pub(super) address: IpAddr,

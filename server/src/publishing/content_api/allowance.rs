@@ -1,7 +1,8 @@
 //! How many requests a token may make in a time.
 //!
-//! Counted in memory, in windows: one begins with the first request after the one before is over. A restart begins anew; what
-//! it is for is a client that asks without end. Bounded memory: windows that are over go when there is no more room.
+//! Counted in memory, in windows: one begins with the first request after the one before is over. A restart begins
+//! anew; what it is for is a client that asks without end. Bounded memory: windows that are over go when there is no
+//! more room.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -84,8 +85,8 @@ impl Allowances {
 }
 
 impl Allowance {
-    /// Tells the client: `X-RateLimit-Limit` and `X-RateLimit-Remaining` in requests, `X-RateLimit-Reset` as the second, since
-    /// 1970, at which they begin anew.
+    /// Tells the client: `X-RateLimit-Limit` and `X-RateLimit-Remaining` in requests, `X-RateLimit-Reset` as the
+    /// second, since 1970, at which they begin anew.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
         for (name, value) in [
             ("x-ratelimit-limit", u64::from(self.limit)),

@@ -1,8 +1,9 @@
 //! `api_audit`: which subscriber was shown which items, when, and at what address.
 //!
-//! An entry is handed to the writer before the answer goes out, and nobody waits for it: it survives a crash of the program
-//! once it is written, milliseconds later, and may be lost in a power cut. A subscriber is never refused for the sake of the
-//! log: an entry that cannot be written is missed, counted (`content_api_unlogged`) and told in the server's own log.
+//! An entry is handed to the writer before the answer goes out, and nobody waits for it: it survives a crash of the
+//! program once it is written, milliseconds later, and may be lost in a power cut. A subscriber is never refused for
+//! the sake of the log: an entry that cannot be written is missed, counted (`content_api_unlogged`) and told in the
+//! server's own log.
 
 use dateline_engine::{Condition, Durability, Error, Millis, Result, Transaction};
 use prometheus_client::metrics::counter::Counter;

@@ -1,7 +1,8 @@
 //! Lane `content_api:gc`: removes items of the content API that have not been written for `CONTENT_API_EXPIRY_DAYS`.
 //!
-//! They go by chains: an item with all its updates, in one commit, once the youngest of them is old enough. Whatever is written
-//! to one of them meanwhile keeps the chain for the next time. A run that is broken off begins anew, and what is gone is gone.
+//! They go by chains: an item with all its updates, in one commit, once the youngest of them is old enough. Whatever
+//! is written to one of them meanwhile keeps the chain for the next time. A run that is broken off begins anew, and
+//! what is gone is gone.
 
 use std::ops::ControlFlow;
 

@@ -1,8 +1,8 @@
 //! The chain of updates that an item of the content API stands in.
 //!
-//! An update evolved from another item. The first of a chain lends all of them its id (`original_id`); each knows those before
-//! it (`ancestors`, the first at the front) and which follows (`nextversion`). The bookmarks that portals keep go over to the
-//! newest.
+//! An update evolved from another item. The first of a chain lends all of them its id (`original_id`); each knows
+//! those before it (`ancestors`, the first at the front) and which follows (`nextversion`). The bookmarks that portals
+//! keep go over to the newest.
 
 use dateline_engine::{CollectionId, Condition, DocId, Document, Result, Store, Transaction};
 use serde_json::{Map, Value};
@@ -38,8 +38,8 @@ impl Parent {
         Ok(is_older.then_some(Self { document, body }))
     }
 
-    /// Says in the parent what follows it. A parent that is changed meanwhile fails the transaction, and so does one that is
-    /// removed.
+    /// Says in the parent what follows it. A parent that is changed meanwhile fails the transaction, and so does one
+    /// that is removed.
     pub(super) fn followed_by(
         &self,
         id: &DocId,

@@ -1,9 +1,10 @@
 //! The content API: items as subscribers read them for themselves, by a token of their own.
 //!
-//! **In.** [`store`] makes the item of a publish, [`lineage`] its place in the chain of its updates; both go into the commit of
-//! the deliveries. [`expiry`] takes out what is old. **Out.** [`access`] says who asks, [`allowance`] how often; [`asked`] checks
-//! what is asked for; [`reading`], [`versions`] and [`assets`] find it, [`shown`] leaves out what is not the subscriber's, and
-//! [`audit`] writes down what it got. [`newsroom`] looks at the same items from inside.
+//! **In.** [`store`] makes the item of a publish, [`lineage`] its place in the chain of its updates; both go into the
+//! commit of the deliveries. [`expiry`] takes out what is old. **Out.** [`access`] says who asks, [`allowance`] how
+//! often; [`asked`] checks what is asked for; [`reading`], [`versions`] and [`assets`] find it, [`shown`] leaves out
+//! what is not the subscriber's, and [`audit`] writes down what it got. [`newsroom`] looks at the same items from
+//! inside.
 
 mod access;
 mod allowance;
@@ -125,7 +126,10 @@ pub(super) fn routes() -> Routes {
         .get(
             "/api/search_capi",
             newsroom::search,
-            inside("Items of all subscribers, as the newsroom names things").query(LIST).query(NEWSROOM).answer(200, "ContentList"),
+            inside("Items of all subscribers, as the newsroom names things")
+                .query(LIST)
+                .query(NEWSROOM)
+                .answer(200, "ContentList"),
         )
         .get(
             "/api/search_capi/{id}",

@@ -1,4 +1,5 @@
-//! `search_capi`: what subscribers have, as the newsroom looks at it: of all of them, and under the names it uses itself.
+//! `search_capi`: what subscribers have, as the newsroom looks at it: of all of them, and under the names it uses
+//! itself.
 
 use axum::extract::State;
 use axum::http::Uri;
