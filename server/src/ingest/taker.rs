@@ -6,7 +6,6 @@ use dateline_engine::{Condition, Document, Durability, Error, ErrorKind, Millis,
 use dateline_formats::{Fields, Item, parse_time};
 use dateline_ingest::routing::{self, Target};
 use dateline_ingest::{Arrival, Arriving, Code, IngestError, arrive, prolonged, references};
-use dateline_publish::filter::Truth;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -203,14 +202,7 @@ impl Taker<'_> {
         shown.insert("_id".to_owned(), id.into());
         let value = Value::Object(shown);
         let audience = self.app.publishing().audience();
-        let matches = |filter: &str| {
-            let truth = audience
-                .ask(self.app.store(), |percolator| percolator.catalog().matches(filter, &value, now))?;
-            if truth == Truth::Unknown {
-                tracing::warn!(filter, "a broken filter leaves open whether a routing rule takes an item");
-            }
-            Ok::<_, Error>(truth == Truth::True)
-        };
+        let matches = |filter: &str| audience.matches(self.app.store(), filter, &value, now);
         let routed = routing::route(scheme, fields, now, matches)?;
         for step in routed.steps {
             let outgoing = Outgoing::of(step);

@@ -1,8 +1,7 @@
 //! Which destinations take a version: a job for each, in the commit that ends the question.
 
 use dateline_engine::{Durability, LeasedJob, Result, Transaction};
-use dateline_formats::{Fields, Item};
-use dateline_publish::filter::Truth;
+use dateline_formats::Fields;
 use dateline_publish::internal::Destination;
 use serde_json::{Value, json};
 
@@ -44,20 +43,8 @@ pub(super) fn decide(app: &App, job: &LeasedJob, version: &Version) -> Result<()
 
 fn is_concerned(app: &App, destination: &Destination, version: &Version, item: &Fields) -> Result<bool> {
     let has_follower = destination.publishes() && followed(app, destination, &version.item)?.is_some();
-    let matches = |filter: &str| {
-        let value = Value::Object(item.clone());
-        let now = now(app.store());
-        let audience = app.publishing().audience();
-        let truth =
-            audience.ask(app.store(), |percolator| percolator.catalog().matches(filter, &value, now))?;
-        if truth == Truth::Unknown {
-            tracing::warn!(
-                filter,
-                item = Item::from(item).text("_id"),
-                "a broken filter leaves open whether an internal destination takes an item"
-            );
-        }
-        Ok(truth == Truth::True)
-    };
+    let audience = app.publishing().audience();
+    let matches =
+        |filter: &str| audience.matches(app.store(), filter, &Value::Object(item.clone()), now(app.store()));
     destination.takes(item, version.event, version.phase, has_follower, matches)
 }

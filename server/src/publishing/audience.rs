@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use dateline_engine::{CollectionId, DocId, Document, Error, ErrorKind, Result, Seq, Snapshot, Store};
-use dateline_publish::filter::{Catalog, Change, Part, Percolator, Vocabulary};
+use dateline_publish::filter::{Catalog, Change, Part, Percolator, Truth, Vocabulary};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::lender::SiteLender;
@@ -61,6 +62,19 @@ impl Audience {
     /// When the store cannot be read.
     pub(crate) fn ask<T>(&self, store: &Store, question: impl FnOnce(&Percolator) -> T) -> Result<T> {
         Ok(question(&self.current(store)?.percolator))
+    }
+
+    /// Whether an item matches a content filter. What a broken filter leaves open does not, and is told.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn matches(&self, store: &Store, filter: &str, item: &Value, now: Timestamp) -> Result<bool> {
+        let truth = self.ask(store, |percolator| percolator.catalog().matches(filter, item, now))?;
+        if truth == Truth::Unknown {
+            let item = item.get("_id").and_then(Value::as_str);
+            tracing::warn!(filter, item, "a broken filter leaves open whether it matches an item");
+        }
+        Ok(truth == Truth::True)
     }
 
     fn current(&self, store: &Store) -> Result<RwLockReadGuard<'_, State>> {
