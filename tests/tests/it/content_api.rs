@@ -214,8 +214,10 @@ async fn versions_are_read_until_they_are_canceled() {
 async fn a_package_leads_to_its_members() {
     let Ground { admin, portal, server: _server, .. } = ground(&[]).await;
     let member = publish(&admin, "A bridge opens").await;
+    let desk = make(&admin, "desks", json!({"name": "National"})).await;
+    let stage = make(&admin, "stages", json!({"name": "Incoming", "desk": desk["_id"]})).await;
     let package = make(&admin, "archive", json!({
-        "type": "composite", "headline": "Bridges", "slugline": "bridges", "state": "in_progress",
+        "type": "composite", "task": {"desk": desk["_id"], "stage": stage["_id"]}, "headline": "Bridges", "slugline": "bridges", "state": "in_progress",
         "anpa_category": [{"qcode": "a", "name": "National"}], "subject": [{"qcode": "04000000", "name": "economy"}],
         "groups": [
             {"id": "root", "role": "grpRole:NEP", "refs": [{"idRef": "main"}]},
