@@ -38,6 +38,7 @@ mod queues;
 mod resources;
 mod schedules;
 mod scrub;
+mod secrets;
 mod streams;
 #[cfg(test)]
 mod testing;

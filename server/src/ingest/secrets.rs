@@ -9,6 +9,7 @@ use dateline_transmit::SECRET_SETTINGS;
 use serde_json::{Map, Value};
 
 use crate::resources::rules::Effect;
+use crate::secrets;
 
 /// Members of a provider's `config` that say, with its `feeding_service`, where it is.
 const ADDRESS: [&str; 4] = ["url", "host", "port", "server"];
@@ -45,31 +46,13 @@ fn settled(
     stored: Option<&Map<String, Value>>,
     body: &mut Map<String, Value>,
 ) -> Map<String, Value> {
-    let stays = stored.is_some_and(|stored| is_same_address(stored, body));
+    let stays =
+        stored.is_some_and(|stored| secrets::is_same_address("feeding_service", &ADDRESS, stored, body));
     let mut own = if stays { kept.clone() } else { Map::new() };
     if let Some(config) = body.get_mut("config").and_then(Value::as_object_mut) {
-        for secret in names() {
-            match config.shift_remove(secret) {
-                None => {}
-                Some(Value::Null) => drop(own.shift_remove(secret)),
-                Some(value) => drop(own.insert(secret.to_owned(), value)),
-            }
-        }
+        secrets::take(config, names(), &mut own);
     }
     own
-}
-
-fn is_same_address(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let member = |provider: &Map<String, Value>, name: &str| match provider
-        .get("config")
-        .and_then(|config| config.get(name))
-    {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.trim().to_owned(),
-        Some(value) => value.to_string(),
-    };
-    one.get("feeding_service") == other.get("feeding_service")
-        && ADDRESS.iter().all(|name| member(one, name) == member(other, name))
 }
 
 /// The whole configuration of a provider, for the one who asks it.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::ids;
 use crate::resources::rules::Effect;
+use crate::secrets;
 
 /// Members of a destination's `config` that say, with its `delivery_type`, where it is.
 const ADDRESS: [&str; 7] =
@@ -66,13 +67,7 @@ fn settled(
         let own = kept.get(&id).and_then(Value::as_object).filter(|_| stays);
         let mut own = own.cloned().unwrap_or_default();
         if let Some(config) = destination.get_mut("config").and_then(Value::as_object_mut) {
-            for secret in SECRET_SETTINGS {
-                match config.shift_remove(secret) {
-                    None => {}
-                    Some(Value::Null) => drop(own.shift_remove(secret)),
-                    Some(value) => drop(own.insert(secret.to_owned(), value)),
-                }
-            }
+            secrets::take(config, SECRET_SETTINGS, &mut own);
         }
         if !own.is_empty() {
             all.insert(id.clone(), Value::Object(own));
@@ -116,19 +111,8 @@ fn with_id<'a>(destinations: &'a [Value], id: &str) -> Option<&'a Value> {
     destinations.iter().find(|own| own.get("_id").and_then(Value::as_str) == Some(id))
 }
 
-/// Whether what is secret for the one may be sent to the other.
 fn is_same_address(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let member = |destination: &Map<String, Value>, name: &str| {
-        let member = destination.get("config").and_then(|config| config.get(name));
-        match member {
-            None | Some(Value::Null) => String::new(),
-            // Transmitters read 21 and "21" alike.
-            Some(Value::String(text)) => text.trim().to_owned(),
-            Some(value) => value.to_string(),
-        }
-    };
-    one.get("delivery_type") == other.get("delivery_type")
-        && ADDRESS.iter().all(|name| member(one, name) == member(other, name))
+    secrets::is_same_address("delivery_type", &ADDRESS, one, other)
 }
 
 /// The destination of a subscriber that another one names, by its id or, without one, by its name.

@@ -33,6 +33,7 @@ mod ftp;
 mod http;
 mod http_push;
 mod limits;
+mod line;
 mod media;
 mod name;
 mod odbc;

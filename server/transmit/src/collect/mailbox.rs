@@ -7,15 +7,11 @@ use super::{CollectError, Collectors};
 use crate::config::Config;
 use crate::egress::{Class, Target};
 use crate::limits::FETCH_MAX;
+use crate::line::{Line, Wire};
 use async_imap::error::Error;
 use async_imap::{Client, Session};
 use futures_util::TryStreamExt;
-use std::fmt;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 /// Bytes that an answer may have beside a letter.
@@ -50,6 +46,7 @@ impl Collectors {
         let target = Target::new(&host, port)?;
         let opened = async {
             let stream = self.site.egress.connect(Class::Mailbox, &target).await?;
+            let peer = stream.peer_addr().map_err(|error| CollectError::Unreachable(error.to_string()))?;
             let wire: Box<dyn Wire> = match is_secure {
                 true => {
                     let secured = self.tls.secure(&target.host(), stream).await;
@@ -57,7 +54,7 @@ impl Collectors {
                 }
                 false => Box::new(stream),
             };
-            let mut client = Client::new(Line { wire, left: TALK_BYTES_MAX });
+            let mut client = Client::new(Line::new(wire, peer, TALK_BYTES_MAX));
             let greeting = client.read_response().await.map_err(|error| failed("greet")(Error::Io(error)))?;
             if greeting.is_none() {
                 return Err(CollectError::Unreachable("the server says nothing".to_owned()));
@@ -158,51 +155,4 @@ async fn in_time<T>(work: impl Future<Output = Result<T, CollectError>>) -> Resu
 
 fn failed(step: &'static str) -> impl Fn(Error) -> CollectError {
     move |error| CollectError::Failed(format!("cannot {step}: {error}"))
-}
-
-/// A connection, secured or not.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Wire for T {}
-
-/// A connection that gives so many bytes and then fails: the client would keep whatever a server says.
-#[derive(Debug)]
-struct Line {
-    wire: Box<dyn Wire>,
-    left: usize,
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.wire).poll_read(context, buffer);
-        let more = buffer.filled().len() - before;
-        match self.left.checked_sub(more) {
-            Some(left) => self.left = left,
-            None => return Poll::Ready(Err(io::Error::other("the server says too much"))),
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.wire).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(context)
-    }
 }

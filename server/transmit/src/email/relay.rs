@@ -6,17 +6,15 @@
 use crate::egress::{Class, ConnectError, Egress, Target};
 use crate::failure::{Code, Failure};
 use crate::limits::RELAY_BYTES_MAX;
+use crate::line::{Line, Wire};
 use crate::receipt::Answer;
 use crate::site::{MailRelay, MailSecurity};
 use crate::tls::Tls;
 use lettre::transport::smtp::client::AsyncTokioStream;
 use lettre::transport::smtp::extension::ClientId;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A connection that expects EHLO.
@@ -50,11 +48,11 @@ pub(super) async fn connect(egress: &Egress, tls: &Tls, relay: &MailRelay) -> Re
         MailSecurity::Plain | MailSecurity::Tls => b"",
     };
     let is_secret = relay.security != MailSecurity::Plain;
-    let stream: Box<dyn Bytes> = match is_secret {
+    let stream: Box<dyn Wire> = match is_secret {
         false => Box::new(stream),
         true => Box::new(tls.secure(&target.host(), stream).await.map_err(broken)?),
     };
-    let stream = Box::new(Bounded { stream, peer, greeting, left: RELAY_BYTES_MAX });
+    let stream = Box::new(Line::new(stream, peer, RELAY_BYTES_MAX).greeted(greeting));
     Ok(Relayed { stream, hello, is_secret })
 }
 
@@ -116,66 +114,8 @@ pub(super) fn broken(message: impl AsRef<str>) -> Failure {
     Failure::passing(Code::Email, message)
 }
 
-trait Bytes: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Bytes for T {}
-
-/// A connection on which the relay may say so much and no more: the library reads lines of any length.
-struct Bounded {
-    stream: Box<dyn Bytes>,
-    peer: SocketAddr,
-    greeting: &'static [u8],
-    left: usize,
-}
-
-impl AsyncRead for Bounded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let greeting = self.greeting;
-        if !greeting.is_empty() && buffer.remaining() >= greeting.len() {
-            buffer.put_slice(greeting);
-            self.greeting = b"";
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        match self.left.checked_sub(buffer.filled().len() - before) {
-            Some(left) => self.left = left,
-            None => return Poll::Ready(Err(io::Error::other("the relay says too much"))),
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Bounded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-impl AsyncTokioStream for Bounded {
+impl AsyncTokioStream for Line {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
-    }
-}
-
-impl fmt::Debug for Bounded {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Bounded({})", self.peer)
     }
 }
